@@ -1,0 +1,21 @@
+//! What a volunteer is told of an attempt when it is over.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ids::AttemptId,
+    outcome::{Outcome, WrittenBy},
+};
+
+/// The last attempt whose outcome was saved: the line of confirmation, and what `U` corrects.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, specta::Type)]
+pub struct LastOutcome {
+    /// The attempt.
+    pub attempt_id: AttemptId,
+    /// The callee's name, kept for the confirmation only; the rest of the card is gone.
+    pub name: String,
+    /// What was saved.
+    pub outcome: Outcome,
+    /// By whom.
+    pub by: WrittenBy,
+}
