@@ -1,0 +1,390 @@
+//! What the dialler is told, and the facts that come along.
+
+use jiff::tz::TimeZone;
+use protocol::{
+    contact::Card,
+    http::{RecordOutcome, Settle},
+    ids::{AttemptId, CampaignId, ContactId, DeviceId, LeaseId, OutcomeId},
+    number::Number,
+    outcome::Outcome,
+    session::Pause,
+};
+
+use crate::hours::{Hours, Region};
+
+/// A number the caller of the dialler gives to a request; its answer carries it back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Ticket(pub u64);
+
+/// A write the dialler asked for; [`Input::Saved`] or [`Input::SaveFailed`] must follow, once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SaveId(pub u64);
+
+/// The id of a line's channel in Asterisk, made by the server: new at each opening, so that
+/// late news of an old line is not taken for news of the new one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LineId(pub String);
+
+/// Something that happened.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// A campaign is there or was changed: settings, pause, resume. Comes before the first
+    /// [`Ask::Start`] of its volunteers, and before [`Input::Adopted`].
+    Campaign(CampaignRules),
+    /// Contacts of a campaign became due otherwise than by the clock (an import).
+    ContactsAdded {
+        /// The campaign.
+        campaign: CampaignId,
+    },
+    /// A volunteer asks for something. Exactly one [`crate::Output::Answer`] follows, now or
+    /// after a write.
+    Ask {
+        /// Goes back with the answer.
+        ticket: Ticket,
+        /// Who asks.
+        device: DeviceId,
+        /// What.
+        ask: Ask,
+    },
+    /// The app is there: a WebSocket ping on `/live`.
+    Ping {
+        /// The app.
+        device: DeviceId,
+    },
+    /// The device was switched off by an organiser, or signed out. Its line goes at once.
+    Revoked {
+        /// The device.
+        device: DeviceId,
+    },
+
+    /// Answers [`crate::Output::WantLease`]: a due contact, held for this device in the store.
+    Leased {
+        /// For whom.
+        device: DeviceId,
+        /// What.
+        lease: Box<Lease>,
+    },
+    /// Answers [`crate::Output::WantLease`]: nobody is due.
+    NobodyDue {
+        /// For whom.
+        device: DeviceId,
+        /// How many open contacts of the campaign may be rung later.
+        again: u32,
+        /// When the first of them is due, UTC epoch milliseconds.
+        next_at: Option<i64>,
+    },
+    /// Answers [`crate::Output::WantLease`]: the store could not be written.
+    LeaseFailed {
+        /// For whom.
+        device: DeviceId,
+    },
+
+    /// The write is durable.
+    Saved {
+        /// Which.
+        save: SaveId,
+    },
+    /// The write was not done, and will not be.
+    SaveFailed {
+        /// Which.
+        save: SaveId,
+        /// Why.
+        why: SaveRefused,
+    },
+
+    /// The line's channel answered and is in the device's bridge.
+    LineUp {
+        /// Whose.
+        device: DeviceId,
+        /// Which.
+        line: LineId,
+    },
+    /// The line's channel is gone, or could not be made.
+    LineGone {
+        /// Whose.
+        device: DeviceId,
+        /// Which.
+        line: LineId,
+    },
+
+    /// StasisStart of the callee's channel, still down.
+    CalleeCreated {
+        /// Which.
+        attempt: AttemptId,
+    },
+    /// ChannelEnteredBridge of the callee's channel.
+    CalleeInBridge {
+        /// Which.
+        attempt: AttemptId,
+    },
+    /// `Dial(PROGRESS)`: SIP 183, the network sends its own ringing.
+    CalleeProgress {
+        /// Which.
+        attempt: AttemptId,
+    },
+    /// `Dial(RINGING)` or ChannelStateChange(Ringing): SIP 180.
+    CalleeRinging {
+        /// Which.
+        attempt: AttemptId,
+    },
+    /// ChannelStateChange(Up): answered.
+    CalleeUp {
+        /// Which.
+        attempt: AttemptId,
+    },
+    /// ChannelDestroyed.
+    CalleeGone {
+        /// Which.
+        attempt: AttemptId,
+        /// Its Q.850 cause, as Asterisk gives it.
+        cause: u16,
+    },
+    /// Asterisk refused to create, join or dial the callee's channel. If a channel exists, the
+    /// dialler hangs it up.
+    CalleeFailed {
+        /// Which.
+        attempt: AttemptId,
+        /// What it said, for the log and the attempt's record.
+        why: String,
+    },
+    /// An announcement was played to its end (or could not be played).
+    AnnouncementDone {
+        /// To whom.
+        attempt: AttemptId,
+    },
+
+    /// The events socket of Asterisk is gone; channels may still be up.
+    TelephoneGone,
+    /// Asterisk is there (again), with these channels and no others of ours.
+    TelephoneBack {
+        /// Callees' channels.
+        calls: Vec<CallFacts>,
+        /// Lines' channels, up and in their bridge.
+        lines: Vec<LineFacts>,
+    },
+    /// At start, before the first [`Input::TelephoneBack`]: an open attempt of the store.
+    Adopted(Box<Adopted>),
+
+    /// [`crate::Dialler::next_wake`] has come.
+    Tick,
+}
+
+/// What a volunteer's app asks for.
+#[derive(Debug, Clone)]
+pub enum Ask {
+    /// Start calling.
+    Start {
+        /// The campaign the device was invited to.
+        campaign: CampaignId,
+    },
+    /// Pause; after wrap-up, if there is a call.
+    Pause,
+    /// Calling again.
+    Resume,
+    /// Stop; after wrap-up, if there is a call.
+    Stop,
+    /// Have Asterisk call the app.
+    OpenLine {
+        /// The new channel's id.
+        line: LineId,
+        /// Goes into the INVITE; a secret.
+        token: String,
+    },
+    /// Ring the leased contact.
+    Dial {
+        /// The card's lease.
+        lease: LeaseId,
+        /// The id for the attempt, if one comes of this.
+        attempt: AttemptId,
+        /// The contact's facts, read from the store just now; `None` if the lease is unknown.
+        facts: Option<ContactFacts>,
+    },
+    /// End the call, or cancel it while it rings.
+    HangUp {
+        /// The attempt.
+        attempt: AttemptId,
+    },
+    /// Give the contact back without ringing it.
+    Settle {
+        /// The card's lease.
+        lease: LeaseId,
+        /// How.
+        how: Settle,
+    },
+    /// Record what came of an attempt, or correct it.
+    Record {
+        /// The outcome as the app sent it.
+        record: RecordOutcome,
+        /// The attempt as the store has it, if the store has it for this device.
+        stored: Option<Box<StoredAttempt>>,
+    },
+}
+
+/// A campaign, as far as rules and states need it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CampaignRules {
+    /// Which.
+    pub id: CampaignId,
+    /// The zone of its callees, from [`crate::hours::zone`].
+    pub zone: TimeZone,
+    /// Whose bank holidays count.
+    pub region: Region,
+    /// When callees may be rung.
+    pub hours: Hours,
+    /// Least time between two attempts to one number, milliseconds (R16: two hours).
+    pub spacing_ms: i64,
+    /// How many attempts one contact may get.
+    pub attempts_allowed: u32,
+    /// How long a callee's telephone may ring, milliseconds (R05: at least 15,000).
+    pub ring_timeout_ms: i64,
+    /// The number shown to callees.
+    pub caller_id: Number,
+    /// Set while an organiser has the campaign paused.
+    pub pause: Option<Pause>,
+}
+
+/// A contact, as far as the rules need it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ContactFacts {
+    /// Which.
+    pub contact: ContactId,
+    /// On whose list.
+    pub campaign: CampaignId,
+    /// Whom to ring.
+    pub number: Number,
+    /// The callee's zone, if it is known to differ from the campaign's.
+    pub zone: Option<TimeZone>,
+    /// R19: the row came from an import.
+    pub from_import: bool,
+    /// R12: the number is on the do-not-call list.
+    pub do_not_call: bool,
+    /// The contact may still be rung at some time (its state in the store is `open`).
+    pub open: bool,
+    /// How many attempts this contact has had on this list.
+    pub attempts: u32,
+    /// `dialled_at` of every attempt to this number in any campaign in the last eight days, in
+    /// any order.
+    pub dialled: Vec<i64>,
+}
+
+/// A hold on a contact.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lease {
+    /// Its id.
+    pub id: LeaseId,
+    /// Whom it holds.
+    pub contact: ContactFacts,
+    /// What the volunteer sees.
+    pub card: Card,
+    /// When it lapses unless it is renewed, UTC epoch milliseconds.
+    pub expires_at: i64,
+}
+
+/// An attempt as the store has it, for a correction.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredAttempt {
+    /// Which.
+    pub attempt: AttemptId,
+    /// Whose lease made it.
+    pub lease: LeaseId,
+    /// The contact now; `attempts` counts this attempt too.
+    pub contact: ContactFacts,
+    /// The callee's name.
+    pub name: String,
+    /// When the call ended, or was dialled if it never got that far.
+    pub ended_at: i64,
+    /// What is written.
+    pub outcome: Option<Outcome>,
+    /// The newest outcome id that was applied.
+    pub outcome_id: Option<OutcomeId>,
+    /// No later attempt was made to this contact.
+    pub latest: bool,
+}
+
+/// A callee's channel that Asterisk has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CallFacts {
+    /// Its id.
+    pub attempt: AttemptId,
+    /// Its state.
+    pub state: ChannelState,
+}
+
+/// State of a channel in Asterisk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChannelState {
+    /// Not dialled, or dialled and not ringing yet.
+    Down,
+    /// Ringing.
+    Ringing,
+    /// Answered.
+    Up,
+}
+
+/// A line's channel that Asterisk has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LineFacts {
+    /// Whose.
+    pub device: DeviceId,
+    /// The campaign of that device; its session goes on.
+    pub campaign: CampaignId,
+    /// Its id.
+    pub line: LineId,
+}
+
+/// An attempt that was open when the server stopped.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Adopted {
+    /// Which.
+    pub attempt: AttemptId,
+    /// Whose.
+    pub device: DeviceId,
+    /// Its lease, with the contact and the card as they are now; `attempts` counts this attempt.
+    pub lease: Lease,
+    /// Its state in the store.
+    pub state: AdoptedState,
+    /// When it was dialled.
+    pub dialled_at: i64,
+    /// A key that was pressed while they talked, and the id of the press.
+    pub kept: Option<RecordOutcome>,
+}
+
+/// State of an adopted attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AdoptedState {
+    /// `dialling`
+    Dialling,
+    /// `ringing`
+    Ringing {
+        /// Since when.
+        ringing_at: i64,
+    },
+    /// `talking`
+    Talking {
+        /// When it began to ring, if it did.
+        ringing_at: Option<i64>,
+        /// Since when.
+        answered_at: i64,
+    },
+    /// `wrap-up`
+    WrapUp {
+        /// When it began to ring, if it did.
+        ringing_at: Option<i64>,
+        /// When it was answered.
+        answered_at: i64,
+        /// When it ended.
+        ended_at: i64,
+        /// By whom.
+        by: protocol::call::EndedBy,
+    },
+}
+
+/// Why a write was not done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SaveRefused {
+    /// The database cannot be written: full or read-only disk, or locked for too long.
+    NoStorage,
+    /// The lease is not held by this device any more ([`crate::Write::Attempt`] only).
+    LeaseLost,
+}
+
