@@ -1,0 +1,30 @@
+//! A JSON body whose refusals are [`protocol::http::ApiError`]s like all others.
+
+use axum::{
+    Json,
+    extract::{FromRequest, Request, rejection::JsonRejection},
+    http::StatusCode,
+};
+use protocol::http::ErrorCode;
+use serde::de::DeserializeOwned;
+
+use super::error::{Refusal, refuse};
+
+/// A request's JSON body.
+#[derive(Debug)]
+pub struct Body<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
+        let body: Result<Json<T>, JsonRejection> = Json::from_request(request, state).await;
+        body.map(|Json(value)| Self(value)).map_err(|rejection| {
+            if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+                refuse(ErrorCode::TooLarge, "The request is larger than 64 KiB; a fault of the app")
+            } else {
+                refuse(ErrorCode::Invalid, format!("The request makes no sense; a fault of the app: {rejection}"))
+            }
+        })
+    }
+}

@@ -1,0 +1,58 @@
+//! Refusals as HTTP replies: the status of each [`ErrorCode`], and the log of our own faults.
+
+use axum::{
+    Json,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use protocol::http::{ApiError, ErrorCode};
+
+use crate::store::StoreError;
+
+/// An [`ApiError`] that axum can send. `?` makes one of an [`ApiError`] or a [`StoreError`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal(pub ApiError);
+
+/// A refusal of this code, with words for a person.
+pub fn refuse(code: ErrorCode, message: impl Into<String>) -> Refusal {
+    Refusal(ApiError { code, message: message.into(), again_at_ms: None })
+}
+
+impl From<ApiError> for Refusal {
+    fn from(error: ApiError) -> Self {
+        Self(error)
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        match &error {
+            StoreError::NoStorage(_) => tracing::warn!(%error, "a request could not be saved"),
+            StoreError::Conflict(_) => tracing::info!(%error, "a request did not fit"),
+            StoreError::Open(_) | StoreError::Fault(_) => tracing::error!(%error, "a request failed"),
+        }
+        Self(error.into())
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        (status(self.0.code), Json(self.0)).into_response()
+    }
+}
+
+fn status(code: ErrorCode) -> StatusCode {
+    match code {
+        ErrorCode::Invalid => StatusCode::BAD_REQUEST,
+        ErrorCode::SignInAgain => StatusCode::UNAUTHORIZED,
+        ErrorCode::DeviceRevoked | ErrorCode::UnknownLink => StatusCode::FORBIDDEN,
+        ErrorCode::NotFound => StatusCode::NOT_FOUND,
+        ErrorCode::WrongState | ErrorCode::LeaseLost | ErrorCode::RefusedByRule => StatusCode::CONFLICT,
+        ErrorCode::LinkSpent | ErrorCode::LinkExpired => StatusCode::GONE,
+        ErrorCode::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        ErrorCode::UpdateApp | ErrorCode::UpdateServer => StatusCode::UPGRADE_REQUIRED,
+        ErrorCode::TooMany => StatusCode::TOO_MANY_REQUESTS,
+        ErrorCode::NoTelephone | ErrorCode::NoStorage => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}

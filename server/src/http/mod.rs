@@ -1,0 +1,43 @@
+//! What the app asks of the server: one file for each resource, and the order of the layers.
+
+pub mod auth;
+pub mod body;
+pub mod calls;
+pub mod error;
+pub mod health;
+pub mod join;
+pub mod lease;
+pub mod line;
+pub mod live;
+pub mod outcome;
+pub mod session;
+pub mod sign_in;
+pub mod sip;
+
+use axum::Router;
+
+use crate::app::Shared;
+
+pub use auth::SignedInDevice;
+pub use body::Body;
+pub use error::{Refusal, refuse};
+
+/// The largest body of a request, bytes.
+pub const LARGEST_BODY: usize = 64 * 1024;
+
+/// Every route of the one origin.
+pub fn router(app: Shared) -> Router {
+    Router::new()
+        .merge(join::routes())
+        .merge(sign_in::routes())
+        .merge(health::routes())
+        .merge(session::routes())
+        .merge(line::routes())
+        .merge(calls::routes())
+        .merge(lease::routes())
+        .merge(outcome::routes())
+        .merge(live::routes())
+        .merge(sip::routes())
+        .layer(axum::extract::DefaultBodyLimit::max(LARGEST_BODY))
+        .with_state(app)
+}

@@ -1,0 +1,10 @@
+//! Routes of session.
+
+use axum::Router;
+
+use crate::app::Shared;
+
+/// The routes.
+pub fn routes() -> Router<Shared> {
+    Router::new()
+}

@@ -1,0 +1,1 @@
+//! attempts: rows and their queries.

@@ -1,0 +1,1 @@
+//! leases: rows and their queries.

@@ -1,0 +1,1 @@
+//! outcomes: rows and their queries.
