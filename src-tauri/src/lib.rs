@@ -1,1 +1,50 @@
-//! Placeholder.
+//! The volunteer's desktop app: a shell around the softphone.
+//!
+//! [`controller`] holds all that is decided and compiles without Tauri; [`shell`] and [`commands`]
+//! translate between it, the window and the system.
+
+pub mod commands;
+pub mod controller;
+pub mod shell;
+pub mod view;
+
+use tauri::{Context, Runtime, Wry};
+use tauri_specta::{collect_commands, collect_events};
+
+/// Runs the app until its window is closed.
+pub fn run() {
+    shell::run(context::<Wry>());
+}
+
+/// The app's configuration, page and capabilities, for a window or for the mock runtime.
+pub fn context<R: Runtime>() -> Context<R> {
+    tauri::generate_context!()
+}
+
+/// The commands and events that the page sees; also the source of `ui/src/api/bindings.ts`.
+pub fn seam<R: Runtime>() -> tauri_specta::Builder<R> {
+    tauri_specta::Builder::new()
+        .plugin_name("phone")
+        .disable_serde_phases()
+        .commands(collect_commands![
+            commands::view,
+            commands::join,
+            commands::start,
+            commands::call,
+            commands::hang_up,
+            commands::mute,
+            commands::digits,
+            commands::outcome,
+            commands::correct,
+            commands::settle,
+            commands::pause,
+            commands::resume,
+            commands::stop,
+            commands::retry_now,
+            commands::device_choices,
+            commands::choose_devices,
+            commands::leave,
+        ])
+        .events(collect_events![view::View, view::Level])
+        .constant("OUTCOME_KEYS", protocol::outcome::Outcome::KEYS)
+}

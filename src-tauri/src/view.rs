@@ -182,12 +182,21 @@ pub struct Devices {
 /// A choice of device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, specta::Type)]
 pub struct DeviceChoice {
-    /// For [`crate::commands`].
+    /// For the command `choose_devices`.
     pub id: String,
     /// For people.
     pub name: String,
     /// In use now.
     pub chosen: bool,
+}
+
+/// All that may be chosen.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, specta::Type)]
+pub struct DeviceChoices {
+    /// What can hear.
+    pub microphones: Vec<DeviceChoice>,
+    /// What can be heard.
+    pub speakers: Vec<DeviceChoice>,
 }
 
 /// What is wrong, until it is mended.
