@@ -1,1 +1,9 @@
-//! Placeholder.
+//! The harness of the end-to-end tests, the headless demo and the benches: one file a boundary.
+
+pub mod callee;
+pub mod child;
+pub mod g711;
+pub mod listening;
+pub mod report;
+pub mod sound;
+pub mod wire;

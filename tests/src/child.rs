@@ -1,0 +1,144 @@
+//! A program that the harness started: its own process group, its output in a file, gone when dropped.
+
+use std::{
+    fs::File,
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::{Child as Process, Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process_group};
+
+/// A running program.
+pub struct Child {
+    name: String,
+    process: Process,
+    log: PathBuf,
+}
+
+impl Child {
+    /// Starts a program. `setpriv` has the kernel end it should the harness itself be killed.
+    ///
+    /// # Errors
+    /// When the program cannot be started, or its log file not be made.
+    pub fn start(name: &str, command: Command, log: &Path) -> Result<Self> {
+        Self::start_with(name, command, log, Stdio::null(), None)
+    }
+
+    /// The same, with its standard input, and its standard output elsewhere than in the log.
+    ///
+    /// # Errors
+    /// As [`Child::start`].
+    pub fn start_with(
+        name: &str,
+        command: Command,
+        log: &Path,
+        stdin: Stdio,
+        stdout: Option<Stdio>,
+    ) -> Result<Self> {
+        let file =
+            File::options().create(true).append(true).open(log).with_context(|| log.display().to_string())?;
+        let mut outer = Command::new("setpriv");
+        outer.args(["--pdeathsig", "KILL", "--"]).arg(command.get_program()).args(command.get_args());
+        for (key, value) in command.get_envs() {
+            match value {
+                Some(value) => outer.env(key, value),
+                None => outer.env_remove(key),
+            };
+        }
+        if let Some(folder) = command.get_current_dir() {
+            outer.current_dir(folder);
+        }
+        outer.stdin(stdin).stderr(file.try_clone()?);
+        outer.stdout(stdout.unwrap_or_else(|| file.into())).process_group(0);
+        let process =
+            outer.spawn().with_context(|| format!("starting {name}; is util-linux's setpriv installed?"))?;
+        Ok(Self { name: name.to_owned(), process, log: log.to_owned() })
+    }
+
+    /// Its process id, which is its group's too.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// What it was given as standard input, if that was a pipe.
+    pub fn stdin(&mut self) -> Option<std::process::ChildStdin> {
+        self.process.stdin.take()
+    }
+
+    /// What it says on standard output, if that is a pipe.
+    pub fn stdout(&mut self) -> Option<std::process::ChildStdout> {
+        self.process.stdout.take()
+    }
+
+    /// Its log file.
+    pub fn log(&self) -> &Path {
+        &self.log
+    }
+
+    /// Fails, with the end of its log, once it has ended.
+    ///
+    /// # Errors
+    /// When the program has ended.
+    pub fn still_runs(&mut self) -> Result<()> {
+        let Some(status) = self.process.try_wait()? else { return Ok(()) };
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let tail: Vec<&str> = log.lines().rev().take(15).collect();
+        let tail: Vec<&str> = tail.into_iter().rev().collect();
+        bail!("{} ended by itself ({status}); the end of its log:\n{}", self.name, tail.join("\n"))
+    }
+
+    /// Ends it at once, as a crash or a power cut would (SIGKILL to its group).
+    pub fn kill(&mut self) {
+        self.signal(Signal::KILL);
+        let _ = self.process.wait();
+    }
+
+    /// Asks it to end (SIGTERM), and kills it if it has not within the time.
+    pub fn stop(&mut self, patience: Duration) -> Option<ExitStatus> {
+        self.signal(Signal::TERM);
+        let deadline = Instant::now() + patience;
+        while Instant::now() < deadline {
+            if let Ok(Some(status)) = self.process.try_wait() {
+                self.signal(Signal::KILL); // what it may have left in its group
+                return Some(status);
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        self.kill();
+        None
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(group) = i32::try_from(self.process.id()).ok().and_then(Pid::from_raw) {
+            let _ = kill_process_group(group, signal);
+        }
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        let _ = self.stop(Duration::from_secs(3));
+    }
+}
+
+/// Polls a condition for which there is no event, until it holds or the time is over.
+///
+/// # Errors
+/// When the time is over; `what` says what was waited for.
+pub async fn poll<F, Fut>(what: &str, patience: Duration, mut holds: F) -> Result<()>
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = bool>,
+{
+    let deadline = Instant::now() + patience;
+    while !holds().await {
+        if Instant::now() > deadline {
+            bail!("waited {} s in vain for {what}", patience.as_secs_f32());
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    Ok(())
+}

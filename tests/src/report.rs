@@ -1,0 +1,149 @@
+//! Figures: a table with the goal beside each, and a flat file of JSON.
+
+use std::{fmt::Write, path::Path};
+
+use anyhow::Result;
+use serde_json::{Map, Value, json};
+
+/// What was measured.
+#[derive(Debug, Default)]
+pub struct Report {
+    rows: Vec<Row>,
+    runs: usize,
+}
+
+#[derive(Debug)]
+struct Row {
+    name: String,
+    value: f64,
+    goal: Option<Goal>,
+    note: String,
+}
+
+/// What a figure must reach.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Goal {
+    /// Less than.
+    Under(f64),
+    /// Exactly.
+    Is(f64),
+    /// At least.
+    AtLeast(f64),
+}
+
+impl Goal {
+    fn reached(self, value: f64) -> bool {
+        match self {
+            Goal::Under(most) => value < most,
+            Goal::Is(wanted) => (value - wanted).abs() < 1e-9,
+            Goal::AtLeast(least) => value >= least,
+        }
+    }
+}
+
+impl std::fmt::Display for Goal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Goal::Under(most) => write!(f, "< {most}"),
+            Goal::Is(wanted) => write!(f, "= {wanted}"),
+            Goal::AtLeast(least) => write!(f, ">= {least}"),
+        }
+    }
+}
+
+impl Report {
+    /// A report on so many runs (presses, calls, rounds).
+    pub fn of(runs: usize) -> Self {
+        Self { rows: Vec::new(), runs }
+    }
+
+    /// Adds a figure; the note says what peers reached, or how it was measured.
+    pub fn add(&mut self, name: &str, value: f64, goal: Option<Goal>, note: &str) {
+        self.rows.push(Row { name: name.to_owned(), value, goal, note: note.to_owned() });
+    }
+
+    /// Whether every goal was reached.
+    pub fn all_reached(&self) -> bool {
+        self.rows.iter().all(|row| row.goal.is_none_or(|goal| goal.reached(row.value)))
+    }
+
+    /// The table.
+    pub fn table(&self) -> String {
+        let width = self.rows.iter().map(|row| row.name.len()).max().unwrap_or(0);
+        let mut table = String::new();
+        for row in &self.rows {
+            let goal = row.goal.map_or_else(|| "-".to_owned(), |goal| goal.to_string());
+            let mark = row.goal.map_or("", |goal| if goal.reached(row.value) { "ok" } else { "MISSED" });
+            let _ = writeln!(
+                table,
+                "{:width$} {:>10} {goal:>8} {mark:6} {}",
+                row.name,
+                round(row.value),
+                row.note
+            );
+        }
+        table
+    }
+
+    /// Writes `{figure: number, .., machine, load, runs}`.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let mut all: Map<String, Value> =
+            self.rows.iter().map(|row| (row.name.clone(), json!(round(row.value)))).collect();
+        all.insert("machine".into(), machine().into());
+        all.insert("load".into(), load().into());
+        all.insert("runs".into(), self.runs.into());
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        Ok(std::fs::write(path, serde_json::to_string_pretty(&all)? + "\n")?)
+    }
+}
+
+/// The value below which `part` (0 to 1) of the values lie, by linear interpolation; NaN of none.
+pub fn quantile(values: &[f64], part: f64) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let Some(last) = sorted.len().checked_sub(1) else { return f64::NAN };
+    let place = part * last as f64;
+    let (below, above) = (sorted[place as usize], sorted[(place as usize + 1).min(last)]);
+    below + (above - below) * place.fract()
+}
+
+/// Processor and number of cores.
+pub fn machine() -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("unknown processor");
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    format!("{}, {cores} cores", model.trim_start_matches(['\t', ' ', ':']))
+}
+
+/// Load of the last minute.
+pub fn load() -> f64 {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').next().and_then(|first| first.parse().ok()).unwrap_or(f64::NAN)
+}
+
+fn round(value: f64) -> f64 {
+    (value * 1000.0).round() / 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missed_goal_is_said() {
+        let mut report = Report::of(3);
+        report.add("press_to_invite_ms_p50", quantile(&[1.0, 3.0, 2.0], 0.5), Some(Goal::Under(50.0)), "");
+        assert!(report.all_reached());
+        report.add("first_word_lost_ms", 10.0, Some(Goal::Is(0.0)), "");
+        assert!(!report.all_reached() && report.table().contains("MISSED"), "{}", report.table());
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        report.write(file.path()).expect("written");
+        let json: Value = serde_json::from_slice(&std::fs::read(file.path()).expect("read")).expect("json");
+        assert_eq!((&json["press_to_invite_ms_p50"], &json["runs"]), (&json!(2.0), &json!(3)));
+    }
+}

@@ -1,0 +1,158 @@
+//! What passes over the loopback interface, with the time it was seen: for figures that no program may tell
+//! about itself. Needs the right to open a packet socket: root, or root of an own network namespace.
+
+use std::{
+    io::Read,
+    net::{Ipv4Addr, SocketAddrV4},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+    time::{Duration, SystemTime},
+};
+
+use anyhow::{Context, Result};
+use socket2::{Domain, Protocol, Socket, Type};
+
+/// A UDP datagram over IPv4.
+#[derive(Debug, Clone)]
+pub struct Datagram {
+    /// When it was seen.
+    pub at: SystemTime,
+    /// From.
+    pub from: SocketAddrV4,
+    /// To.
+    pub to: SocketAddrV4,
+    /// Its first bytes, at most [`KEPT`].
+    pub start: Vec<u8>,
+}
+
+/// So much of each datagram is kept.
+pub const KEPT: usize = 160;
+
+/// Watches until it is dropped.
+pub struct Wire {
+    seen: Arc<Mutex<Vec<Datagram>>>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Wire {
+    /// Watches the datagrams that `wanted` is true for.
+    ///
+    /// # Errors
+    /// When no packet socket may be opened.
+    pub fn watch(wanted: impl Fn(&Datagram) -> bool + Send + 'static) -> Result<Self> {
+        const EVERY_PROTOCOL: u16 = 0x0003; // ETH_P_ALL of linux/if_ether.h
+        let socket =
+            Socket::new(Domain::PACKET, Type::DGRAM, Some(Protocol::from(i32::from(EVERY_PROTOCOL.to_be()))))
+                .context("a packet socket: run as root, or through scripts/in-net")?;
+        socket.set_read_timeout(Some(Duration::from_millis(100)))?;
+        let _ = socket.set_recv_buffer_size(8 << 20);
+        let (seen, stop) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
+        let (keep, ended) = (Arc::clone(&seen), Arc::clone(&stop));
+        let thread = std::thread::Builder::new().name("wire".into()).spawn(move || {
+            let mut socket = socket;
+            let mut frame = [0; 2_048];
+            let mut last: Option<Datagram> = None;
+            while !ended.load(Ordering::Relaxed) {
+                let Ok(length) = socket.read(&mut frame) else { continue };
+                let Some(datagram) = read(&frame[..length], SystemTime::now()) else { continue };
+                // The loopback interface shows each datagram twice: as it leaves and as it comes.
+                let again = last.as_ref().is_some_and(|l| {
+                    (l.from, l.to, &l.start) == (datagram.from, datagram.to, &datagram.start)
+                        && datagram.at.duration_since(l.at).is_ok_and(|d| d < Duration::from_millis(2))
+                });
+                if !again && wanted(&datagram) {
+                    keep.lock().unwrap_or_else(PoisonError::into_inner).push(datagram.clone());
+                }
+                last = Some(datagram);
+            }
+        })?;
+        Ok(Self { seen, stop, thread: Some(thread) })
+    }
+
+    /// What was seen so far, and forgets it.
+    pub fn take(&self) -> Vec<Datagram> {
+        std::mem::take(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What was seen so far.
+    pub fn seen(&self) -> Vec<Datagram> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Reads an IPv4 packet (RFC 791, section 3.1) that carries a UDP datagram (RFC 768).
+fn read(packet: &[u8], at: SystemTime) -> Option<Datagram> {
+    let first = *packet.first()?;
+    let header = usize::from(first & 0x0f) * 4;
+    if first >> 4 != 4 || *packet.get(9)? != 17 {
+        return None;
+    }
+    let address = |from: usize| -> Option<Ipv4Addr> {
+        Some(Ipv4Addr::from(<[u8; 4]>::try_from(packet.get(from..from + 4)?).ok()?))
+    };
+    let port = |from: usize| -> Option<u16> {
+        Some(u16::from_be_bytes(packet.get(header + from..header + from + 2)?.try_into().ok()?))
+    };
+    let start = packet.get(header + 8..)?;
+    Some(Datagram {
+        at,
+        from: SocketAddrV4::new(address(12)?, port(0)?),
+        to: SocketAddrV4::new(address(16)?, port(2)?),
+        start: start[..start.len().min(KEPT)].to_vec(),
+    })
+}
+
+impl Datagram {
+    /// Whether it is RTP (RFC 3550) and not RTCP, STUN or DTLS (RFC 7983).
+    pub fn is_rtp(&self) -> bool {
+        self.start.len() > 12 && self.start[0] >> 6 == 2 && !(192..=223).contains(&self.start[1])
+    }
+
+    /// Whether it is an INVITE that opens a call: without a tag in To.
+    pub fn is_first_invite(&self) -> bool {
+        self.start.starts_with(b"INVITE sip:")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_datagram_is_seen_once() {
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("a port");
+        let to = socket.local_addr().expect("bound");
+        let Ok(wire) = Wire::watch(move |d| d.to.port() == to.port()) else {
+            return; // no right to a packet socket here: the benches say so, the tests need none
+        };
+        socket.send_to(b"INVITE sip:x", to).expect("sent");
+        let deadline = SystemTime::now() + Duration::from_secs(2);
+        while wire.seen().is_empty() && SystemTime::now() < deadline {
+            std::thread::yield_now();
+        }
+        std::thread::sleep(Duration::from_millis(20)); // its double, if it were shown, comes within microseconds
+        let seen = wire.take();
+        assert_eq!(seen.len(), 1, "{seen:?}");
+        assert!(seen[0].is_first_invite());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_packet_makes_the_reader_panic(bytes in proptest::collection::vec(0_u8.., 0..80)) {
+            let _ = read(&bytes, SystemTime::UNIX_EPOCH).map(|d| d.is_rtp());
+        }
+    }
+}
