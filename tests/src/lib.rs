@@ -2,8 +2,11 @@
 
 pub mod callee;
 pub mod child;
+pub mod desktop;
 pub mod g711;
 pub mod listening;
 pub mod report;
 pub mod sound;
+pub mod sound_server;
+pub mod window;
 pub mod wire;

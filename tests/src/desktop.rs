@@ -1,0 +1,158 @@
+//! A desktop of its own for the app: screen, session bus, keyring, sound server, home folder. Virtual, and gone
+//! when dropped.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, ensure};
+use std::os::unix::fs::PermissionsExt;
+
+use crate::{
+    child::{Child, poll},
+    sound_server::SoundServer,
+};
+
+/// Light or dark, as the system tells the app.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Theme {
+    /// Light.
+    Light,
+    /// Dark.
+    Dark,
+}
+
+/// The desktop.
+pub struct Desktop {
+    /// What talks and listens.
+    pub sound: SoundServer,
+    environment: Vec<(String, String)>,
+    home: PathBuf,
+    // Ended in this order.
+    _keyring: Option<Child>,
+    _bus: Child,
+    _screen: Child,
+}
+
+const PATIENCE: Duration = Duration::from_secs(15);
+
+impl Desktop {
+    /// Starts all of it in a folder; logs go into the folder too. Without a keyring the app must do with memory.
+    ///
+    /// # Errors
+    /// When a program is not installed or does not come up.
+    pub async fn start(folder: &Path, with_keyring: bool) -> Result<Self> {
+        let home = folder.join("home");
+        let run = folder.join("run");
+        for private in [&home, &run] {
+            std::fs::create_dir_all(private)?;
+            std::fs::set_permissions(private, std::fs::Permissions::from_mode(0o700))?;
+        }
+        let under = |name: &str| home.join(name).display().to_string();
+        let mut environment = vec![
+            ("HOME".to_owned(), home.display().to_string()),
+            ("XDG_RUNTIME_DIR".to_owned(), run.display().to_string()),
+            ("XDG_DATA_HOME".to_owned(), under("data")),
+            ("XDG_CONFIG_HOME".to_owned(), under("config")),
+            ("XDG_CACHE_HOME".to_owned(), under("cache")),
+            ("XDG_STATE_HOME".to_owned(), under("state")),
+            ("GTK_A11Y".to_owned(), "none".to_owned()),
+            ("NO_AT_BRIDGE".to_owned(), "1".to_owned()),
+        ];
+        for name in ["data/keyrings", "config", "cache", "state"] {
+            std::fs::create_dir_all(home.join(name))?;
+        }
+        let sound = SoundServer::start(folder).await?;
+        environment.extend(sound.environment().iter().cloned());
+        let (screen, display) = screen(folder)?;
+        environment.push(("DISPLAY".to_owned(), display));
+        let (bus, address) = bus(folder, &environment)?;
+        environment.push(("DBUS_SESSION_BUS_ADDRESS".to_owned(), address));
+        let keyring = if with_keyring { Some(keyring(folder, &environment).await?) } else { None };
+        Ok(Self { sound, environment, home, _keyring: keyring, _bus: bus, _screen: screen })
+    }
+
+    /// What a program needs in its environment to be on this desktop.
+    pub fn environment(&self) -> &[(String, String)] {
+        &self.environment
+    }
+
+    /// Where the programs on this desktop keep their files.
+    pub fn home(&self) -> &Path {
+        &self.home
+    }
+}
+
+fn screen(folder: &Path) -> Result<(Child, String)> {
+    let mut command = Command::new("Xvfb");
+    command.args(["-displayfd", "1", "-screen", "0", "1280x900x24", "-nolisten", "tcp", "-noreset"]);
+    let mut screen =
+        Child::start_with("Xvfb", command, &folder.join("xvfb.log"), Stdio::null(), Some(Stdio::piped()))?;
+    let number = first_line(&mut screen)?;
+    Ok((screen, format!(":{number}")))
+}
+
+fn bus(folder: &Path, environment: &[(String, String)]) -> Result<(Child, String)> {
+    let mut command = Command::new("dbus-daemon");
+    let address = format!("--address=unix:path={}", folder.join("bus").display());
+    command.args(["--session", "--nofork", "--nopidfile", "--print-address=1", &address]);
+    command.envs(environment.iter().cloned());
+    let mut bus = Child::start_with(
+        "dbus-daemon",
+        command,
+        &folder.join("bus.log"),
+        Stdio::null(),
+        Some(Stdio::piped()),
+    )?;
+    let address = first_line(&mut bus)?;
+    Ok((bus, address))
+}
+
+/// Unlocked with a password that nobody knows afterwards.
+async fn keyring(folder: &Path, environment: &[(String, String)]) -> Result<Child> {
+    let mut command = Command::new("gnome-keyring-daemon");
+    command.args(["--unlock", "--foreground", "--components=secrets"]).envs(environment.iter().cloned());
+    let log = folder.join("keyring.log");
+    let mut keyring = Child::start_with("gnome-keyring-daemon", command, &log, Stdio::piped(), None)?;
+    let password = uuid::Uuid::now_v7().simple().to_string();
+    keyring.stdin().context("its input is a pipe")?.write_all(password.as_bytes())?;
+    let owned = || async {
+        let asked = Command::new("dbus-send")
+            .args(["--session", "--print-reply=literal", "--dest=org.freedesktop.DBus", "/"])
+            .args(["org.freedesktop.DBus.NameHasOwner", "string:org.freedesktop.secrets"])
+            .envs(environment.iter().cloned())
+            .output();
+        asked.is_ok_and(|o| String::from_utf8_lossy(&o.stdout).contains("true"))
+    };
+    poll("the keyring", PATIENCE, owned).await?;
+    keyring.still_runs()?;
+    Ok(keyring)
+}
+
+fn first_line(child: &mut Child) -> Result<String> {
+    let mut line = String::new();
+    BufReader::new(child.stdout().context("its output is a pipe")?).read_line(&mut line)?;
+    if line.trim().is_empty() {
+        child.still_runs()?;
+    }
+    ensure!(!line.trim().is_empty(), "it said nothing: see {}", child.log().display());
+    Ok(line.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn everything_comes_up_and_nothing_stays_behind() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let desktop = Desktop::start(folder.path(), true).await.expect("a desktop");
+        let ids = [desktop.sound.id(), desktop._bus.id(), desktop._screen.id()];
+        assert!(ids.iter().all(|id| Path::new(&format!("/proc/{id}")).exists()));
+        drop(desktop);
+        assert!(!ids.iter().any(|id| Path::new(&format!("/proc/{id}")).exists()));
+    }
+}
