@@ -1,0 +1,1 @@
+//! The states of a registration and of a call: no tokio, no clock, no socket.

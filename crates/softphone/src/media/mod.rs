@@ -1,0 +1,1 @@
+//! Media: the WebRTC leg, codecs, the jitter buffer, digits.

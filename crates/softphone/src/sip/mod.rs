@@ -1,0 +1,1 @@
+//! SIP: messages, digest, transactions, dialogs, and the socket.
