@@ -1,0 +1,29 @@
+# shellcheck shell=bash
+# Sourced by the scripts of this folder: where things are kept, and how a script says what it does.
+
+# The project's own folder, and what set-up makes once and every run uses.
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/ringround
+voices=$cache/voices
+
+say() { printf '%s  %s\n' "$(date +%H:%M:%S)" "$*" >&2; }
+die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
+
+# Prints the folder under which Asterisk's files are ("" for the machine's own installation), or fails.
+# The machine's own is taken from 22.4: requests over the events socket, and Opus, must be there.
+asterisk_root() {
+    local own modules
+    own=$(PATH=$PATH:/usr/sbin command -v asterisk || true)
+    modules=$(echo /usr/lib/*/asterisk/modules/codec_opus_open_source.so)
+    if [ -z "${RINGROUND_ASTERISK_FOLDER:-}" ] && [ -n "$own" ] && [ -e "$modules" ] &&
+        [ "$(printf '%s\n' 22.4 "$("$own" -V | sed 's/^Asterisk //; s/[^0-9.].*//')" | sort -V | head -n 1)" = 22.4 ]; then
+        echo ''
+    elif [ -e "$cache/asterisk/.ready" ]; then
+        echo "$cache/asterisk"
+    else
+        return 1
+    fi
+}
+
+# The programs that set-up may have put into the cache folder come first.
+if [ -d "$cache/node/bin" ]; then PATH=$cache/node/bin:$PATH; fi
