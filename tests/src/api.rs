@@ -1,0 +1,82 @@
+//! Requests of an app, as `protocol::http` lists them.
+
+use protocol::{
+    PROTOCOL,
+    http::{ApiError, PROTOCOL_HEADER},
+};
+use serde::{Serialize, de::DeserializeOwned};
+use url::Url;
+
+/// A way to the server, with or without a bearer token.
+#[derive(Clone)]
+pub struct Api {
+    /// The server's origin.
+    pub server: Url,
+    client: reqwest::Client,
+    bearer: Option<String>,
+}
+
+/// Why a request came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The server refused it.
+    #[error("{0:?}")]
+    Refused(ApiError),
+    /// The server answered something that is not in the protocol.
+    #[error("HTTP {0}: {1}")]
+    Strange(u16, String),
+    /// No answer came: nobody knows whether it was done.
+    #[error("no answer: {0}")]
+    Lost(reqwest::Error),
+}
+
+impl Api {
+    /// Without a sign-in.
+    pub fn new(server: Url, client: reqwest::Client) -> Self {
+        Self { server, client, bearer: None }
+    }
+
+    /// With one.
+    pub fn signed_in(&self, bearer: &str) -> Self {
+        Self { bearer: Some(bearer.to_owned()), ..self.clone() }
+    }
+
+    /// Sends a request.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, Failure> {
+        let text = self.post_for_text(path, body).await?;
+        serde_json::from_str(&text).map_err(|_| Failure::Strange(200, text))
+    }
+
+    /// Sends a request and gives the reply as it came.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn post_for_text(&self, path: &str, body: &impl Serialize) -> Result<String, Failure> {
+        let url = self.server.join(path).map_err(|error| Failure::Strange(0, error.to_string()))?;
+        let mut request = self.client.post(url).header(PROTOCOL_HEADER, PROTOCOL).json(body);
+        if let Some(bearer) = &self.bearer {
+            request = request.bearer_auth(bearer);
+        }
+        let reply =
+            request.timeout(std::time::Duration::from_secs(10)).send().await.map_err(Failure::Lost)?;
+        let status = reply.status();
+        let text = reply.text().await.map_err(Failure::Lost)?;
+        if status.is_success() {
+            return Ok(text);
+        }
+        Err(serde_json::from_str(&text).map_or(Failure::Strange(status.as_u16(), text), Failure::Refused))
+    }
+}
+
+impl Failure {
+    /// The refusal's code, if it is one.
+    pub fn code(&self) -> Option<protocol::http::ErrorCode> {
+        match self {
+            Failure::Refused(error) => Some(error.code),
+            Failure::Strange(..) | Failure::Lost(_) => None,
+        }
+    }
+}

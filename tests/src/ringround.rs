@@ -1,0 +1,283 @@
+//! The real server, as its organiser has it: the binary, its commands, its health.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::OnceLock,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, ensure};
+use protocol::join_link::JoinLink;
+use serde_json::Value;
+
+use crate::{
+    child::{Child, poll},
+    pbx::{Node, free_tcp_port, project},
+    tls,
+};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A server with a data folder of its own.
+pub struct Ringround {
+    data: PathBuf,
+    port: u16,
+    arguments: Vec<String>,
+    process: Option<Child>,
+}
+
+/// A row of `ringround-server results`.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+pub struct Attempted {
+    /// The number that was rung.
+    pub number: String,
+    /// Word of the outcome, empty while there is none.
+    #[serde(default)]
+    pub outcome: Option<String>,
+    /// network, volunteer or server.
+    #[serde(default)]
+    pub written_by: Option<String>,
+    /// The volunteer's note.
+    #[serde(default)]
+    pub note: Option<String>,
+}
+
+/// The campaign of the tests.
+pub const CAMPAIGN: &str = "Winter Warmth";
+
+impl Ringround {
+    /// Starts it beside a node and waits until its health says that everything is there.
+    ///
+    /// # Errors
+    /// When it does not come up; says what its log says.
+    pub async fn start(folder: &Path, node: &Node) -> Result<Self> {
+        tls::use_ring();
+        let data = folder.join("server");
+        std::fs::create_dir_all(&data)?;
+        let port = free_tcp_port()?;
+        let arguments = [
+            "--listen",
+            &format!("127.0.0.1:{port}"),
+            "--name",
+            "127.0.0.1",
+            "--ari",
+            &node.http(),
+            "--ari-user",
+            "ringround",
+            "--ari-password-file",
+            &node.password_file().display().to_string(),
+            "--trunk",
+            "trunk",
+            "--trunk-kind",
+            "simulated",
+        ];
+        let arguments = arguments.map(str::to_owned).to_vec();
+        let mut server = Self { data, port, arguments, process: None };
+        server.start_again().await?;
+        Ok(server)
+    }
+
+    /// Starts it once more after [`Ringround::kill`], with the same data folder and port.
+    ///
+    /// # Errors
+    /// As [`Ringround::start`].
+    pub async fn start_again(&mut self) -> Result<()> {
+        self.spawn()?;
+        let healthy = || async { self.healthy().await };
+        let up = poll("the server's health", PATIENCE, healthy).await;
+        if let Some(process) = &mut self.process {
+            process.still_runs()?;
+        }
+        up
+    }
+
+    /// Starts its process and waits for nothing.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn spawn(&mut self) -> Result<()> {
+        let mut command = Command::new(binary()?);
+        command.arg("--data").arg(&self.data).arg("serve").args(&self.arguments);
+        self.process = Some(Child::start("ringround-server", command, &self.console())?);
+        Ok(())
+    }
+
+    /// Ends it as a crash would.
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill();
+        }
+    }
+
+    /// Asks it to end, as a service manager would.
+    pub fn stop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            let _ = process.stop(Duration::from_secs(10));
+        }
+    }
+
+    /// What its process printed.
+    pub fn console(&self) -> PathBuf {
+        self.data.with_extension("log")
+    }
+
+    /// Its data folder.
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// Its process, while it runs.
+    pub fn id(&self) -> Option<u32> {
+        self.process.as_ref().map(Child::id)
+    }
+
+    /// Where apps arrive.
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.port))
+    }
+
+    /// A client that believes this server's authority.
+    ///
+    /// # Errors
+    /// When there is no authority yet.
+    pub fn client(&self) -> Result<reqwest::Client> {
+        let tls = tls::believing(&self.authority())?;
+        Ok(reqwest::Client::builder().tls_backend_preconfigured((*tls).clone()).build()?)
+    }
+
+    /// The authority's certificate.
+    pub fn authority(&self) -> PathBuf {
+        self.data.join("tls/authority.pem")
+    }
+
+    /// `/health`.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn health(&self) -> Result<Value> {
+        let url = format!("https://127.0.0.1:{}/health", self.port);
+        let reply = self.client()?.get(url).timeout(Duration::from_secs(2)).send().await?;
+        Ok(reply.error_for_status()?.json().await?)
+    }
+
+    async fn healthy(&self) -> bool {
+        self.health().await.is_ok()
+    }
+
+    /// Runs one of the organiser's commands and gives what it printed.
+    ///
+    /// # Errors
+    /// When it ends with another status than 0; says what it said.
+    pub fn command(&self, words: &[&str]) -> Result<String> {
+        let output = Command::new(binary()?)
+            .arg("--data")
+            .arg(&self.data)
+            .args(words)
+            .stdin(Stdio::null())
+            .output()
+            .context("ringround-server")?;
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        ensure!(
+            output.status.success(),
+            "ringround-server {}: {said}{}",
+            words.join(" "),
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(said)
+    }
+
+    /// Makes [`CAMPAIGN`]: any hour, no spacing, as only a simulated trunk allows.
+    ///
+    /// # Errors
+    /// When the server refuses it.
+    pub fn create_campaign(&self) -> Result<()> {
+        let form = self.data.with_file_name("campaign.toml");
+        std::fs::write(
+            &form,
+            format!(
+                "name = \"{CAMPAIGN}\"\norganisation = \"Lantern Street Trust\"\norganiser = \"Ruth\"\n\
+                 caller_id = \"020 7946 0000\"\nhours = \"always\"\nspacing = \"0\"\n\
+                 script = \"\"\"\n> Wait for hello.\n\nHello, is that {{form_of_address}}? I am {{volunteer}}, \
+                 calling for {{organisation}}.\n\"\"\"\n"
+            ),
+        )?;
+        self.command(&["campaign", "create", &form.display().to_string()])?;
+        Ok(())
+    }
+
+    /// Imports contacts with these numbers, named after them: "Callee 001" for +447700900001.
+    ///
+    /// # Errors
+    /// When the server refuses the file.
+    pub fn import(&self, numbers: &[String]) -> Result<String> {
+        let mut text = String::from("name,phone,form_of_address,context\n");
+        for number in numbers {
+            let last = &number[number.len().saturating_sub(3)..];
+            text.push_str(&format!("Callee {last},{number},Mx {last},Likes to talk about the weather\n"));
+        }
+        self.import_text(text.as_bytes())
+    }
+
+    /// Imports a file of these bytes.
+    ///
+    /// # Errors
+    /// When the server refuses the file.
+    pub fn import_text(&self, bytes: &[u8]) -> Result<String> {
+        let file = self.data.with_file_name(format!("{}.csv", uuid::Uuid::now_v7().simple()));
+        std::fs::write(&file, bytes)?;
+        self.command(&["import", &file.display().to_string(), "--campaign", CAMPAIGN])
+    }
+
+    /// A link for one volunteer.
+    ///
+    /// # Errors
+    /// When the server makes none.
+    pub fn invite(&self, name: &str) -> Result<JoinLink> {
+        let said = self.command(&["invite", "--campaign", CAMPAIGN, "--name", name])?;
+        let link = said.split_whitespace().find(|word| word.starts_with("ringround://"));
+        Ok(JoinLink::parse(link.with_context(|| format!("no link in: {said}"))?)?)
+    }
+
+    /// Every attempt of [`CAMPAIGN`], as the server tells an organiser.
+    ///
+    /// # Errors
+    /// When it is not understood.
+    pub fn results(&self) -> Result<Vec<Attempted>> {
+        let said = self.command(&["results", "--campaign", CAMPAIGN, "--format", "json"])?;
+        serde_json::from_str(&said).with_context(|| format!("results: {said}"))
+    }
+
+    /// The outcome's word of each number that was attempted; a number's last attempt counts.
+    ///
+    /// # Errors
+    /// As [`Ringround::results`].
+    pub fn outcomes(&self) -> Result<std::collections::HashMap<String, String>> {
+        let rows = self.results()?;
+        Ok(rows.into_iter().map(|row| (row.number, row.outcome.unwrap_or_default())).collect())
+    }
+}
+
+/// `RINGROUND_SERVER`, else what cargo builds from this repository (once a process).
+fn binary() -> Result<&'static Path> {
+    static BINARY: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let built = BINARY.get_or_init(|| {
+        if let Some(path) = std::env::var_os("RINGROUND_SERVER") {
+            return Ok(PathBuf::from(path));
+        }
+        let target =
+            std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| project().join("target"), PathBuf::from);
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let build = Command::new(cargo)
+            .args(["build", "--quiet", "--offline", "--package", "ringround-server"])
+            .current_dir(project())
+            .output()
+            .map_err(|error| format!("cargo: {error}"))?;
+        if !build.status.success() {
+            return Err(String::from_utf8_lossy(&build.stderr).into_owned());
+        }
+        Ok(target.join("debug/ringround-server"))
+    });
+    built.as_deref().map_err(|error| anyhow::anyhow!("building the server: {error}"))
+}
