@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2034 # the scripts that source this use them
 # Sourced by the scripts of this folder: where things are kept, and how a script says what it does.
 
 # The project's own folder, and what set-up makes once and every run uses.
