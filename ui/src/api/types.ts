@@ -1,0 +1,31 @@
+/**
+ * The values that the Rust side sends. Types only: whoever imports this reaches for no Tauri.
+ */
+export type {
+  Campaign,
+  CallState,
+  Card,
+  DeskView,
+  DeviceChoice,
+  DeviceChoices,
+  EndedBy,
+  Grade,
+  JoinProblem,
+  LastOutcome,
+  Level,
+  LineView,
+  Notice,
+  Outcome,
+  OutcomePress,
+  Pause,
+  Press,
+  Refusal,
+  RingAgain,
+  Run,
+  ScriptPart,
+  Session,
+  Settle,
+  Trouble,
+  View,
+  Waiting,
+} from './bindings';

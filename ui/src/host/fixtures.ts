@@ -1,0 +1,238 @@
+import type { Card, DeskView, LastOutcome, Session, Trouble, View } from '../api/types';
+
+/** Recorded views of every screen, for looking at them in a browser and for tests. */
+
+/** 25 November 2026, 18:42 UTC, a Wednesday. */
+export const NOW = Date.UTC(2026, 10, 25, 18, 42);
+const MINUTE = 60_000;
+
+const run = (text: string) => ({ text, filled: false });
+const filled = (text: string) => ({ text, filled: true });
+
+export const CARD: Card = {
+  lease_id: 'lease-1',
+  name: 'Margaret Hollis',
+  form_of_address: 'Mrs Hollis · 78 · Thornby Green',
+  flag: 'Hard of hearing. Speak slowly, let it ring long',
+  facts: [
+    'Lives alone, gas heating',
+    'Tom rang on 3 February: “Boiler mended, likes a chat.” No answer last Thursday.',
+  ],
+  number: '+44 7700 ••• 123',
+  attempt: 2,
+  attempts_allowed: 3,
+  script: [
+    {
+      kind: 'say',
+      runs: [
+        run('Hello, is that '),
+        filled('Mrs Hollis'),
+        run('? My name’s '),
+        filled('Maya'),
+        run(
+          ' and I’m a volunteer with Lantern Street Trust. We’re ringing round before the cold weather to see that everyone has what they need. Is now a good time?',
+        ),
+      ],
+    },
+    { kind: 'cue', runs: [run('Not a good time? Offer to ring back: press L and pick a time.')] },
+    { kind: 'say', runs: [run('Is your heating working as it should?')] },
+    { kind: 'cue', runs: [run('Write down what is wrong, and since when.')] },
+    {
+      kind: 'say',
+      runs: [run('Would you like a warm pack in the post? It’s free: a blanket, a flask and draught strip.')],
+    },
+    {
+      kind: 'cue',
+      runs: [run('If the heating is off, say a volunteer will ring today, then note the address.')],
+    },
+    { kind: 'say', runs: [run('Would a weekly call from one of us be welcome?')] },
+    {
+      kind: 'say',
+      runs: [
+        run('Thank you, '),
+        filled('Mrs Hollis'),
+        run('. Keep warm, and ring us on 020 7946 0142 if anything changes.'),
+      ],
+    },
+  ],
+};
+
+export const NEXT_CARD: Card = {
+  ...CARD,
+  lease_id: 'lease-2',
+  name: 'Sunita Rao',
+  form_of_address: 'Ms Rao',
+  flag: null,
+  facts: ['Asked for a weekly call in October'],
+  number: '+44 7700 ••• 274',
+  attempt: 1,
+};
+
+export const LAST: LastOutcome = {
+  attempt_id: 'attempt-0',
+  name: 'Terence Whitlow',
+  outcome: 'no-answer',
+  by: 'network',
+};
+
+export const ready: Session = { state: 'ready', card: CARD };
+export const dialling: Session = {
+  state: 'dialling',
+  card: CARD,
+  call: { attempt_id: 'attempt-1', state: { state: 'dialling', since_ms: NOW - 2_000 } },
+};
+export const ringing: Session = {
+  state: 'dialling',
+  card: CARD,
+  call: { attempt_id: 'attempt-1', state: { state: 'ringing', since_ms: NOW - 8_000, early_media: false } },
+};
+export const talking: Session = {
+  state: 'talking',
+  card: CARD,
+  call: { attempt_id: 'attempt-1', state: { state: 'talking', since_ms: NOW - 167_000 } },
+};
+export const wrapUp: Session = {
+  state: 'wrap-up',
+  card: CARD,
+  call: { attempt_id: 'attempt-1', state: { state: 'ended', by: 'callee', talked_ms: 252_000 } },
+};
+const ended = (by: 'volunteer' | 'network' | 'server', talked_ms: number): Session => ({
+  state: 'wrap-up',
+  card: CARD,
+  call: { attempt_id: 'attempt-1', state: { state: 'ended', by, talked_ms } },
+});
+
+/** A view of the desk, with what differs from an ordinary evening. */
+export function deskView(
+  session: Session,
+  desk: Partial<DeskView> = {},
+  view: Partial<Pick<View, 'troubles' | 'notice'>> = {},
+): View {
+  return {
+    server_now_ms: NOW,
+    troubles: [],
+    notice: null,
+    ...view,
+    screen: {
+      name: 'desk',
+      volunteer: 'Maya',
+      campaign: {
+        id: 'campaign-1',
+        name: 'Winter Warmth',
+        organisation: 'Lantern Street Trust',
+        mode: 'one-touch',
+        organiser: 'Ruth',
+      },
+      line: session.state === 'ended' ? { state: 'down' } : { state: 'up' },
+      session,
+      last_outcome: LAST,
+      muted: false,
+      marked: null,
+      busy: null,
+      rings: false,
+      waiting_outcomes: 0,
+      quality: {
+        grade: session.state === 'ended' ? 'unknown' : 'good',
+        loss: 0,
+        jitter_ms: 4,
+        round_trip_ms: 31,
+      },
+      devices: { microphone: 'USB headset', speaker: 'USB headset' },
+      ...desk,
+    },
+  };
+}
+
+const trouble = (session: Session, troubles: Trouble[], desk: Partial<DeskView> = {}): View =>
+  deskView(session, desk, { troubles });
+
+const joinView = (problem: (View['screen'] & { name: 'join' })['problem'], busy = false): View => ({
+  server_now_ms: NOW,
+  screen: { name: 'join', busy, problem },
+  troubles: [],
+  notice: null,
+});
+
+/** Every view by name: `?view=NAME`. */
+export const views: Readonly<Record<string, View>> = {
+  opening: { server_now_ms: NOW, screen: { name: 'opening' }, troubles: [], notice: null },
+  'keyring-locked': {
+    server_now_ms: NOW,
+    screen: { name: 'opening' },
+    troubles: [{ kind: 'keyring-locked' }],
+    notice: null,
+  },
+  join: joinView(null),
+  'join-busy': joinView(null, true),
+  'join-spent': joinView({ kind: 'spent' }),
+  'join-unreachable': joinView({ kind: 'unreachable' }),
+  start: deskView({ state: 'ended' }, { last_outcome: null }),
+  'waiting-line': deskView(
+    { state: 'waiting', why: { reason: 'line' } },
+    { line: { state: 'opening' }, last_outcome: null },
+  ),
+  'nobody-left': deskView({
+    state: 'waiting',
+    why: { reason: 'nobody-left', again: 6, next_at_ms: NOW + 918 * MINUTE },
+  }),
+  'outside-hours': deskView({
+    state: 'waiting',
+    why: { reason: 'outside-hours', opens_at_ms: NOW + 888 * MINUTE },
+  }),
+  'no-telephone': trouble({ state: 'waiting', why: { reason: 'no-telephone' } }, [{ kind: 'no-telephone' }]),
+  ready: deskView(ready),
+  'ready-calling': deskView(ready, { busy: 'call' }),
+  'ready-rule': deskView(
+    ready,
+    {},
+    { notice: { kind: 'refused-by-rule', message: 'she was called an hour ago. The next card is ready' } },
+  ),
+  'ready-do-not-call': deskView(ready, {}, { notice: { kind: 'do-not-call', name: 'Mrs Hollis' } }),
+  'ready-saved-here': deskView(
+    ready,
+    { waiting_outcomes: 1 },
+    { notice: { kind: 'saved-here', outcome: 'reached' } },
+  ),
+  dialling: deskView(dialling),
+  ringing: deskView(ringing, { rings: true }),
+  talking: deskView(talking),
+  muted: deskView(talking, { muted: true }),
+  marked: deskView(talking, { marked: 'reached' }),
+  'talking-next': deskView(talking, { last_outcome: null }),
+  'wrap-up': deskView(wrapUp),
+  'wrap-up-marked': deskView(wrapUp, { marked: 'reached' }),
+  'wrap-up-network': deskView(ended('network', 0)),
+  'wrap-up-cancelled': deskView(ended('volunteer', 0)),
+  'line-lost': trouble(talking, [{ kind: 'line-lost', since_ms: NOW - 8_000, in_call: true }], {
+    line: { state: 'lost', since_ms: NOW - 8_000 },
+    quality: { grade: 'down', loss: 1, jitter_ms: 0, round_trip_ms: null },
+  }),
+  'line-lost-idle': trouble(ready, [{ kind: 'line-lost', since_ms: NOW - 3_000, in_call: false }], {
+    line: { state: 'lost', since_ms: NOW - 3_000 },
+  }),
+  'server-lost': trouble(ready, [{ kind: 'server-unreachable', retry_in_s: 5, in_call: false }]),
+  'server-lost-in-call': trouble(talking, [{ kind: 'server-unreachable', retry_in_s: 5, in_call: true }]),
+  'no-microphone': trouble(ready, [{ kind: 'no-microphone' }], {
+    devices: { microphone: null, speaker: 'USB headset' },
+  }),
+  'no-speaker': trouble(ready, [{ kind: 'no-speaker' }], {
+    devices: { microphone: 'USB headset', speaker: null },
+  }),
+  'too-quiet': trouble(talking, [{ kind: 'too-quiet' }]),
+  'server-storage': trouble(ready, [{ kind: 'server-storage' }], { waiting_outcomes: 1 }),
+  'local-storage': trouble(wrapUp, [{ kind: 'local-storage' }]),
+  'no-keyring': trouble(ready, [{ kind: 'no-keyring', why: 'org.freedesktop.secrets: ServiceUnknown' }]),
+  'outcome-refused': trouble(ready, [
+    { kind: 'outcome-refused', pressed_at_ms: NOW - 4 * MINUTE, outcome: 'reached' },
+  ]),
+  revoked: trouble({ state: 'ended' }, [{ kind: 'revoked', organiser: 'Ruth' }]),
+  'update-app': trouble({ state: 'ended' }, [{ kind: 'update-app' }]),
+  'update-server': trouble({ state: 'ended' }, [{ kind: 'update-server' }]),
+  untrusted: trouble({ state: 'ended' }, [{ kind: 'untrusted' }]),
+  paused: deskView({ state: 'paused', pause: { by: null, message: null } }),
+  'paused-by-organiser': deskView({
+    state: 'paused',
+    pause: { by: 'Ruth', message: 'Tea break, back at 19:15' },
+  }),
+  finished: deskView({ state: 'ended' }),
+};

@@ -1,0 +1,36 @@
+import { commands, events } from '../api/bindings';
+import type { Refusal, View } from '../api/types';
+import type { Answer, Host } from './index';
+
+type Reply = Promise<{ status: 'ok'; data: unknown } | { status: 'error'; error: Refusal }>;
+
+/** The app's Rust side. The one module that reaches for Tauri. */
+export const tauriHost: Host = {
+  view: () => commands.view(),
+  onView: (told) => events.view.listen(({ payload }) => told(payload as View)),
+  onLevel: (told) => events.level.listen(({ payload }) => told(payload)),
+  join: (link) => answer(commands.join(link)),
+  start: () => answer(commands.start()),
+  call: () => answer(commands.call()),
+  hangUp: () => answer(commands.hangUp()),
+  mute: (on) => answer(commands.mute(on)),
+  digits: (digits) => answer(commands.digits(digits)),
+  outcome: (press) => answer(commands.outcome(press)),
+  correct: (press) => answer(commands.correct(press)),
+  settle: (how) => answer(commands.settle(how)),
+  pause: () => answer(commands.pause()),
+  resume: () => answer(commands.resume()),
+  stop: () => answer(commands.stop()),
+  retryNow: () => answer(commands.retryNow()),
+  deviceChoices: async () => {
+    const reply = await commands.deviceChoices();
+    return reply.status === 'ok' ? reply.data : { microphones: [], speakers: [] };
+  },
+  chooseDevices: (microphone, speaker) => answer(commands.chooseDevices(microphone, speaker)),
+  leave: () => answer(commands.leave()),
+};
+
+async function answer(reply: Reply): Answer {
+  const { status, ...rest } = await reply;
+  return status === 'ok' ? null : (rest as { error: Refusal }).error;
+}

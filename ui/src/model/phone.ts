@@ -1,0 +1,172 @@
+import type { Card, DeskView, View } from '../api/types';
+import { t } from '../i18n';
+import { callBlock, type CallBlock } from './call-block';
+import type { Hand } from './hand';
+import { keysOf, type Keys } from './keys';
+import { splitFlag } from './people';
+import { timeAndDay } from './when';
+
+/** The phone column, top to bottom. */
+export interface Phone {
+  place: { name: string; organisation: string; mode: string };
+  card: CardFace;
+  block: CallBlock;
+  keys: Keys;
+}
+
+/** What the card says, whoever or whatever it is about. */
+export interface CardFace {
+  caption: string;
+  name: string;
+  under: string;
+  /** A sentence in place of facts. */
+  text: string;
+  facts: Fact[];
+  foot: string;
+  /** Do not call can be pressed. */
+  never: boolean;
+  /** Where the link is pasted. */
+  field: { problem: string | null; busy: boolean } | null;
+}
+
+export interface Fact {
+  icon: 'number' | 'hearing' | 'flag' | 'fact';
+  head: string;
+  text: string;
+  hint: string;
+}
+
+/** The phone column of a view. */
+export function phoneOf(view: View, hand: Hand): Phone {
+  return {
+    place: placeOf(view),
+    card: cardOf(view, hand),
+    block: callBlock(view, hand),
+    keys: keysOf(view, hand),
+  };
+}
+
+function placeOf({ screen }: View): Phone['place'] {
+  if (screen.name !== 'desk') return { name: t.app, organisation: '', mode: '' };
+  const { name, organisation, mode } = screen.campaign;
+  return { name, organisation, mode: t.mode[mode] };
+}
+
+function cardOf(view: View, hand: Hand): CardFace {
+  const { screen } = view;
+  if (screen.name === 'opening') {
+    return { ...blank, caption: t.opening.caption, name: t.opening.name, text: t.opening.text };
+  }
+  if (screen.name === 'join') {
+    return {
+      ...blank,
+      caption: t.join.caption,
+      name: t.join.name,
+      text: t.join.text,
+      foot: t.join.once,
+      field: { problem: problemText(screen.problem), busy: screen.busy },
+    };
+  }
+  return deskCard(screen, view.server_now_ms, hand);
+}
+
+function deskCard(desk: DeskView, nowMs: number, hand: Hand): CardFace {
+  const { session, campaign } = desk;
+  switch (session.state) {
+    case 'ready':
+      return { ...personFace(session.card), caption: t.card.next, never: true };
+    case 'dialling':
+      return { ...personFace(session.card), caption: t.card.calling };
+    case 'talking':
+      return { ...personFace(session.card), caption: t.card.talking, never: true };
+    case 'wrap-up': {
+      const { state } = session.call;
+      const spoke = state.state === 'ended' && state.talked_ms > 0;
+      return { ...personFace(session.card), caption: spoke ? t.card.spoke : t.card.rang, never: true };
+    }
+    case 'ended':
+      if (hand.finished) {
+        const { caption, name, text } = t.finished;
+        return { ...blank, caption, name, text, foot: t.start.foot(desk.volunteer) };
+      }
+      return {
+        ...blank,
+        caption: t.start.caption,
+        name: campaign.name,
+        under: campaign.organisation,
+        facts: [t.start.facts.organiser(campaign.organiser), t.start.facts.line, t.start.facts.headset].map(
+          plainFact,
+        ),
+        foot: t.start.foot(desk.volunteer),
+      };
+    case 'paused': {
+      const { by, message } = session.pause;
+      if (by === null)
+        return { ...blank, caption: t.paused.caption, name: t.paused.name, text: t.paused.text };
+      return {
+        ...blank,
+        caption: t.paused.by(by),
+        name: t.paused.byName,
+        text: message === null ? t.paused.noMessage : t.paused.message(message),
+        foot: message === null ? '' : t.paused.noMessage,
+      };
+    }
+    case 'waiting': {
+      const w = t.waiting;
+      switch (session.why.reason) {
+        case 'line':
+          return { ...blank, caption: t.card.next, name: w.line.name, text: w.line.text };
+        case 'nobody-left': {
+          const { again, next_at_ms: at } = session.why;
+          const when = at === null ? null : timeAndDay(at, nowMs);
+          return { ...blank, caption: t.card.next, name: w.nobody.name, text: w.nobody.text(again, when) };
+        }
+        case 'outside-hours': {
+          const text = w.hours.text(timeAndDay(session.why.opens_at_ms, nowMs));
+          return { ...blank, caption: t.card.next, name: w.hours.name, text };
+        }
+        case 'no-telephone':
+          return { ...blank, caption: t.card.next, name: w.telephone.name, text: w.telephone.text };
+      }
+    }
+  }
+}
+
+const blank: CardFace = {
+  caption: '',
+  name: '',
+  under: '',
+  text: '',
+  facts: [],
+  foot: '',
+  never: false,
+  field: null,
+};
+
+const plainFact = (text: string): Fact => ({ icon: 'fact', head: '', text, hint: '' });
+
+function personFace(card: Card): CardFace {
+  const facts: Fact[] = [{ icon: 'number', head: '', text: card.number, hint: t.card.masked }];
+  if (card.flag) {
+    const { head, rest } = splitFlag(card.flag);
+    facts.unshift({
+      icon: t.card.hearing.test(card.flag) ? 'hearing' : 'flag',
+      head,
+      text: rest,
+      hint: '',
+    });
+  }
+  return {
+    ...blank,
+    name: card.name,
+    under: card.form_of_address,
+    facts: [...facts, ...card.facts.map(plainFact)],
+    foot: t.card.attempt(card.attempt, card.attempts_allowed),
+  };
+}
+
+function problemText(problem: (View['screen'] & { name: 'join' })['problem']): string | null {
+  if (problem === null) return null;
+  if (problem.kind === 'refused') return t.join.problem.refused(problem.message);
+  return t.join.problem[problem.kind];
+}

@@ -1,0 +1,206 @@
+import type { Trouble, View } from '../api/types';
+import { t } from '../i18n';
+import type { Intent } from './intent';
+import { firstName } from './people';
+import { timeOfDay } from './when';
+
+/** A banner in the header's place. */
+export interface Banner {
+  kind: Trouble['kind'];
+  tone: 'stop' | 'wait' | 'info';
+  icon: 'network' | 'server' | 'microphone' | 'speaker' | 'telephone' | 'disk' | 'key' | 'off' | 'update';
+  head: string;
+  text: string;
+  /** The system's own words, behind Details. */
+  details: string;
+  button: { label: string; hint: string; intent: Intent } | null;
+}
+
+/** What a trouble says at a moment of the server's clock. */
+export function bannerOf(trouble: Trouble, view: View, nowMs: number): Banner {
+  const words = t.trouble;
+  const organiser = organiserOf(view);
+  const base: Banner = {
+    kind: trouble.kind,
+    tone: 'stop',
+    icon: 'server',
+    head: '',
+    text: '',
+    details: '',
+    button: null,
+  };
+  const press = (label: string, intent: Intent, hint = '') => ({ label, hint, intent });
+  switch (trouble.kind) {
+    case 'revoked':
+      return {
+        ...base,
+        icon: 'off',
+        head: words.revoked.head(trouble.organiser),
+        text: words.revoked.text(trouble.organiser),
+        button: press(words.revoked.button, { do: 'leave' }),
+      };
+    case 'update-app':
+      return { ...base, icon: 'update', ...words.updateApp };
+    case 'update-server':
+      return {
+        ...base,
+        icon: 'update',
+        head: words.updateServer.head,
+        text: words.updateServer.text(organiser),
+      };
+    case 'untrusted':
+      return { ...base, icon: 'key', head: words.untrusted.head, text: words.untrusted.text(organiser) };
+    case 'line-lost':
+      return {
+        ...base,
+        icon: 'network',
+        head: words.lineLost.head(Math.max(0, Math.floor((nowMs - trouble.since_ms) / 1000))),
+        text: words.lineLost.text,
+        button: trouble.in_call
+          ? press(t.call.hangUp, { do: 'hang-up' }, 'H')
+          : press(words.serverIdle.button, { do: 'retry' }),
+      };
+    case 'server-unreachable': {
+      if (trouble.in_call) return { ...base, tone: 'info', ...words.serverInCall };
+      const left = Math.ceil(trouble.retry_in_s - (nowMs - view.server_now_ms) / 1000);
+      return {
+        ...base,
+        tone: 'wait',
+        head: words.serverIdle.head(serverName(view)),
+        text: left > 0 ? words.serverIdle.text(left) : words.serverIdle.now,
+        button: press(words.serverIdle.button, { do: 'retry' }),
+      };
+    }
+    case 'no-microphone': {
+      const { head, text, button } = words.noMicrophone;
+      return {
+        ...base,
+        tone: 'wait',
+        icon: 'microphone',
+        head,
+        text,
+        button: press(button, { do: 'devices' }),
+      };
+    }
+    case 'no-speaker': {
+      const { head, text, button } = words.noSpeaker;
+      return { ...base, tone: 'wait', icon: 'speaker', head, text, button: press(button, { do: 'devices' }) };
+    }
+    case 'too-quiet': {
+      const { head, text, button } = words.tooQuiet;
+      return {
+        ...base,
+        tone: 'wait',
+        icon: 'microphone',
+        head,
+        text,
+        button: press(button, { do: 'devices' }),
+      };
+    }
+    case 'no-telephone': {
+      const { head, text } = words.noTelephone;
+      return { ...base, tone: 'wait', icon: 'telephone', head, text };
+    }
+    case 'server-storage':
+      return {
+        ...base,
+        tone: 'wait',
+        head: words.serverStorage.head,
+        text: words.serverStorage.text(organiser),
+      };
+    case 'local-storage':
+      return { ...base, icon: 'disk', ...words.localStorage };
+    case 'keyring-locked': {
+      const { head, text, button } = words.keyringLocked;
+      return { ...base, tone: 'wait', icon: 'key', head, text, button: press(button, { do: 'retry' }) };
+    }
+    case 'no-keyring': {
+      const { head, text } = words.noKeyring;
+      return { ...base, tone: 'info', icon: 'key', head, text, details: trouble.why };
+    }
+    case 'outcome-refused':
+      return {
+        ...base,
+        icon: 'disk',
+        head: words.outcomeRefused.head(t.outcome[trouble.outcome], timeOfDay(trouble.pressed_at_ms)),
+        text: words.outcomeRefused.text(organiser),
+      };
+  }
+}
+
+/** The sentence for the ear, said once when the trouble comes. */
+export function troubleSaid(trouble: Trouble, view: View): string {
+  if (trouble.kind === 'line-lost') {
+    const name = calleeOf(view);
+    return trouble.in_call && name ? t.trouble.lineLost.said(name) : t.trouble.lineLost.saidIdle;
+  }
+  if (trouble.kind === 'revoked') return t.trouble.revoked.said(trouble.organiser);
+  const { head, text } = bannerOf(trouble, view, view.server_now_ms);
+  return `${head} ${text}`.replace(/\.$/, '');
+}
+
+/** The sentence when it is over; `null` where the next state says it. */
+export function troubleOver(trouble: Trouble, view: View): string | null {
+  switch (trouble.kind) {
+    case 'line-lost': {
+      const name = calleeOf(view);
+      return name ? t.trouble.lineLost.back(name) : t.trouble.lineLost.backIdle;
+    }
+    case 'server-unreachable':
+      return t.trouble.serverBack;
+    case 'no-microphone':
+      return t.trouble.noMicrophone.back;
+    case 'no-speaker':
+      return t.trouble.noSpeaker.back;
+    case 'no-telephone':
+      return t.trouble.noTelephone.back;
+    case 'revoked':
+    case 'update-app':
+    case 'update-server':
+    case 'untrusted':
+    case 'too-quiet':
+    case 'server-storage':
+    case 'local-storage':
+    case 'keyring-locked':
+    case 'no-keyring':
+    case 'outcome-refused':
+      return null;
+  }
+}
+
+/** Two troubles of the same name are the same trouble, told once. */
+export function troubleName(trouble: Trouble): string {
+  switch (trouble.kind) {
+    case 'line-lost':
+      return `line-lost ${trouble.in_call}`;
+    case 'server-unreachable':
+      return `server-unreachable ${trouble.in_call}`;
+    case 'outcome-refused':
+      return `outcome-refused ${trouble.pressed_at_ms}`;
+    case 'revoked':
+    case 'update-app':
+    case 'update-server':
+    case 'untrusted':
+    case 'no-microphone':
+    case 'no-speaker':
+    case 'too-quiet':
+    case 'no-telephone':
+    case 'server-storage':
+    case 'local-storage':
+    case 'keyring-locked':
+    case 'no-keyring':
+      return trouble.kind;
+  }
+}
+
+function calleeOf({ screen }: View): string | null {
+  if (screen.name !== 'desk') return null;
+  const { session } = screen;
+  return session.state === 'talking' ? firstName(session.card.name) : null;
+}
+
+const organiserOf = ({ screen }: View) =>
+  screen.name === 'desk' ? screen.campaign.organiser : t.trouble.organiser;
+
+const serverName = ({ screen }: View) =>
+  t.trouble.server(screen.name === 'desk' ? screen.campaign.organisation : null);

@@ -1,0 +1,338 @@
+import type { LastOutcome, Level, OutcomePress, RingAgain, View } from '../api/types';
+import type { Host } from '../host';
+import { announce, talks, type Said } from '../model/announce';
+import { ServerClock } from '../model/clock';
+import { Guard, HANG_UP_WAIT_MS, PRESS_WAIT_MS } from '../model/guard';
+import { cardName, emptyHand, stateName, type Hand } from '../model/hand';
+import type { Intent } from '../model/intent';
+import { suggestedOutcome } from '../model/keys';
+import type { KeyOutcome } from '../model/outcomes';
+import { pageOf } from '../model/page';
+import { phoneOf } from '../model/phone';
+import { Counter } from '../model/tally';
+
+/** Moves the focus; the window does it, because only it has the elements. */
+export interface Focus {
+  keys(): void;
+  main(): void;
+  note(): void;
+  region(back: boolean): void;
+  onKeys(): boolean;
+}
+
+const OPENING: View = { server_now_ms: Date.now(), screen: { name: 'opening' }, troubles: [], notice: null };
+
+/** Everything the window shows, and the one place where a press becomes a command. */
+export class Desk {
+  view = $state.raw<View>(OPENING);
+  hand = $state<Hand>(emptyHand());
+  /** Sentences for the live regions, the oldest first. */
+  said = $state.raw<Said[]>([]);
+  readonly clock: ServerClock;
+  readonly phone = $derived.by(() => phoneOf(this.view, this.hand));
+  readonly page = $derived.by(() => pageOf(this.view, this.hand, this.#tally));
+  readonly talking = $derived.by(() => talks(this.view));
+  focus: Focus | null = null;
+
+  #tally = $state.raw(new Counter().tally());
+  #counter = new Counter();
+  #guard: Guard;
+  #first = true;
+
+  constructor(
+    private readonly host: Host,
+    monotonic: () => number = () => performance.now(),
+  ) {
+    this.clock = new ServerClock(monotonic);
+    this.#guard = new Guard(monotonic);
+  }
+
+  /** Listens first, then asks: a view that comes between is not lost. */
+  async open(): Promise<() => void> {
+    const stop = await this.host.onView((view) => this.take(view));
+    const view = await this.host.view();
+    if (this.#first) this.take(view);
+    return stop;
+  }
+
+  onLevel(told: (level: Level) => void): Promise<() => void> {
+    return this.host.onLevel(told);
+  }
+
+  /** A new view takes the place of the old one. */
+  take(view: View): void {
+    const before = this.#first ? null : this.view;
+    const onKeys = this.focus?.onKeys() ?? false;
+    this.clock.set(view.server_now_ms);
+    this.#rememberSession(before, view);
+    this.#forgetHand(before, view);
+    this.view = view;
+    this.#first = false;
+    this.#means();
+    const sentences = announce(before, view);
+    if (sentences.length > 0) this.said = [...this.said, ...sentences];
+    if (this.#noMicrophone(before, view)) void this.#openDevices();
+    if (
+      onKeys &&
+      before &&
+      stateName(before).startsWith('wrap-up') &&
+      stateName(before) !== stateName(view)
+    ) {
+      this.focus?.main();
+    }
+  }
+
+  /** Does what a press asks for, if that is what the pressed thing still means. */
+  act(intent: Intent): void {
+    const { screen } = this.view;
+    const session = screen.name === 'desk' ? screen.session : null;
+    const state = session?.state ?? null;
+    switch (intent.do) {
+      case 'join':
+        if (this.hand.link.trim() !== '') void this.host.join(this.hand.link.trim());
+        return;
+      case 'start':
+        if (state === 'ended' && this.#mainOpen()) void this.host.start();
+        return;
+      case 'call':
+        if (state === 'ready' && this.#mainOpen()) void this.host.call();
+        return;
+      case 'hang-up': {
+        const wait = state === 'talking' ? HANG_UP_WAIT_MS : PRESS_WAIT_MS;
+        const calls = state === 'talking' || state === 'dialling';
+        if (calls && this.#guard.open('hang-up', wait)) void this.host.hangUp();
+        return;
+      }
+      case 'mute':
+        if (state === 'talking' && screen.name === 'desk') void this.host.mute(!screen.muted);
+        return;
+      case 'pause':
+        if (state === 'ready' || state === 'waiting' || state === 'wrap-up' || state === 'talking') {
+          if (this.#mainOpen()) void this.host.pause();
+        }
+        return;
+      case 'resume':
+        if (state === 'paused' && this.#mainOpen()) void this.host.resume();
+        return;
+      case 'stop':
+        if (state === 'ready' || state === 'waiting' || state === 'paused') {
+          if (this.#mainOpen()) void this.host.stop();
+        }
+        return;
+      case 'retry':
+        void this.host.retryNow();
+        return;
+      case 'leave':
+        void this.host.leave();
+        return;
+      case 'skip':
+        if (state === 'ready' && this.#mainOpen()) void this.host.settle({ how: 'skip' });
+        return;
+      case 'later':
+        if (state === 'ready') this.#openSheet('later');
+        else if (state === 'talking' || state === 'wrap-up') this.#openSheet('callback');
+        return;
+      case 'never':
+        if (state === 'ready') this.#openSheet('never');
+        else this.#outcome('do-not-call');
+        return;
+      case 'never-sure':
+        this.hand.sheet = null;
+        if (state === 'ready') void this.host.settle({ how: 'do-not-call' });
+        return;
+      case 'again':
+        this.#again(intent.again);
+        return;
+      case 'outcome':
+        this.#outcome(intent.outcome);
+        return;
+      case 'suggested': {
+        const outcome = state === 'wrap-up' && !this.hand.correcting ? suggestedOutcome(this.view) : null;
+        if (outcome) this.#outcome(outcome);
+        return;
+      }
+      case 'correct':
+        if (screen.name === 'desk' && screen.last_outcome) {
+          this.hand.correcting = !this.hand.correcting;
+          this.hand.keypad = false;
+          this.#means();
+        }
+        return;
+      case 'note':
+        if (session && 'card' in session) {
+          this.hand.noteOpen = true;
+          this.focus?.note();
+        }
+        return;
+      case 'keypad':
+        if (state === 'talking') this.hand.keypad = !this.hand.keypad;
+        return;
+      case 'digit':
+        if (state !== 'talking') return;
+        this.hand.digits = (this.hand.digits + intent.digit).slice(-16);
+        void this.host.digits(intent.digit);
+        return;
+      case 'step': {
+        const { body } = this.page;
+        if (body.kind !== 'script') return;
+        this.hand.step = Math.min(Math.max(0, body.now + intent.by), Math.max(0, body.steps.length - 1));
+        return;
+      }
+      case 'devices':
+        void this.#openDevices();
+        return;
+      case 'use-microphone':
+        this.choose(intent.id, null);
+        return;
+      case 'focus-keys':
+        this.focus?.keys();
+        return;
+      case 'help':
+        this.hand.help = !this.hand.help;
+        return;
+      case 'next-region':
+        this.focus?.region(intent.back);
+        return;
+      case 'escape':
+        this.#escape();
+        return;
+    }
+  }
+
+  /** Chooses a device of one kind and leaves the other as it is. */
+  choose(microphone: string | null, speaker: string | null): void {
+    const devices = this.hand.devices;
+    const kept = (kind: 'microphones' | 'speakers') =>
+      devices?.[kind].find(({ chosen }) => chosen)?.id ?? null;
+    this.hand.sheet = null;
+    void this.host.chooseDevices(microphone ?? kept('microphones'), speaker ?? kept('speakers'));
+  }
+
+  /** The note is written: an outcome that waits for it goes, one that was marked goes again with it. */
+  noteDone(): void {
+    const { screen } = this.view;
+    if (this.hand.otherWaits) {
+      this.hand.otherWaits = false;
+      this.#send({ outcome: 'other', note: this.#note(), again: null });
+      return;
+    }
+    if (screen.name !== 'desk' || screen.session.state !== 'talking' || !screen.marked) return;
+    if (screen.marked !== 'callback') this.#send({ outcome: screen.marked, note: this.#note(), again: null });
+  }
+
+  /** A sentence was put into its region. */
+  heard(said: Said): void {
+    this.said = this.said.filter((other) => other !== said);
+  }
+
+  #outcome(outcome: KeyOutcome): void {
+    const { screen } = this.view;
+    if (screen.name !== 'desk' || !this.#guard.open('keys', PRESS_WAIT_MS)) return;
+    const { state } = screen.session;
+    if (!this.hand.correcting && state !== 'talking' && state !== 'wrap-up') return;
+    if (outcome === 'callback') {
+      this.#openSheet('callback');
+      return;
+    }
+    if (outcome === 'other' && state === 'wrap-up' && !this.hand.correcting && this.#note() === null) {
+      this.hand.noteOpen = true;
+      this.hand.otherWaits = true;
+      this.focus?.note();
+      return;
+    }
+    this.#send({ outcome, note: this.#note(), again: null });
+    if (outcome === 'machine' && state === 'talking' && !this.hand.correcting) void this.host.hangUp();
+    this.hand.correcting = false;
+  }
+
+  #again(again: RingAgain): void {
+    const { sheet } = this.hand;
+    this.hand.sheet = null;
+    if (sheet === 'later') void this.host.settle({ how: 'later', again });
+    if (sheet === 'callback') {
+      this.#send({ outcome: 'callback', note: this.#note(), again });
+      this.hand.correcting = false;
+    }
+  }
+
+  #send(press: OutcomePress): void {
+    // A note belongs to the card it was written on, never to the person before.
+    if (this.hand.correcting) void this.host.correct({ ...press, note: null });
+    else void this.host.outcome(press);
+  }
+
+  #note(): string | null {
+    const note = this.hand.note.trim();
+    return note === '' ? null : note;
+  }
+
+  #openSheet(sheet: 'later' | 'callback' | 'never'): void {
+    this.hand.sheet = sheet;
+  }
+
+  async #openDevices(): Promise<void> {
+    this.hand.devices = await this.host.deviceChoices();
+    this.hand.sheet = 'devices';
+  }
+
+  #escape(): void {
+    const { hand } = this;
+    if (hand.help) hand.help = false;
+    else if (hand.sheet) hand.sheet = null;
+    else if (hand.otherWaits) hand.otherWaits = false;
+    else if (hand.keypad) hand.keypad = false;
+    else if (hand.correcting) hand.correcting = false;
+    else if (hand.note.trim() === '') hand.noteOpen = false;
+    this.#means();
+  }
+
+  #mainOpen(): boolean {
+    return this.#guard.open('main', PRESS_WAIT_MS);
+  }
+
+  /** Tells the guard what the controls mean now. */
+  #means(): void {
+    const state = stateName(this.view);
+    this.#guard.mean('main', this.phone.block.main.meaning);
+    this.#guard.mean('hang-up', state);
+    this.#guard.mean('keys', `${state} ${this.hand.correcting}`);
+  }
+
+  #noMicrophone(before: View | null, after: View): boolean {
+    const none = (view: View | null) => view?.troubles.some(({ kind }) => kind === 'no-microphone') ?? false;
+    return none(after) && !none(before);
+  }
+
+  #forgetHand(before: View | null, after: View): void {
+    const { hand } = this;
+    if (cardName(after) !== (before && cardName(before))) {
+      Object.assign(hand, { note: '', noteOpen: false, otherWaits: false, step: 0 });
+      if (hand.sheet !== 'devices') hand.sheet = null;
+    }
+    if (!before || stateName(before) !== stateName(after)) {
+      Object.assign(hand, { correcting: false, keypad: false, digits: '' });
+    }
+    if (after.screen.name !== 'join') hand.link = '';
+    if (hand.trouble >= after.troubles.length) hand.trouble = 0;
+  }
+
+  #rememberSession(before: View | null, after: View): void {
+    if (after.screen.name !== 'desk') return;
+    const was = before?.screen.name === 'desk' ? before.screen : null;
+    const running = after.screen.session.state !== 'ended';
+    const ran = was !== null && was.session.state !== 'ended';
+    if (running && !ran) {
+      this.#counter.start(after.server_now_ms);
+      this.hand.finished = false;
+    }
+    if (ran && !running) this.hand.finished = true;
+    if (was && saved(was.last_outcome, after.screen.last_outcome)) {
+      this.#counter.saved(after.screen.last_outcome as LastOutcome);
+    }
+    this.#tally = this.#counter.tally();
+  }
+}
+
+function saved(before: LastOutcome | null, after: LastOutcome | null): boolean {
+  return after !== null && JSON.stringify(before) !== JSON.stringify(after);
+}
