@@ -1,1 +1,290 @@
-//! To come.
+//! An attempt to reach one contact: from the lease to the outcome in the store.
+//!
+//! | state | input | state | outputs |
+//! | --- | --- | --- | --- |
+//! | leased | Ping | leased | Save Renew, when less than 60 s are left |
+//! | leased | Dial | committing | Save Attempt |
+//! | leased | Dial, a rule forbids it | settling | Answer refused, Save Release |
+//! | leased | Settle, GiveBack; lease or hours over | settling | Save Release |
+//! | committing | Saved | calling | Answer dialled, CreateChannel |
+//! | committing | Saved, but line or Asterisk are gone | settling | Answer dialled, Save Close `unknown` |
+//! | committing | SaveFailed | leased; closed if the lease was lost | Answer refused |
+//! | calling | of the callee's channel | calling | as call.rs says; Save Progress at each new state |
+//! | calling | Record | calling | Save Keep |
+//! | calling | the call ends, outcome known or kept | settling | Save Close |
+//! | calling | the call ends | wrap-up | Save Progress |
+//! | wrap-up | Record; 30 min; revoked | settling | Save Close |
+//! | settling | Saved | closed | Answer done |
+//! | settling | SaveFailed, a volunteer waits | as before the request | Answer refused |
+//! | settling | SaveFailed, nobody waits | settling | the same Save later |
+//! | settling | Record | settling | answered when the write is |
+//!
+//! In the store `leased`, `committing` and a settling lease are a lease without an attempt;
+//! `calling` is `dialling`, `ringing` or `talking`. Nothing is created before it was committed,
+//! and nothing that was dialled is dialled again.
+
+mod calling;
+mod leased;
+mod settling;
+
+pub(crate) use settling::correction;
+
+use protocol::{
+    attempt::LastOutcome,
+    http::{RecordOutcome, Settle},
+    ids::{AttemptId, ContactId, LeaseId, OutcomeId},
+    number::Number,
+    outcome::Outcome,
+    session::Session as SessionView,
+};
+
+use crate::{
+    call::{Call, CallInput, Ended},
+    input::{CampaignRules, ContactFacts, Lease, SaveId, SaveRefused, StoredAttempt, Ticket},
+    output::{Released, Write},
+    rules::{self, MINUTE, SECOND},
+    scene::Scene,
+};
+
+/// A lease that is not renewed lasts so long, milliseconds.
+pub const LEASE_MS: i64 = 90 * SECOND;
+
+/// A ping renews a lease that has less than this left.
+const RENEW_BELOW: i64 = 60 * SECOND;
+
+/// A wrap-up without a key ends as `unknown` after this.
+pub const WRAP_UP_LIMIT_MS: i64 = 30 * MINUTE;
+
+#[derive(Debug)]
+pub(crate) enum Attempt {
+    Leased(Leased),
+    Committing(Committing),
+    Calling(Calling),
+    WrapUp(WrapUp),
+    Settling(Settling),
+    Closed(Closed),
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Leased {
+    lease: Lease,
+    /// The first instant at which it is too late to ring this contact today.
+    closes_at: Option<i64>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Committing {
+    lease: Lease,
+    attempt: AttemptId,
+    dialled_at: i64,
+    save: SaveId,
+    tickets: Vec<Ticket>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Calling {
+    lease: Lease,
+    call: Call,
+    kept: Option<Kept>,
+    progress: Saving,
+}
+
+/// A key pressed while they talk.
+#[derive(Debug, Clone)]
+struct Kept {
+    id: OutcomeId,
+    outcome: Outcome,
+    note: Option<String>,
+    again_at: Option<i64>,
+}
+
+/// Where the newest Save Progress is.
+#[derive(Debug, Clone, Default)]
+struct Saving {
+    save: Option<SaveId>,
+    tries: u32,
+    again_at: Option<i64>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct WrapUp {
+    lease: Lease,
+    ended: Ended,
+    progress: Saving,
+}
+
+/// The last write of a lease is under way.
+#[derive(Debug)]
+pub(crate) struct Settling {
+    lease: Lease,
+    /// The call, if there was one.
+    ended: Option<Ended>,
+    write: Write,
+    save: Option<SaveId>,
+    tries: u32,
+    again_at: Option<i64>,
+    /// Who waits for the write.
+    ticket: Option<Ticket>,
+    /// What to go back to if it fails; `None`: it is tried again.
+    back: Option<Box<Attempt>>,
+    /// Keys pressed meanwhile.
+    pressed: Vec<(Ticket, RecordOutcome)>,
+}
+
+/// Over, and written.
+#[derive(Debug)]
+pub(crate) struct Closed {
+    /// What may be corrected, and what the volunteer is told; `None` if nobody was dialled.
+    pub last: Option<(StoredAttempt, LastOutcome)>,
+    /// The contact may be claimed by another volunteer now.
+    pub contact_is_due: bool,
+    /// Keys pressed while the outcome was being written: corrections.
+    pub pressed: Vec<(Ticket, RecordOutcome)>,
+}
+
+#[derive(Debug)]
+pub(crate) enum AttemptInput {
+    Ping,
+    Dial {
+        ticket: Ticket,
+        lease: LeaseId,
+        attempt: AttemptId,
+        facts: Option<ContactFacts>,
+        number_busy: bool,
+    },
+    Settle {
+        ticket: Ticket,
+        lease: LeaseId,
+        how: Settle,
+    },
+    /// Pause, stop: the card goes back, unless it was dialled.
+    GiveBack,
+    Record {
+        ticket: Ticket,
+        record: RecordOutcome,
+    },
+    HangUp {
+        ticket: Ticket,
+    },
+    Callee(CallInput),
+    /// The device is switched off.
+    Revoked,
+    Saved(SaveId),
+    SaveFailed(SaveId, SaveRefused),
+    Tick,
+}
+
+impl Attempt {
+    /// A contact was leased for this desk. It is given back at once if a rule forbids the call.
+    pub fn leased(lease: Lease, scene: &mut Scene<'_>) -> Self {
+        match rules::may_ring(&lease.contact, scene.campaign, scene.now) {
+            Ok(()) => Attempt::Leased(Leased::new(lease, scene)),
+            Err(refusal) => {
+                let how = Released::Refused { due_at: refusal.until };
+                Attempt::Settling(Settling::release(lease, how, None, None, scene))
+            }
+        }
+    }
+
+    /// A contact was leased for a desk that has no use for it any more.
+    pub fn give_back(lease: Lease, how: Released, scene: &mut Scene<'_>) -> Self {
+        Attempt::Settling(Settling::release(lease, how, None, None, scene))
+    }
+
+    /// An attempt of the store that was open when the server stopped.
+    pub fn adopted_call(lease: Lease, call: Call, kept: Option<RecordOutcome>, scene: &Scene<'_>) -> Self {
+        let kept = kept.map(|record| Kept::new(record, &lease.contact, scene));
+        Attempt::Calling(Calling { lease, call, kept, progress: Saving::default() })
+    }
+
+    /// A wrap-up of the store that was open when the server stopped.
+    pub fn adopted_wrap_up(lease: Lease, ended: Ended) -> Self {
+        Attempt::WrapUp(WrapUp { lease, ended, progress: Saving::default() })
+    }
+
+    pub fn handle(self, input: AttemptInput, scene: &mut Scene<'_>) -> Self {
+        match self {
+            Attempt::Leased(leased) => leased.handle(input, scene),
+            Attempt::Committing(committing) => committing.handle(input, scene),
+            Attempt::Calling(calling) => calling.handle(input, scene),
+            Attempt::WrapUp(wrap_up) => wrap_up.handle(input, scene),
+            Attempt::Settling(settling) => settling.handle(input, scene),
+            Attempt::Closed(closed) => Attempt::Closed(closed),
+        }
+    }
+
+    pub fn lease(&self) -> Option<&Lease> {
+        match self {
+            Attempt::Leased(Leased { lease, .. })
+            | Attempt::Committing(Committing { lease, .. })
+            | Attempt::Calling(Calling { lease, .. })
+            | Attempt::WrapUp(WrapUp { lease, .. })
+            | Attempt::Settling(Settling { lease, .. }) => Some(lease),
+            Attempt::Closed(_) => None,
+        }
+    }
+
+    pub fn contact(&self) -> Option<ContactId> {
+        self.lease().map(|lease| lease.contact.contact)
+    }
+
+    /// The number that is being rung or talked to.
+    pub fn number_in_a_call(&self) -> Option<&Number> {
+        match self {
+            Attempt::Committing(Committing { lease, .. }) | Attempt::Calling(Calling { lease, .. }) => {
+                Some(&lease.contact.number)
+            }
+            Attempt::Leased(_) | Attempt::WrapUp(_) | Attempt::Settling(_) | Attempt::Closed(_) => None,
+        }
+    }
+
+    /// The attempt's id, once something was committed for it.
+    pub fn id(&self) -> Option<AttemptId> {
+        match self {
+            Attempt::Committing(committing) => Some(committing.attempt),
+            Attempt::Calling(calling) => Some(calling.id()),
+            Attempt::WrapUp(wrap_up) => Some(wrap_up.ended.attempt),
+            Attempt::Settling(Settling { write: Write::Close(close), .. }) => Some(close.attempt),
+            Attempt::Leased(_) | Attempt::Settling(_) | Attempt::Closed(_) => None,
+        }
+    }
+
+    pub fn is_calling(&self) -> bool {
+        matches!(self, Attempt::Calling(_))
+    }
+
+    /// What the volunteer sees; `None`: what they saw last, for the moment of a write.
+    pub fn view(&self) -> Option<SessionView> {
+        match self {
+            Attempt::Leased(leased) => Some(SessionView::Ready { card: leased.lease.card.clone() }),
+            Attempt::Committing(_) | Attempt::Closed(_) => None,
+            Attempt::Calling(calling) => Some(calling.view()),
+            Attempt::WrapUp(wrap_up) => Some(calling::wrap_up_view(&wrap_up.lease, &wrap_up.ended)),
+            Attempt::Settling(settling) => {
+                if settling.tries == 0 {
+                    return None;
+                }
+                Some(match &settling.ended {
+                    Some(ended) => calling::wrap_up_view(&settling.lease, ended),
+                    None => SessionView::Ready { card: settling.lease.card.clone() },
+                })
+            }
+        }
+    }
+
+    pub fn next_wake(&self, campaign: &CampaignRules, telephone: bool) -> Option<i64> {
+        match self {
+            Attempt::Leased(leased) => leased.closes_at.into_iter().chain([leased.lease.expires_at]).min(),
+            Attempt::Committing(_) | Attempt::Closed(_) => None,
+            Attempt::Calling(calling) => {
+                let call = if telephone { calling.call.next_wake(campaign.ring_timeout_ms) } else { None };
+                call.into_iter().chain(calling.progress.again_at).min()
+            }
+            Attempt::WrapUp(wrap_up) => {
+                let limit = wrap_up.ended.at + WRAP_UP_LIMIT_MS;
+                wrap_up.progress.again_at.into_iter().chain([limit]).min()
+            }
+            Attempt::Settling(settling) => settling.again_at,
+        }
+    }
+}

@@ -1,1 +1,573 @@
-//! To come.
+//! The callee's side of an attempt: one channel, from its creation to its end.
+//!
+//! | state | input | state | outputs |
+//! | --- | --- | --- | --- |
+//! | created | Created | created | JoinBridge |
+//! | created | InBridge | dialling | DialChannel |
+//! | created, dialling | line lost; 25 s without ringing; Failed | same, hanging up | HangUp |
+//! | created, dialling | Progress, Ringing | ringing | |
+//! | ringing | ring timeout; line lost and 15 s rung (R05) | same, hanging up | HangUp |
+//! | dialling, ringing | Up | answered | |
+//! | answered | line lost for 1 s | same | Announce OneMoment, repeated |
+//! | answered | line back | same | StopAnnouncement |
+//! | answered | line lost for 30 s | same | Announce Apology |
+//! | answered | Apology played, or 8 s later | same, hanging up | HangUp |
+//! | any but ended | HangUp (the volunteer) | same, hanging up | HangUp |
+//! | any but ended | Gone, NotFound; hanging up for 15 s | ended | |
+//! | hanging up | every 5 s | same | HangUp |
+//! | ended | Gone, Created.. | ended | - |
+//!
+//! A volunteer may cancel at any time; the machine never before 15 s of ringing.
+
+use protocol::{
+    call::{CallState, EndedBy},
+    ids::AttemptId,
+};
+
+use crate::{
+    cause::{self, Verdict},
+    input::ChannelState,
+    output::{Announcement, HangUpWhy, Output, Progress},
+    rules::{HOUR, LEAST_RINGING_MS, SECOND},
+    scene::Scene,
+};
+
+/// How long the network may take until the telephone rings, milliseconds.
+pub(crate) const NO_RINGING_LIMIT: i64 = 25 * SECOND;
+
+/// How long a callee is kept for a volunteer whose line was lost.
+const LINE_LOST_LIMIT: i64 = 30 * SECOND;
+
+/// Silence until "one moment, please".
+const SILENCE_LIMIT: i64 = SECOND;
+
+/// From the end of an announcement to its repetition.
+const REPEAT_AFTER: i64 = 5 * SECOND;
+
+/// When an announcement counts as played although nobody said so.
+const ANNOUNCEMENT_LIMIT: i64 = 8 * SECOND;
+
+/// How long a channel may take to go before it is asked again, and how often it is asked.
+const HANG_UP_PATIENCE: i64 = 5 * SECOND;
+const HANG_UP_TRIES: u32 = 3;
+
+/// No conversation lasts longer; a channel that does is forgotten by someone.
+const CALL_LIMIT: i64 = 4 * HOUR;
+
+#[derive(Debug, Clone)]
+pub(crate) enum Call {
+    /// CreateChannel was asked for.
+    Created(Leg),
+    /// DialChannel was asked for; nothing rings yet.
+    Dialling(Leg),
+    Ringing(Ringing),
+    Answered(Answered),
+    Ended(Ended),
+}
+
+/// What is true of a channel from its creation to its end.
+#[derive(Debug, Clone)]
+pub(crate) struct Leg {
+    pub attempt: AttemptId,
+    pub dialled_at: i64,
+    /// Since when the volunteer's line has been away.
+    away: Option<i64>,
+    hanging_up: Option<HangingUp>,
+}
+
+#[derive(Debug, Clone)]
+struct HangingUp {
+    why: HangUpWhy,
+    words: Option<String>,
+    tries: u32,
+    again_at: i64,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Ringing {
+    leg: Leg,
+    since: i64,
+    early_media: bool,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Answered {
+    leg: Leg,
+    ringing_at: Option<i64>,
+    since: i64,
+    moment: Option<Moment>,
+}
+
+/// The callee waits for a volunteer whose line was lost.
+#[derive(Debug, Clone)]
+struct Moment {
+    since: i64,
+    say_at: i64,
+    apology_at: Option<i64>,
+}
+
+/// A call that is over.
+#[derive(Debug, Clone)]
+pub(crate) struct Ended {
+    pub attempt: AttemptId,
+    pub ringing_at: Option<i64>,
+    pub answered_at: Option<i64>,
+    pub at: i64,
+    pub by: EndedBy,
+    pub cause: Option<u16>,
+    /// What the server writes by itself; `None`: the volunteer is asked.
+    pub verdict: Option<Verdict>,
+}
+
+#[derive(Debug)]
+pub(crate) enum CallInput {
+    Created,
+    InBridge,
+    Progress,
+    Ringing,
+    Up,
+    Gone {
+        cause: u16,
+    },
+    Failed {
+        why: String,
+    },
+    AnnouncementDone,
+    /// The volunteer hangs up or cancels.
+    HangUp,
+    LineLost,
+    LineBack,
+    /// The line is gone and will not come back: the device was revoked.
+    LineRevoked,
+    /// Asterisk has the channel.
+    Found(ChannelState),
+    /// Asterisk does not have the channel any more.
+    NotFound,
+    Tick,
+}
+
+impl CallInput {
+    fn name(&self) -> &'static str {
+        match self {
+            CallInput::Created => "CalleeCreated",
+            CallInput::InBridge => "CalleeInBridge",
+            CallInput::Progress => "CalleeProgress",
+            CallInput::Ringing => "CalleeRinging",
+            CallInput::Up => "CalleeUp",
+            CallInput::Gone { .. } => "CalleeGone",
+            CallInput::Failed { .. } => "CalleeFailed",
+            CallInput::AnnouncementDone => "AnnouncementDone",
+            CallInput::HangUp => "HangUp",
+            CallInput::LineLost => "LineGone",
+            CallInput::LineBack => "LineUp",
+            CallInput::LineRevoked => "Revoked",
+            CallInput::Found(_) | CallInput::NotFound => "TelephoneBack",
+            CallInput::Tick => "Tick",
+        }
+    }
+}
+
+impl Call {
+    /// Asks for the channel of a committed attempt.
+    pub fn create(attempt: AttemptId, dialled_at: i64) -> Self {
+        Call::Created(Leg::new(attempt, dialled_at))
+    }
+
+    pub fn handle(self, input: CallInput, scene: &mut Scene<'_>) -> Self {
+        match self {
+            Call::Created(leg) => created(leg, input, scene),
+            Call::Dialling(leg) => dialling(leg, input, scene),
+            Call::Ringing(ringing) => ringing.handle(input, scene),
+            Call::Answered(answered) => answered.handle(input, scene),
+            Call::Ended(ended) => {
+                // News of a channel that is gone may still be under way.
+                Call::Ended(ended)
+            }
+        }
+    }
+
+    pub fn next_wake(&self, ring_timeout: i64) -> Option<i64> {
+        let (leg, own) = match self {
+            Call::Created(leg) | Call::Dialling(leg) => (leg, leg.dialled_at + NO_RINGING_LIMIT),
+            Call::Ringing(ringing) => (&ringing.leg, ringing.ends_at(ring_timeout)),
+            Call::Answered(answered) => (&answered.leg, answered.acts_at()),
+            Call::Ended(_) => return None,
+        };
+        Some(leg.hanging_up.as_ref().map_or(own, |hanging_up| hanging_up.again_at))
+    }
+
+    /// What the volunteer sees.
+    pub fn view(&self) -> CallState {
+        match self {
+            Call::Created(leg) | Call::Dialling(leg) => CallState::Dialling { since_ms: leg.dialled_at },
+            Call::Ringing(ringing) => {
+                CallState::Ringing { since_ms: ringing.since, early_media: ringing.early_media }
+            }
+            Call::Answered(answered) => CallState::Talking { since_ms: answered.since },
+            Call::Ended(ended) => ended.view(),
+        }
+    }
+
+    /// What the store keeps.
+    pub fn progress(&self) -> Progress {
+        let open = |leg: &Leg, state, ringing_at, answered_at| Progress {
+            attempt: leg.attempt,
+            state,
+            ringing_at,
+            answered_at,
+            ended_at: None,
+            ended_by: None,
+            cause: None,
+        };
+        match self {
+            Call::Created(leg) | Call::Dialling(leg) => open(leg, "dialling", None, None),
+            Call::Ringing(ringing) => open(&ringing.leg, "ringing", Some(ringing.since), None),
+            Call::Answered(answered) => {
+                open(&answered.leg, "talking", answered.ringing_at, Some(answered.since))
+            }
+            Call::Ended(ended) => ended.progress("wrap-up"),
+        }
+    }
+}
+
+impl Leg {
+    fn new(attempt: AttemptId, dialled_at: i64) -> Self {
+        Leg { attempt, dialled_at, away: None, hanging_up: None }
+    }
+
+    /// Asks for the channel's end, unless it was asked already.
+    fn hang_up(&mut self, why: HangUpWhy, words: Option<String>, scene: &mut Scene<'_>) {
+        if self.hanging_up.is_some() {
+            return;
+        }
+        scene.push(Output::HangUp { attempt: self.attempt, why });
+        let again_at = scene.now + HANG_UP_PATIENCE;
+        self.hanging_up = Some(HangingUp { why, words, tries: 1, again_at });
+    }
+
+    /// Asks again for a channel's end; true when it was asked often enough.
+    fn hang_up_again(&mut self, scene: &mut Scene<'_>) -> bool {
+        let Some(hanging_up) = &mut self.hanging_up else { return false };
+        if scene.now < hanging_up.again_at {
+            return false;
+        }
+        if hanging_up.tries >= HANG_UP_TRIES {
+            return true;
+        }
+        hanging_up.tries += 1;
+        hanging_up.again_at = scene.now + HANG_UP_PATIENCE;
+        scene.push(Output::HangUp { attempt: self.attempt, why: hanging_up.why });
+        false
+    }
+
+    fn ended(
+        self,
+        ringing_at: Option<i64>,
+        answered_at: Option<i64>,
+        cause: Option<u16>,
+        scene: &mut Scene<'_>,
+    ) -> Call {
+        let (why, words) = match self.hanging_up {
+            Some(HangingUp { why, words, .. }) => (Some(why), words),
+            None => (None, None),
+        };
+        let by = cause::ended_by(why, answered_at.is_some(), cause);
+        let verdict = cause::verdict(why, words, ringing_at.is_some(), answered_at.is_some(), cause);
+        if let Some(words) = verdict.as_ref().and_then(|verdict| verdict.trunk_fault) {
+            scene.push(Output::TrunkFault { attempt: self.attempt, words });
+        }
+        Call::Ended(Ended {
+            attempt: self.attempt,
+            ringing_at,
+            answered_at,
+            at: scene.now,
+            by,
+            cause,
+            verdict,
+        })
+    }
+}
+
+fn created(leg: Leg, input: CallInput, scene: &mut Scene<'_>) -> Call {
+    match input {
+        CallInput::Created => {
+            if leg.hanging_up.is_none() {
+                scene.push(Output::JoinBridge { attempt: leg.attempt, device: scene.device });
+            }
+            Call::Created(leg)
+        }
+        CallInput::InBridge => {
+            if leg.hanging_up.is_some() {
+                return Call::Created(leg);
+            }
+            let timeout_ms = scene.campaign.ring_timeout_ms + NO_RINGING_LIMIT;
+            scene.push(Output::DialChannel { attempt: leg.attempt, device: scene.device, timeout_ms });
+            Call::Dialling(leg)
+        }
+        CallInput::Progress | CallInput::Ringing | CallInput::Up => {
+            scene.unexpected("call created", input.name());
+            Call::Created(leg)
+        }
+        CallInput::Gone { .. }
+        | CallInput::Failed { .. }
+        | CallInput::AnnouncementDone
+        | CallInput::HangUp
+        | CallInput::LineLost
+        | CallInput::LineBack
+        | CallInput::LineRevoked
+        | CallInput::Found(_)
+        | CallInput::NotFound
+        | CallInput::Tick => before_ringing(leg, Call::Created, input, scene),
+    }
+}
+
+fn dialling(leg: Leg, input: CallInput, scene: &mut Scene<'_>) -> Call {
+    match input {
+        CallInput::Created | CallInput::InBridge => {
+            scene.unexpected("call dialling", input.name());
+            Call::Dialling(leg)
+        }
+        CallInput::Progress => Call::Ringing(Ringing { leg, since: scene.now, early_media: true }),
+        CallInput::Ringing => Call::Ringing(Ringing { leg, since: scene.now, early_media: false }),
+        CallInput::Up => answered(leg, None, scene),
+        CallInput::Gone { .. }
+        | CallInput::Failed { .. }
+        | CallInput::AnnouncementDone
+        | CallInput::HangUp
+        | CallInput::LineLost
+        | CallInput::LineBack
+        | CallInput::LineRevoked
+        | CallInput::Found(_)
+        | CallInput::NotFound
+        | CallInput::Tick => before_ringing(leg, Call::Dialling, input, scene),
+    }
+}
+
+/// What `created` and `dialling` have in common; `same` makes the state again.
+fn before_ringing(mut leg: Leg, same: fn(Leg) -> Call, input: CallInput, scene: &mut Scene<'_>) -> Call {
+    match input {
+        CallInput::Gone { cause } => return leg.ended(None, None, Some(cause), scene),
+        CallInput::NotFound => return leg.ended(None, None, None, scene),
+        CallInput::Found(ChannelState::Ringing) => {
+            return Call::Ringing(Ringing { leg, since: scene.now, early_media: false });
+        }
+        CallInput::Found(ChannelState::Up) => return answered(leg, None, scene),
+        CallInput::Found(ChannelState::Down) => {}
+        CallInput::LineBack => leg.away = None,
+        CallInput::Failed { why } => leg.hang_up(HangUpWhy::Failed, Some(why), scene),
+        CallInput::HangUp => leg.hang_up(HangUpWhy::Volunteer, None, scene),
+        // Nothing rings yet, so nobody notices; an answer without a volunteer would be noticed.
+        CallInput::LineLost | CallInput::LineRevoked => {
+            leg.away = Some(scene.now);
+            leg.hang_up(HangUpWhy::LineLost, None, scene);
+        }
+        CallInput::Tick => {
+            if leg.hang_up_again(scene) {
+                return leg.ended(None, None, None, scene);
+            }
+            if scene.now >= leg.dialled_at + NO_RINGING_LIMIT {
+                leg.hang_up(HangUpWhy::NoRinging, None, scene);
+            }
+        }
+        CallInput::Created
+        | CallInput::InBridge
+        | CallInput::Progress
+        | CallInput::Ringing
+        | CallInput::Up
+        | CallInput::AnnouncementDone => scene.unexpected("call dialling", input.name()),
+    }
+    same(leg)
+}
+
+impl Ringing {
+    fn handle(mut self, input: CallInput, scene: &mut Scene<'_>) -> Call {
+        match input {
+            CallInput::Progress => self.early_media = true,
+            // Asterisk says it twice: Dial(RINGING) and ChannelStateChange.
+            CallInput::Ringing | CallInput::Found(ChannelState::Down | ChannelState::Ringing) => {}
+            CallInput::Up | CallInput::Found(ChannelState::Up) => {
+                return answered(self.leg, Some(self.since), scene);
+            }
+            CallInput::Gone { cause } => return self.leg.ended(Some(self.since), None, Some(cause), scene),
+            CallInput::NotFound => return self.leg.ended(Some(self.since), None, None, scene),
+            CallInput::Failed { why } => self.leg.hang_up(HangUpWhy::Failed, Some(why), scene),
+            CallInput::HangUp => self.leg.hang_up(HangUpWhy::Volunteer, None, scene),
+            CallInput::LineLost | CallInput::LineRevoked => {
+                self.leg.away = Some(scene.now);
+                self.give_up_in_time(scene);
+            }
+            CallInput::LineBack => self.leg.away = None,
+            CallInput::Tick => {
+                if self.leg.hang_up_again(scene) {
+                    return self.leg.ended(Some(self.since), None, None, scene);
+                }
+                self.give_up_in_time(scene);
+            }
+            CallInput::Created | CallInput::InBridge | CallInput::AnnouncementDone => {
+                scene.unexpected("call ringing", input.name());
+            }
+        }
+        Call::Ringing(self)
+    }
+
+    fn ends_at(&self, ring_timeout: i64) -> i64 {
+        let rings =
+            if self.leg.away.is_some() { LEAST_RINGING_MS } else { ring_timeout.max(LEAST_RINGING_MS) };
+        self.since + rings
+    }
+
+    fn give_up_in_time(&mut self, scene: &mut Scene<'_>) {
+        if scene.now < self.ends_at(scene.campaign.ring_timeout_ms) {
+            return;
+        }
+        let why = if self.leg.away.is_some() { HangUpWhy::LineLost } else { HangUpWhy::RingTimeout };
+        self.leg.hang_up(why, None, scene);
+    }
+}
+
+fn answered(leg: Leg, ringing_at: Option<i64>, scene: &Scene<'_>) -> Call {
+    let moment = leg.away.map(|_| Moment::from(scene.now));
+    Call::Answered(Answered { leg, ringing_at, since: scene.now, moment })
+}
+
+impl Moment {
+    fn from(now: i64) -> Self {
+        Moment { since: now, say_at: now + SILENCE_LIMIT, apology_at: None }
+    }
+}
+
+impl Answered {
+    fn handle(mut self, input: CallInput, scene: &mut Scene<'_>) -> Call {
+        match input {
+            CallInput::Gone { cause } => {
+                return self.leg.ended(self.ringing_at, Some(self.since), Some(cause), scene);
+            }
+            CallInput::NotFound => return self.leg.ended(self.ringing_at, Some(self.since), None, scene),
+            CallInput::HangUp => self.leg.hang_up(HangUpWhy::Volunteer, None, scene),
+            CallInput::Failed { why } => self.leg.hang_up(HangUpWhy::Failed, Some(why), scene),
+            CallInput::LineLost => {
+                if self.moment.is_none() {
+                    self.leg.away = Some(scene.now);
+                    self.moment = Some(Moment::from(scene.now));
+                }
+            }
+            CallInput::LineRevoked => {
+                self.leg.away = Some(scene.now);
+                self.moment.get_or_insert_with(|| Moment::from(scene.now));
+                self.apologise(scene);
+            }
+            CallInput::LineBack => self.volunteer_is_back(scene),
+            CallInput::AnnouncementDone => self.announcement_done(scene),
+            CallInput::Tick => {
+                if self.leg.hang_up_again(scene) {
+                    return self.leg.ended(self.ringing_at, Some(self.since), None, scene);
+                }
+                self.tick(scene);
+            }
+            CallInput::Up | CallInput::Ringing | CallInput::Progress | CallInput::Found(_) => {}
+            CallInput::Created | CallInput::InBridge => scene.unexpected("call answered", input.name()),
+        }
+        Call::Answered(self)
+    }
+
+    fn acts_at(&self) -> i64 {
+        let limit = self.since + CALL_LIMIT;
+        let Some(moment) = &self.moment else { return limit };
+        match moment.apology_at {
+            Some(said_at) => said_at + ANNOUNCEMENT_LIMIT,
+            None => moment.say_at.min(moment.since + LINE_LOST_LIMIT),
+        }
+        .min(limit)
+    }
+
+    fn tick(&mut self, scene: &mut Scene<'_>) {
+        if scene.now >= self.since + CALL_LIMIT {
+            return self.leg.hang_up(HangUpWhy::TooLong, None, scene);
+        }
+        let Some(moment) = &mut self.moment else { return };
+        if let Some(said_at) = moment.apology_at {
+            if scene.now >= said_at + ANNOUNCEMENT_LIMIT {
+                self.leg.hang_up(HangUpWhy::LineLost, None, scene);
+            }
+        } else if scene.now >= moment.since + LINE_LOST_LIMIT {
+            self.apologise(scene);
+        } else if scene.now >= moment.say_at {
+            moment.say_at = scene.now + ANNOUNCEMENT_LIMIT;
+            let (attempt, device) = (self.leg.attempt, scene.device);
+            scene.push(Output::Announce { attempt, device, what: Announcement::OneMoment });
+        }
+    }
+
+    fn apologise(&mut self, scene: &mut Scene<'_>) {
+        let Some(moment) = &mut self.moment else { return };
+        if moment.apology_at.is_some() || self.leg.hanging_up.is_some() {
+            return;
+        }
+        moment.apology_at = Some(scene.now);
+        let attempt = self.leg.attempt;
+        scene.push(Output::StopAnnouncement { attempt });
+        scene.push(Output::Announce { attempt, device: scene.device, what: Announcement::Apology });
+    }
+
+    fn announcement_done(&mut self, scene: &mut Scene<'_>) {
+        // One that was stopped ends too.
+        let Some(moment) = &mut self.moment else { return };
+        match moment.apology_at {
+            // The end of the one before the apology may come right after it began.
+            Some(said_at) if scene.now < said_at + SECOND => {}
+            Some(_) => self.leg.hang_up(HangUpWhy::LineLost, None, scene),
+            None => moment.say_at = scene.now + REPEAT_AFTER,
+        }
+    }
+
+    fn volunteer_is_back(&mut self, scene: &mut Scene<'_>) {
+        let Some(moment) = &self.moment else { return };
+        if moment.apology_at.is_some() {
+            return;
+        }
+        self.moment = None;
+        self.leg.away = None;
+        scene.push(Output::StopAnnouncement { attempt: self.leg.attempt });
+    }
+}
+
+impl Ended {
+    pub fn view(&self) -> CallState {
+        CallState::Ended {
+            by: self.by,
+            talked_ms: self.answered_at.map_or(0, |answered_at| (self.at - answered_at).max(0)),
+        }
+    }
+
+    pub fn progress(&self, state: &'static str) -> Progress {
+        Progress {
+            attempt: self.attempt,
+            state,
+            ringing_at: self.ringing_at,
+            answered_at: self.answered_at,
+            ended_at: Some(self.at),
+            ended_by: Some(self.by),
+            cause: self.cause,
+        }
+    }
+}
+
+/// A call as the store knew it when the server stopped; the volunteer's line counts as away
+/// until Asterisk has said that it has it.
+pub(crate) fn adopted(
+    attempt: AttemptId,
+    dialled_at: i64,
+    ringing_at: Option<i64>,
+    answered_at: Option<i64>,
+    now: i64,
+) -> Call {
+    let mut leg = Leg::new(attempt, dialled_at);
+    leg.away = Some(now);
+    match (ringing_at, answered_at) {
+        (ringing_at, Some(since)) => {
+            Call::Answered(Answered { leg, ringing_at, since, moment: Some(Moment::from(now)) })
+        }
+        (Some(since), None) => Call::Ringing(Ringing { leg, since, early_media: false }),
+        (None, None) => Call::Dialling(leg),
+    }
+}

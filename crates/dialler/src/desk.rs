@@ -1,1 +1,297 @@
-//! To come.
+//! A desk: one volunteer's device, with its line and its session, and what it was told.
+
+use std::collections::BTreeMap;
+
+use protocol::{
+    attempt::LastOutcome, events::Change, http::RecordOutcome, ids::CampaignId, line as line_view,
+    session::Session as SessionView,
+};
+
+use crate::{
+    attempt::{self, AttemptInput, Closed},
+    call::CallInput,
+    input::{CampaignRules, Lease, LineId, LineToken, SaveId, SaveRefused, StoredAttempt, Ticket},
+    line::{Line, LineInput},
+    output::{Output, Release, Released, Write},
+    rules::{MINUTE, SECOND},
+    scene::{self, Scene},
+    session::{Session, SessionInput},
+    words,
+};
+
+/// An app that has not been heard of for so long gets no new card.
+const PRESENT_LIMIT: i64 = 90 * SECOND;
+
+/// After this its session ends and its line is taken down.
+const ABSENT_LIMIT: i64 = 10 * MINUTE;
+
+#[derive(Debug)]
+pub(crate) struct Desk {
+    pub campaign: CampaignId,
+    pub line: Line,
+    pub session: Session,
+    seen_at: i64,
+    /// The last closed attempt, for corrections.
+    last: Option<StoredAttempt>,
+    corrections: BTreeMap<SaveId, Correction>,
+    /// Writes nobody waits for, which failed, and when to repeat them.
+    again: Vec<(i64, Write)>,
+    repeated: BTreeMap<SaveId, Write>,
+    pub told: Told,
+}
+
+#[derive(Debug)]
+struct Correction {
+    ticket: Ticket,
+    stored: StoredAttempt,
+    shown: LastOutcome,
+}
+
+/// What the volunteer was told last.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Told {
+    pub line: line_view::Line,
+    pub session: SessionView,
+    pub last_outcome: Option<LastOutcome>,
+}
+
+impl Desk {
+    pub fn new(campaign: CampaignId, now: i64) -> Self {
+        Desk {
+            campaign,
+            line: Line::default(),
+            session: Session::default(),
+            seen_at: now,
+            last: None,
+            corrections: BTreeMap::new(),
+            again: Vec::new(),
+            repeated: BTreeMap::new(),
+            told: Told { line: line_view::Line::Down, session: SessionView::Ended, last_outcome: None },
+        }
+    }
+
+    pub fn is_present(&self, now: i64) -> bool {
+        now - self.seen_at < PRESENT_LIMIT
+    }
+
+    /// The app was heard of.
+    pub fn seen(&mut self, scene: &mut Scene<'_>) {
+        let was_present = self.is_present(scene.now);
+        self.seen_at = scene.now;
+        scene.present = true;
+        self.session(SessionInput::Attempt(AttemptInput::Ping), scene);
+        if !was_present {
+            self.session(SessionInput::Look, scene);
+        }
+    }
+
+    pub fn session(&mut self, input: SessionInput, scene: &mut Scene<'_>) {
+        let (session, closed) = std::mem::take(&mut self.session).handle(input, scene);
+        self.session = session;
+        if let Some(closed) = closed {
+            self.closed(closed, scene);
+        }
+        if self.session.is_ended() {
+            self.line(LineInput::Close, scene);
+        }
+    }
+
+    pub fn line(&mut self, input: LineInput, scene: &mut Scene<'_>) {
+        let was_up = self.line.is_up();
+        self.line = std::mem::take(&mut self.line).handle(input, scene.device, scene.now, scene.out);
+        scene.line_up = self.line.is_up();
+        if was_up == scene.line_up {
+            return;
+        }
+        let call = if scene.line_up { CallInput::LineBack } else { CallInput::LineLost };
+        self.callee(call, scene);
+        self.session(SessionInput::Look, scene);
+    }
+
+    pub fn open_line(&mut self, ticket: Ticket, line: LineId, token: LineToken, scene: &mut Scene<'_>) {
+        if self.session.is_ended() {
+            return scene.refuse(ticket, words::wrong_state("You are not calling. Press Start first"));
+        }
+        if !scene.telephone {
+            return scene.refuse(ticket, words::no_telephone());
+        }
+        scene.done(ticket);
+        self.line(LineInput::Open { line, token }, scene);
+    }
+
+    /// News of the callee's channel, if there is one.
+    pub fn callee(&mut self, input: CallInput, scene: &mut Scene<'_>) {
+        if self.session.attempt().is_some_and(attempt::Attempt::is_calling) {
+            self.session(SessionInput::Attempt(AttemptInput::Callee(input)), scene);
+        }
+    }
+
+    /// After the telephone is back: what Asterisk has of this desk.
+    pub fn reconcile(&mut self, call: CallInput, line: Option<LineId>, scene: &mut Scene<'_>) {
+        self.callee(call, scene);
+        self.line(LineInput::Reconcile(line), scene);
+        let line = if scene.line_up { CallInput::LineBack } else { CallInput::LineLost };
+        self.callee(line, scene);
+        if self.session.is_ended() {
+            self.line(LineInput::Close, scene);
+        }
+        self.session(SessionInput::Look, scene);
+    }
+
+    pub fn record(
+        &mut self,
+        ticket: Ticket,
+        record: RecordOutcome,
+        stored: Option<StoredAttempt>,
+        scene: &mut Scene<'_>,
+    ) {
+        let is_open = self.session.attempt().and_then(attempt::Attempt::id) == Some(record.attempt_id);
+        if is_open {
+            return self.session(SessionInput::Attempt(AttemptInput::Record { ticket, record }), scene);
+        }
+        self.correct(ticket, record, stored, scene);
+    }
+
+    pub fn saved(&mut self, save: SaveId, scene: &mut Scene<'_>) {
+        if let Some(ticket) = scene.saves.take_ticket(save) {
+            return scene.done(ticket);
+        }
+        if let Some(Correction { ticket, stored, shown }) = self.corrections.remove(&save) {
+            scene.done(ticket);
+            let told = self.told.last_outcome.as_ref();
+            if told.is_none_or(|last| last.attempt_id == shown.attempt_id) {
+                self.tell_last(shown, scene);
+            }
+            if self.last.as_ref().is_none_or(|last| last.attempt == stored.attempt) {
+                self.last = Some(stored);
+            }
+            return;
+        }
+        if self.repeated.remove(&save).is_none() {
+            self.session(SessionInput::Attempt(AttemptInput::Saved(save)), scene);
+        }
+    }
+
+    pub fn save_failed(&mut self, save: SaveId, why: SaveRefused, scene: &mut Scene<'_>) {
+        let waiting = scene.saves.take_ticket(save);
+        let correction = self.corrections.remove(&save).map(|correction| correction.ticket);
+        if let Some(ticket) = waiting.or(correction) {
+            return scene.refuse(ticket, words::no_storage());
+        }
+        match self.repeated.remove(&save) {
+            Some(write) => self.again.push((scene::again_at(scene.now, 3), write)),
+            None => self.session(SessionInput::Attempt(AttemptInput::SaveFailed(save, why)), scene),
+        }
+    }
+
+    /// Gives back a lease that this desk has no room for.
+    pub fn send_back(&mut self, lease: &Lease, scene: &mut Scene<'_>) {
+        let release = Release {
+            lease: lease.id,
+            device: scene.device,
+            contact: lease.contact.contact,
+            how: Released::GivenBack,
+            at: scene.now,
+        };
+        self.repeat(Write::Release(release), scene);
+    }
+
+    pub fn tick(&mut self, scene: &mut Scene<'_>) {
+        self.line(LineInput::Tick, scene);
+        self.session(SessionInput::Tick, scene);
+        if scene.now - self.seen_at >= ABSENT_LIMIT {
+            self.session(SessionInput::Absent, scene);
+        }
+        for (at, write) in std::mem::take(&mut self.again) {
+            if scene.now >= at {
+                self.repeat(write, scene);
+            } else {
+                self.again.push((at, write));
+            }
+        }
+    }
+
+    pub fn next_wake(&self, campaign: &CampaignRules, telephone: bool) -> Option<i64> {
+        let attempt = self.session.attempt();
+        let absent = (!self.session.is_ended() && attempt.is_none()).then_some(self.seen_at + ABSENT_LIMIT);
+        [
+            self.line.next_wake(),
+            self.session.next_wake(),
+            attempt.and_then(|attempt| attempt.next_wake(campaign, telephone)),
+            absent,
+            self.again.iter().map(|(at, _)| *at).min(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Tells what is new since the last time.
+    pub fn tell(&mut self, scene: &mut Scene<'_>) {
+        let device = scene.device;
+        let line = self.line.view();
+        if line != self.told.line {
+            self.told.line = line;
+            scene.push(Output::Tell { device, change: Change::Line(line) });
+        }
+        let Some(session) = self.session.view(scene.campaign.pause.as_ref()) else { return };
+        if session != self.told.session {
+            self.told.session = session.clone();
+            scene.push(Output::Tell { device, change: Change::Session(session) });
+        }
+    }
+
+    fn closed(&mut self, closed: Closed, scene: &mut Scene<'_>) {
+        scene.contact_is_due |= closed.contact_is_due;
+        if let Some((stored, shown)) = closed.last {
+            self.tell_last(shown, scene);
+            self.last = Some(stored);
+        }
+        for (ticket, record) in closed.pressed {
+            self.correct(ticket, record, None, scene);
+        }
+    }
+
+    fn correct(
+        &mut self,
+        ticket: Ticket,
+        record: RecordOutcome,
+        stored: Option<StoredAttempt>,
+        scene: &mut Scene<'_>,
+    ) {
+        let stored = stored.filter(|stored| stored.attempt == record.attempt_id);
+        let last = self.last.as_ref().filter(|last| last.attempt == record.attempt_id);
+        let Some(mut stored) = stored.or_else(|| last.cloned()) else {
+            let message = "The server does not know this call. Nothing was changed";
+            return scene.refuse(ticket, words::not_found(message));
+        };
+        // What was written since the store was read.
+        if let Some(last) = last.filter(|last| last.outcome_id > stored.outcome_id) {
+            stored.outcome = last.outcome;
+            stored.outcome_id = last.outcome_id;
+        }
+        let Some(close) = attempt::correction(&stored, record, scene) else {
+            return scene.done(ticket);
+        };
+        stored.outcome = Some(close.outcome);
+        stored.outcome_id = close.id;
+        let shown = LastOutcome {
+            attempt_id: close.attempt,
+            name: stored.name.clone(),
+            outcome: close.outcome,
+            by: close.by,
+        };
+        let save = scene.save(Write::Close(close));
+        self.corrections.insert(save, Correction { ticket, stored, shown });
+    }
+
+    fn tell_last(&mut self, shown: LastOutcome, scene: &mut Scene<'_>) {
+        self.told.last_outcome = Some(shown.clone());
+        scene.push(Output::Tell { device: scene.device, change: Change::LastOutcome(Some(shown)) });
+    }
+
+    fn repeat(&mut self, write: Write, scene: &mut Scene<'_>) {
+        let save = scene.save(write.clone());
+        self.repeated.insert(save, write);
+    }
+}

@@ -1,5 +1,7 @@
 //! What the dialler is told, and the facts that come along.
 
+use std::fmt;
+
 use jiff::tz::TimeZone;
 use protocol::{
     contact::Card,
@@ -24,6 +26,16 @@ pub struct SaveId(pub u64);
 /// late news of an old line is not taken for news of the new one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LineId(pub String);
+
+/// What the app knows its own line by. A secret: `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct LineToken(pub String);
+
+impl fmt::Debug for LineToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LineToken")
+    }
+}
 
 /// Something that happened.
 #[derive(Debug, Clone)]
@@ -187,8 +199,8 @@ pub enum Ask {
     OpenLine {
         /// The new channel's id.
         line: LineId,
-        /// Goes into the INVITE; a secret.
-        token: String,
+        /// Goes into the INVITE.
+        token: LineToken,
     },
     /// Ring the leased contact.
     Dial {
@@ -387,4 +399,3 @@ pub enum SaveRefused {
     /// The lease is not held by this device any more ([`crate::Write::Attempt`] only).
     LeaseLost,
 }
-

@@ -4,30 +4,35 @@
 //! what happened ([`Input`]) and the time, and carries out what comes back ([`Output`]).
 //! Times are UTC epoch milliseconds, durations milliseconds.
 //!
-//! A desk is one volunteer's device. It has a [line](mod@line) and a [session](mod@session);
-//! the session holds at most one [attempt](mod@attempt), which holds at most one
-//! [call](mod@call). [`rules`] say whether a contact may be rung, [`retry`] when again.
+//! A desk is one volunteer's device. It has a line and a session; the session holds at most one
+//! attempt, which holds at most one call: a state machine each, in the file of that name, which
+//! opens with its table. [`rules`] say whether a contact may be rung, [`retry`] when again,
+//! [`select`] who comes first.
 
-pub mod attempt;
-pub mod call;
-pub mod desk;
+mod attempt;
+mod call;
+mod cause;
+mod desk;
 pub mod dialler;
 pub mod hours;
 pub mod input;
-pub mod line;
+mod line;
 pub mod output;
 pub mod retry;
 pub mod rules;
+mod scene;
 pub mod select;
-pub mod session;
+mod session;
 mod words;
+
+pub use attempt::{LEASE_MS, WRAP_UP_LIMIT_MS};
 
 pub use dialler::{Dialler, View};
 pub use input::{
-    Adopted, AdoptedState, Ask, CallFacts, CampaignRules, ChannelState, ContactFacts, Input, Lease, LineFacts,
-    LineId, SaveId, SaveRefused, StoredAttempt, Ticket,
+    Adopted, AdoptedState, Ask, CallFacts, CampaignRules, ChannelState, ContactFacts, Input, Lease,
+    LineFacts, LineId, LineToken, SaveId, SaveRefused, StoredAttempt, Ticket,
 };
 pub use output::{
-    Announcement, Answer, Close, ContactNext, DoNotCall, HangUpWhy, Keep, NewAttempt, Output, Progress, Release,
-    Released, Write,
+    Announcement, Answer, Close, ContactNext, DoNotCall, HangUpWhy, Keep, NewAttempt, Output, Progress,
+    Release, Released, Write,
 };

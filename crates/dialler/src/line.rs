@@ -1,1 +1,232 @@
-//! To come.
+//! A volunteer's line: their standing leg into Asterisk.
+//!
+//! | state | Open | Up | Gone | Close | Reconcile | Tick |
+//! | --- | --- | --- | --- | --- | --- | --- |
+//! | down | opening; MakeLine | DropLine | - | - | up, if Asterisk has one; else - | - |
+//! | opening | the same token: -; else opening; DropLine old, MakeLine | up | down, or lost if it was up before | closing; DropLine | up / down or lost | after 30 s: down or lost; DropLine |
+//! | up | the same token: -; else opening; DropLine old, MakeLine | - | lost | closing; DropLine | up / lost | - |
+//! | lost | opening; MakeLine | DropLine | - | down | up, if Asterisk has one; else - | - |
+//! | closing | opening; MakeLine | DropLine | down | - | closing; DropLine / down | every 5 s: DropLine |
+//!
+//! Up and Gone name the line. News of a line that is not this one: Up is answered with DropLine,
+//! Gone is late news of an old line and means nothing.
+
+use std::collections::VecDeque;
+
+use protocol::{ids::DeviceId, line as view};
+
+use crate::{
+    input::{LineId, LineToken},
+    output::Output,
+    rules::SECOND,
+};
+
+/// A line's token is good for so long, milliseconds.
+const OPENING_LIMIT: i64 = 30 * SECOND;
+
+/// How long a channel may take to go after DropLine before it is asked again.
+const CLOSING_PATIENCE: i64 = 5 * SECOND;
+
+#[derive(Debug, Default)]
+pub(crate) enum Line {
+    #[default]
+    Down,
+    Opening(Opening),
+    Up(Up),
+    Lost(Lost),
+    Closing(Closing),
+}
+
+#[derive(Debug)]
+pub(crate) struct Opening {
+    line: LineId,
+    token: LineToken,
+    until: i64,
+    /// Since when the session has been without the line it had.
+    lost_since: Option<i64>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Up {
+    line: LineId,
+    /// `None` after adoption: it is not stored.
+    token: Option<LineToken>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Lost {
+    since: i64,
+}
+
+#[derive(Debug)]
+pub(crate) struct Closing {
+    line: LineId,
+    ask_again_at: i64,
+}
+
+#[derive(Debug)]
+pub(crate) enum LineInput {
+    Open {
+        line: LineId,
+        token: LineToken,
+    },
+    Up(LineId),
+    Gone(LineId),
+    Close,
+    /// Asterisk has this line of the device, up and in its bridge, and no other.
+    Reconcile(Option<LineId>),
+    Tick,
+}
+
+impl Line {
+    pub fn handle(self, input: LineInput, device: DeviceId, now: i64, out: &mut VecDeque<Output>) -> Self {
+        match input {
+            LineInput::Open { line, token } => self.open(line, token, device, now, out),
+            LineInput::Up(line) => self.up(line, device, out),
+            LineInput::Gone(line) => self.gone(&line, now),
+            LineInput::Close => self.close(device, now, out),
+            LineInput::Reconcile(found) => self.reconcile(found, device, now, out),
+            LineInput::Tick => self.tick(device, now, out),
+        }
+    }
+
+    pub fn is_up(&self) -> bool {
+        matches!(self, Line::Up(_))
+    }
+
+    /// Whether this is the line that is up, coming or going.
+    pub fn is(&self, id: &LineId) -> bool {
+        match self {
+            Line::Down | Line::Lost(_) => false,
+            Line::Opening(Opening { line, .. })
+            | Line::Up(Up { line, .. })
+            | Line::Closing(Closing { line, .. }) => line == id,
+        }
+    }
+
+    pub fn view(&self) -> view::Line {
+        match self {
+            Line::Down => view::Line::Down,
+            Line::Opening(_) => view::Line::Opening,
+            Line::Up(_) => view::Line::Up,
+            Line::Lost(lost) => view::Line::Lost { since_ms: lost.since },
+            Line::Closing(_) => view::Line::Closing,
+        }
+    }
+
+    pub fn next_wake(&self) -> Option<i64> {
+        match self {
+            Line::Down | Line::Up(_) | Line::Lost(_) => None,
+            Line::Opening(opening) => Some(opening.until),
+            Line::Closing(closing) => Some(closing.ask_again_at),
+        }
+    }
+
+    fn open(
+        self,
+        line: LineId,
+        token: LineToken,
+        device: DeviceId,
+        now: i64,
+        out: &mut VecDeque<Output>,
+    ) -> Self {
+        let lost_since = match self {
+            Line::Opening(opening) if opening.token == token => return Line::Opening(opening),
+            Line::Up(up) if up.token.as_ref() == Some(&token) => return Line::Up(up),
+            Line::Down | Line::Closing(_) => None,
+            Line::Lost(lost) => Some(lost.since),
+            Line::Opening(old) => {
+                out.push_back(Output::DropLine { device, line: old.line });
+                old.lost_since
+            }
+            Line::Up(old) => {
+                out.push_back(Output::DropLine { device, line: old.line });
+                Some(now)
+            }
+        };
+        out.push_back(Output::MakeLine { device, line: line.clone(), token: token.clone() });
+        Line::Opening(Opening { line, token, until: now + OPENING_LIMIT, lost_since })
+    }
+
+    fn up(self, line: LineId, device: DeviceId, out: &mut VecDeque<Output>) -> Self {
+        match self {
+            Line::Opening(opening) if opening.line == line => {
+                Line::Up(Up { line, token: Some(opening.token) })
+            }
+            Line::Up(up) if up.line == line => Line::Up(up),
+            Line::Down | Line::Opening(_) | Line::Up(_) | Line::Lost(_) | Line::Closing(_) => {
+                out.push_back(Output::DropLine { device, line });
+                self
+            }
+        }
+    }
+
+    fn gone(self, line: &LineId, now: i64) -> Self {
+        match self {
+            Line::Opening(opening) if opening.line == *line => opening.failed(),
+            Line::Up(up) if up.line == *line => Line::Lost(Lost { since: now }),
+            Line::Closing(closing) if closing.line == *line => Line::Down,
+            Line::Down | Line::Opening(_) | Line::Up(_) | Line::Lost(_) | Line::Closing(_) => self,
+        }
+    }
+
+    fn close(self, device: DeviceId, now: i64, out: &mut VecDeque<Output>) -> Self {
+        let line = match self {
+            Line::Down | Line::Lost(_) => return Line::Down,
+            Line::Closing(closing) => return Line::Closing(closing),
+            Line::Opening(Opening { line, .. }) | Line::Up(Up { line, .. }) => line,
+        };
+        out.push_back(Output::DropLine { device, line: line.clone() });
+        Line::Closing(Closing { line, ask_again_at: now + CLOSING_PATIENCE })
+    }
+
+    fn reconcile(
+        self,
+        found: Option<LineId>,
+        device: DeviceId,
+        now: i64,
+        out: &mut VecDeque<Output>,
+    ) -> Self {
+        match (self, found) {
+            (Line::Down, None) => Line::Down,
+            (Line::Lost(lost), None) => Line::Lost(lost),
+            (Line::Opening(opening), None) => opening.failed(),
+            (Line::Up(_), None) => Line::Lost(Lost { since: now }),
+            (Line::Closing(_), None) => Line::Down,
+            (Line::Closing(closing), Some(line)) => {
+                out.push_back(Output::DropLine { device, line });
+                Line::Closing(closing)
+            }
+            (Line::Opening(opening), Some(line)) if opening.line == line => {
+                Line::Up(Up { line, token: Some(opening.token) })
+            }
+            (Line::Up(up), Some(line)) if up.line == line => Line::Up(up),
+            (Line::Down | Line::Lost(_) | Line::Opening(_) | Line::Up(_), Some(line)) => {
+                Line::Up(Up { line, token: None })
+            }
+        }
+    }
+
+    fn tick(self, device: DeviceId, now: i64, out: &mut VecDeque<Output>) -> Self {
+        match self {
+            Line::Opening(opening) if now >= opening.until => {
+                out.push_back(Output::DropLine { device, line: opening.line.clone() });
+                opening.failed()
+            }
+            Line::Closing(closing) if now >= closing.ask_again_at => {
+                out.push_back(Output::DropLine { device, line: closing.line.clone() });
+                Line::Closing(Closing { ask_again_at: now + CLOSING_PATIENCE, ..closing })
+            }
+            Line::Down | Line::Opening(_) | Line::Up(_) | Line::Lost(_) | Line::Closing(_) => self,
+        }
+    }
+}
+
+impl Opening {
+    fn failed(self) -> Line {
+        match self.lost_since {
+            None => Line::Down,
+            Some(since) => Line::Lost(Lost { since }),
+        }
+    }
+}

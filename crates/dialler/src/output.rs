@@ -9,7 +9,7 @@ use protocol::{
     outcome::{Outcome, WrittenBy},
 };
 
-use crate::input::{LineId, SaveId, Ticket};
+use crate::input::{LineId, LineToken, SaveId, Ticket};
 
 /// Something to do. To be carried out in the order in which they come.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,8 +44,8 @@ pub enum Output {
         device: DeviceId,
         /// The channel's id.
         line: LineId,
-        /// For the `X-Line-Token` header; a secret.
-        token: String,
+        /// For the `X-Line-Token` header.
+        token: LineToken,
     },
     /// Hang up a line's channel; [`crate::Input::LineGone`] follows, also if it is gone already.
     DropLine {
@@ -327,6 +327,8 @@ pub enum HangUpWhy {
     LineLost,
     /// Asterisk refused a step.
     Failed,
+    /// It lasted four hours: forgotten by someone.
+    TooLong,
     /// No open attempt owns this channel.
     Stray,
 }

@@ -1,1 +1,68 @@
-//! To come.
+//! When a contact is due again, by the outcome of its last attempt. United Kingdom.
+//!
+//! | outcome | due again |
+//! | --- | --- |
+//! | busy | after 2 h |
+//! | no-answer | after 4 h |
+//! | machine, screened, failed, unknown | the next calling day, when its hours open |
+//! | abandoned | after 72 h (R06) |
+//! | callback | at its time |
+//! | reached, refused, wrong-number, do-not-call, other | never |
+//!
+//! R15 and R16 always on top. A contact that has had all its attempts is done; only a callback,
+//! which the callee asked for, is still made.
+
+use protocol::outcome::{Outcome, RingAgain};
+
+use crate::{
+    hours,
+    input::{CampaignRules, ContactFacts},
+    output::ContactNext,
+    rules::{self, HOUR},
+};
+
+/// What becomes of a contact whose attempt ended at `ended_at` with this outcome. `contact` counts
+/// the attempt: in `attempts` and in `dialled`. `again_at` is the time the volunteer gave.
+pub fn after(
+    outcome: Outcome,
+    again_at: Option<i64>,
+    contact: &ContactFacts,
+    campaign: &CampaignRules,
+    ended_at: i64,
+) -> ContactNext {
+    let tomorrow = || {
+        let zone = rules::zone_of(contact, campaign);
+        hours::next_day_open(campaign.hours, campaign.region, zone, ended_at, campaign.ringing_before_close())
+    };
+    let wanted = match outcome {
+        Outcome::Busy => Some(ended_at + 2 * HOUR),
+        Outcome::NoAnswer => Some(ended_at + 4 * HOUR),
+        Outcome::Machine | Outcome::Screened | Outcome::Failed | Outcome::Unknown => tomorrow(),
+        Outcome::Abandoned => Some(ended_at + 72 * HOUR),
+        Outcome::Callback => again_at.or_else(tomorrow),
+        Outcome::Reached | Outcome::Refused | Outcome::WrongNumber | Outcome::DoNotCall | Outcome::Other => {
+            None
+        }
+    };
+    if outcome != Outcome::Callback && contact.attempts >= campaign.attempts_allowed {
+        return ContactNext::Done;
+    }
+    match wanted.and_then(|at| rules::next_allowed(contact, campaign, at)) {
+        Some(at) => ContactNext::Due(at),
+        None => ContactNext::Done,
+    }
+}
+
+/// The instant that a volunteer's "later" means at `now`, before the rules: at most a year ahead.
+pub fn instant_of(again: RingAgain, contact: &ContactFacts, campaign: &CampaignRules, now: i64) -> i64 {
+    let zone = rules::zone_of(contact, campaign);
+    let at = match again {
+        RingAgain::InAnHour => now + HOUR,
+        RingAgain::Tomorrow => {
+            hours::next_day_open(campaign.hours, campaign.region, zone, now, campaign.ringing_before_close())
+                .unwrap_or(now + 24 * HOUR)
+        }
+        RingAgain::At { at_ms } => at_ms,
+    };
+    at.clamp(now, now + 365 * 24 * HOUR)
+}

@@ -1,1 +1,198 @@
-//! To come.
+//! May this contact be rung now? Rules R12, R15, R16 and R19, for the United Kingdom.
+//!
+//! | rule | says | source |
+//! | --- | --- | --- |
+//! | R12 | a number on the do-not-call list is never rung, by any campaign | PECR 2003 reg. 21(1)(a); GDPR art. 21(2)-(3) |
+//! | R15 | only inside the callee's hours, the ringing included | convention of the DMA, see [`crate::hours`] |
+//! | R16 | a number at most 3 times a day, 6 times in 7 days, 2 h apart, all campaigns together | convention |
+//! | R19 | only rows of an imported list | DMA code 1.6; Ofcom 2016, annex 1 |
+
+use jiff::tz::TimeZone;
+
+use crate::{
+    hours::{self, Hours},
+    input::{CampaignRules, ContactFacts},
+    words,
+};
+
+/// R05: what a telephone rings for at least before a machine gives up, milliseconds.
+pub const LEAST_RINGING_MS: i64 = 15_000;
+
+/// R15: the ringing that must end before closing time, milliseconds.
+pub const RINGING_BEFORE_CLOSE_MS: i64 = 25_000;
+
+/// R16: the usual least time between two attempts to a number, milliseconds.
+pub const SPACING_MS: i64 = 2 * HOUR;
+
+/// R16: attempts to a number in one local day.
+pub const ATTEMPTS_A_DAY: usize = 3;
+
+/// R16: attempts to a number in any 7 x 24 hours.
+pub const ATTEMPTS_A_WEEK: usize = 6;
+
+pub(crate) const SECOND: i64 = 1_000;
+pub(crate) const MINUTE: i64 = 60 * SECOND;
+pub(crate) const HOUR: i64 = 60 * MINUTE;
+const WEEK: i64 = 7 * 24 * HOUR;
+
+/// What stands behind the trunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TrunkKind {
+    /// The simulated network on loopback, with its drama numbers.
+    Simulated,
+    /// A telephone provider: people.
+    Sip,
+}
+
+/// A rule, or the state of the list, that forbids a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rule {
+    /// On the do-not-call list.
+    R12,
+    /// Outside calling hours.
+    R15,
+    /// Rung too often or too recently.
+    R16,
+    /// Not from an imported list.
+    R19,
+    /// Done on this list: reached, refused, wrong number or out of attempts.
+    Done,
+}
+
+/// Why a contact may not be rung now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The rule.
+    pub rule: Rule,
+    /// The first instant at which all rules allow it, UTC epoch milliseconds; `None`: never.
+    pub until: Option<i64>,
+    /// A sentence for the volunteer.
+    pub words: String,
+}
+
+/// Whether the contact may be dialled at `now`.
+///
+/// # Errors
+/// [`Refusal`], with the first time that all rules allow.
+pub fn may_ring(contact: &ContactFacts, campaign: &CampaignRules, now: i64) -> Result<(), Refusal> {
+    let never = |rule, words: &str| Err(Refusal { rule, until: None, words: words.to_owned() });
+    if contact.do_not_call {
+        return never(Rule::R12, words::NOT_RUNG_DO_NOT_CALL);
+    }
+    if !contact.from_import {
+        return never(Rule::R19, words::NOT_RUNG_NO_LIST);
+    }
+    if !contact.open {
+        return never(Rule::Done, words::NOT_RUNG_DONE);
+    }
+    let refused = |rule, words| Err(Refusal { rule, until: next_allowed(contact, campaign, now), words });
+    if attempts_allow_from(contact, campaign, now) > now {
+        return refused(Rule::R16, words::not_rung_too_often(contact.dialled.iter().copied().max(), now));
+    }
+    let zone = zone_of(contact, campaign);
+    if !hours::are_open(campaign.hours, campaign.region, zone, now, campaign.ringing_before_close()) {
+        return refused(Rule::R15, words::NOT_RUNG_HOURS.to_owned());
+    }
+    Ok(())
+}
+
+/// The first instant at or after `from` at which R15 and R16 both allow a call.
+pub fn next_allowed(contact: &ContactFacts, campaign: &CampaignRules, from: i64) -> Option<i64> {
+    let zone = zone_of(contact, campaign);
+    let mut at = from;
+    // Each round moves past one opening or one limit; more than a few mean a broken clock.
+    for _ in 0..64 {
+        let spaced = attempts_allow_from(contact, campaign, at);
+        let open =
+            hours::next_open(campaign.hours, campaign.region, zone, spaced, campaign.ringing_before_close())?;
+        if open == at {
+            return Some(at);
+        }
+        at = open;
+    }
+    None
+}
+
+/// R16: `at` itself, or a later instant before which it certainly refuses.
+fn attempts_allow_from(contact: &ContactFacts, campaign: &CampaignRules, at: i64) -> i64 {
+    let mut dialled = contact.dialled.clone();
+    dialled.sort_unstable();
+    let Some(last) = dialled.last() else { return at };
+    let mut from = at.max(last.saturating_add(campaign.spacing_ms));
+    let in_a_week: Vec<i64> =
+        dialled.iter().copied().filter(|then| then.saturating_add(WEEK) > from).collect();
+    if let Some(over) = in_a_week.len().checked_sub(ATTEMPTS_A_WEEK) {
+        from = from.max(in_a_week[over].saturating_add(WEEK));
+    }
+    let zone = zone_of(contact, campaign);
+    let today = hours::local_date(from, zone);
+    let in_a_day = dialled.iter().filter(|then| hours::local_date(**then, zone) == today).count();
+    if in_a_day >= ATTEMPTS_A_DAY {
+        from = hours::next_midnight(from, zone).unwrap_or(i64::MAX);
+    }
+    from
+}
+
+/// The callee's zone, or the campaign's where the callee's is not known.
+pub(crate) fn zone_of<'a>(contact: &'a ContactFacts, campaign: &'a CampaignRules) -> &'a TimeZone {
+    contact.zone.as_ref().unwrap_or(&campaign.zone)
+}
+
+/// Why a campaign's settings are not allowed; a sentence for the organiser.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadCampaign {
+    /// Hours `always` towards people.
+    #[error(
+        "hours \"always\" are only for a simulated trunk; set hours to \"rules\" (09:30-20:30, Sundays and bank holidays 10:00-20:00)"
+    )]
+    AlwaysOpen,
+    /// Own hours beyond the hard limits.
+    #[error(
+        "calling hours must lie within 08:00-21:00, on Saturdays, Sundays and bank holidays within 09:00-21:00"
+    )]
+    HoursTooWide,
+    /// Less than two hours between attempts towards people.
+    #[error("attempts to one number must be at least 2 hours apart; less is only for a simulated trunk")]
+    TooClose,
+    /// Less than no time between attempts.
+    #[error("the time between attempts cannot be negative")]
+    NegativeSpacing,
+    /// Less than 15 s, or more than 2 min, of ringing.
+    #[error("the ring timeout must be from 15 to 120 seconds")]
+    RingTimeout,
+    /// No attempt at all, or more than 100.
+    #[error("the attempts allowed for a contact must be from 1 to 100")]
+    Attempts,
+}
+
+impl CampaignRules {
+    /// Whether these settings may be used towards this kind of trunk.
+    ///
+    /// # Errors
+    /// The first [`BadCampaign`] found.
+    pub fn check(&self, trunk: TrunkKind) -> Result<(), BadCampaign> {
+        match self.hours {
+            Hours::Always if trunk != TrunkKind::Simulated => return Err(BadCampaign::AlwaysOpen),
+            Hours::Own(week) if !week.is_lawful() => return Err(BadCampaign::HoursTooWide),
+            Hours::Always | Hours::Own(_) | Hours::Rules => {}
+        }
+        if self.spacing_ms < 0 {
+            return Err(BadCampaign::NegativeSpacing);
+        }
+        if self.spacing_ms < SPACING_MS && trunk != TrunkKind::Simulated {
+            return Err(BadCampaign::TooClose);
+        }
+        if !(LEAST_RINGING_MS..=2 * MINUTE).contains(&self.ring_timeout_ms) {
+            return Err(BadCampaign::RingTimeout);
+        }
+        if !(1..=100).contains(&self.attempts_allowed) {
+            return Err(BadCampaign::Attempts);
+        }
+        Ok(())
+    }
+
+    /// R15: what must fit before closing time, milliseconds.
+    pub(crate) fn ringing_before_close(&self) -> i64 {
+        self.ring_timeout_ms.max(RINGING_BEFORE_CLOSE_MS)
+    }
+}

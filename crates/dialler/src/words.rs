@@ -1,1 +1,63 @@
+//! The sentences of refusals: what happened, then what to do.
 
+use protocol::http::{ApiError, ErrorCode};
+
+use crate::rules::{HOUR, MINUTE, Refusal};
+
+pub(crate) const NOT_RUNG_DO_NOT_CALL: &str =
+    "Not rung: this person asked not to be called. The next card is ready";
+pub(crate) const NOT_RUNG_NO_LIST: &str =
+    "Not rung: this number is on no imported list. The next card is ready";
+pub(crate) const NOT_RUNG_DONE: &str = "Not rung: someone else finished this card. The next card is ready";
+pub(crate) const NOT_RUNG_HOURS: &str = "Not rung: it is outside calling hours there";
+
+/// R16, with the time since the last call where there is one.
+pub(crate) fn not_rung_too_often(last: Option<i64>, now: i64) -> String {
+    let ago = last.map_or(0, |last| now.saturating_sub(last).max(0));
+    let when = match ago {
+        0..MINUTE => "just now".to_owned(),
+        MINUTE..HOUR => format!("{} min ago", ago / MINUTE),
+        _ if ago < 2 * HOUR => "an hour ago".to_owned(),
+        _ if ago < 24 * HOUR => format!("{} hours ago, and often enough", ago / HOUR),
+        _ => "often enough this week".to_owned(),
+    };
+    format!("Not rung: this person was called {when}. The next card is ready")
+}
+
+pub(crate) fn refused(refusal: Refusal) -> ApiError {
+    ApiError { code: ErrorCode::RefusedByRule, message: refusal.words, again_at_ms: refusal.until }
+}
+
+pub(crate) fn number_in_a_call() -> ApiError {
+    error(ErrorCode::RefusedByRule, "Not rung: this number is in a call now. The next card is ready")
+}
+
+pub(crate) fn wrong_state(message: &str) -> ApiError {
+    error(ErrorCode::WrongState, message)
+}
+
+pub(crate) fn lease_lost() -> ApiError {
+    error(ErrorCode::LeaseLost, "This card is no longer held. The next card is ready")
+}
+
+pub(crate) fn no_telephone() -> ApiError {
+    error(
+        ErrorCode::NoTelephone,
+        "The server's telephone line is away. Nobody was rung; try again in a moment",
+    )
+}
+
+pub(crate) fn no_storage() -> ApiError {
+    error(
+        ErrorCode::NoStorage,
+        "The server cannot save (its disk is full or read-only). Nothing was changed; tell your organiser",
+    )
+}
+
+pub(crate) fn not_found(message: &str) -> ApiError {
+    error(ErrorCode::NotFound, message)
+}
+
+fn error(code: ErrorCode, message: &str) -> ApiError {
+    ApiError { code, message: message.to_owned(), again_at_ms: None }
+}

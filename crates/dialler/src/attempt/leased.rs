@@ -1,0 +1,246 @@
+//! Before anything was dialled: the card on the desk, and the write-ahead.
+
+use protocol::ids::{AttemptId, LeaseId};
+
+use super::{
+    Attempt, AttemptInput, Calling, Closed, Committing, LEASE_MS, Leased, RENEW_BELOW, Saving, Settling,
+};
+use crate::{
+    call::Call,
+    hours,
+    input::{ContactFacts, Lease, SaveRefused, Ticket},
+    output::{NewAttempt, Output, Released, Write},
+    retry,
+    rules::{self, Rule},
+    scene::Scene,
+    words,
+};
+
+impl Leased {
+    pub(super) fn new(lease: Lease, scene: &Scene<'_>) -> Self {
+        let closes_at = closing_time(&lease.contact, scene);
+        Leased { lease, closes_at }
+    }
+
+    pub(super) fn handle(mut self, input: AttemptInput, scene: &mut Scene<'_>) -> Attempt {
+        match input {
+            AttemptInput::Ping => {
+                if self.lease.expires_at - scene.now < RENEW_BELOW {
+                    self.lease.expires_at = scene.now + LEASE_MS;
+                    scene.save(Write::Renew { lease: self.lease.id, expires_at: self.lease.expires_at });
+                }
+                Attempt::Leased(self)
+            }
+            AttemptInput::Dial { ticket, lease, attempt, facts, number_busy } => {
+                self.dial(ticket, lease, attempt, facts, number_busy, scene)
+            }
+            AttemptInput::Settle { ticket, lease, how } => self.settle(ticket, lease, how, scene),
+            AttemptInput::GiveBack | AttemptInput::Revoked => self.release(Released::GivenBack, scene),
+            AttemptInput::Record { ticket, .. } => {
+                scene.refuse(ticket, words::not_found("There is no such call to record an outcome for"));
+                Attempt::Leased(self)
+            }
+            AttemptInput::HangUp { ticket } => {
+                scene.done(ticket);
+                Attempt::Leased(self)
+            }
+            AttemptInput::Tick => self.tick(scene),
+            // A Renew, or a write that was tried before.
+            AttemptInput::Saved(_) | AttemptInput::SaveFailed(..) => Attempt::Leased(self),
+            AttemptInput::Callee(_) => {
+                scene.unexpected("attempt leased", "a callee's channel");
+                Attempt::Leased(self)
+            }
+        }
+    }
+
+    fn dial(
+        mut self,
+        ticket: Ticket,
+        lease: LeaseId,
+        attempt: AttemptId,
+        facts: Option<ContactFacts>,
+        number_busy: bool,
+        scene: &mut Scene<'_>,
+    ) -> Attempt {
+        let Some(facts) =
+            facts.filter(|facts| lease == self.lease.id && facts.contact == self.lease.contact.contact)
+        else {
+            scene.refuse(ticket, words::lease_lost());
+            return Attempt::Leased(self);
+        };
+        if !scene.telephone {
+            scene.refuse(ticket, words::no_telephone());
+            return Attempt::Leased(self);
+        }
+        if !scene.line_up {
+            scene.refuse(ticket, words::wrong_state("Your line is not up yet. The card stays here"));
+            return Attempt::Leased(self);
+        }
+        self.lease.contact = facts;
+        if number_busy {
+            scene.refuse(ticket, words::number_in_a_call());
+            let due_at = rules::next_allowed(
+                &self.lease.contact,
+                scene.campaign,
+                scene.now + scene.campaign.spacing_ms.max(rules::MINUTE),
+            );
+            return self.release(Released::Refused { due_at }, scene);
+        }
+        if let Err(refusal) = rules::may_ring(&self.lease.contact, scene.campaign, scene.now) {
+            let due_at = refusal.until;
+            scene.refuse(ticket, words::refused(refusal));
+            return self.release(Released::Refused { due_at }, scene);
+        }
+        let dialled_at = scene.now;
+        let save = scene.save(Write::Attempt(NewAttempt {
+            attempt,
+            lease,
+            campaign: self.lease.contact.campaign,
+            contact: self.lease.contact.contact,
+            device: scene.device,
+            number: self.lease.contact.number.clone(),
+            caller_id: scene.campaign.caller_id.clone(),
+            dialled_at,
+        }));
+        Attempt::Committing(Committing {
+            lease: self.lease,
+            attempt,
+            dialled_at,
+            save,
+            tickets: vec![ticket],
+        })
+    }
+
+    fn settle(
+        self,
+        ticket: Ticket,
+        lease: LeaseId,
+        how: protocol::http::Settle,
+        scene: &mut Scene<'_>,
+    ) -> Attempt {
+        if lease != self.lease.id {
+            scene.refuse(ticket, words::lease_lost());
+            return Attempt::Leased(self);
+        }
+        let contact = &self.lease.contact;
+        let how = match how {
+            protocol::http::Settle::Skip => {
+                let zone = &scene.campaign.zone;
+                let until = hours::next_midnight(scene.now, zone).unwrap_or(scene.now + 24 * rules::HOUR);
+                Released::Skipped { until }
+            }
+            protocol::http::Settle::Later { again } => {
+                let wanted = retry::instant_of(again, contact, scene.campaign, scene.now);
+                let due_at = rules::next_allowed(contact, scene.campaign, wanted).unwrap_or(wanted);
+                Released::Later { due_at }
+            }
+            protocol::http::Settle::DoNotCall => Released::DoNotCall,
+        };
+        let back = Attempt::Leased(self.clone());
+        Attempt::Settling(Settling::release(self.lease, how, Some(ticket), Some(Box::new(back)), scene))
+    }
+
+    fn tick(mut self, scene: &mut Scene<'_>) -> Attempt {
+        if scene.now >= self.lease.expires_at {
+            return self.release(Released::Expired, scene);
+        }
+        if let Err(refusal) = rules::may_ring(&self.lease.contact, scene.campaign, scene.now)
+            && refusal.rule == Rule::R15
+        {
+            return self.release(Released::GivenBack, scene);
+        }
+        self.closes_at = closing_time(&self.lease.contact, scene);
+        Attempt::Leased(self)
+    }
+
+    fn release(self, how: Released, scene: &mut Scene<'_>) -> Attempt {
+        Attempt::Settling(Settling::release(self.lease, how, None, None, scene))
+    }
+}
+
+/// The first instant at which it is too late to ring this contact today.
+fn closing_time(contact: &ContactFacts, scene: &Scene<'_>) -> Option<i64> {
+    let campaign = scene.campaign;
+    let zone = rules::zone_of(contact, campaign);
+    let ringing = campaign.ringing_before_close();
+    hours::closes(campaign.hours, campaign.region, zone, scene.now, ringing).map(|last| last + 1)
+}
+
+impl Committing {
+    pub(super) fn handle(mut self, input: AttemptInput, scene: &mut Scene<'_>) -> Attempt {
+        match input {
+            AttemptInput::Saved(save) if save == self.save => return self.committed(scene),
+            AttemptInput::SaveFailed(save, why) if save == self.save => return self.refused(why, scene),
+            AttemptInput::Dial { ticket, lease, .. } => {
+                if lease == self.lease.id {
+                    self.tickets.push(ticket);
+                } else {
+                    scene.refuse(ticket, words::lease_lost());
+                }
+            }
+            AttemptInput::Settle { ticket, .. } => {
+                scene.refuse(ticket, words::wrong_state("This card is being dialled"));
+            }
+            AttemptInput::Record { ticket, .. } => {
+                scene.refuse(
+                    ticket,
+                    words::wrong_state("This card is being dialled; record the outcome after"),
+                );
+            }
+            AttemptInput::HangUp { ticket } => {
+                scene.refuse(
+                    ticket,
+                    words::wrong_state("The call is just being placed; cancel it in a moment"),
+                );
+            }
+            AttemptInput::Callee(_) => scene.unexpected("attempt committing", "a callee's channel"),
+            AttemptInput::Ping
+            | AttemptInput::GiveBack
+            | AttemptInput::Revoked
+            | AttemptInput::Saved(_)
+            | AttemptInput::SaveFailed(..)
+            | AttemptInput::Tick => {}
+        }
+        Attempt::Committing(self)
+    }
+
+    fn committed(mut self, scene: &mut Scene<'_>) -> Attempt {
+        for ticket in self.tickets {
+            scene.dialled(ticket, self.attempt);
+        }
+        self.lease.contact.attempts += 1;
+        self.lease.contact.dialled.push(self.dialled_at);
+        if !scene.telephone || !scene.line_up {
+            return Settling::never_dialled(self.lease, self.attempt, scene);
+        }
+        scene.push(Output::CreateChannel {
+            attempt: self.attempt,
+            device: scene.device,
+            number: self.lease.contact.number.clone(),
+            caller_id: scene.campaign.caller_id.clone(),
+        });
+        Attempt::Calling(Calling {
+            lease: self.lease,
+            call: Call::create(self.attempt, self.dialled_at),
+            kept: None,
+            progress: Saving::default(),
+        })
+    }
+
+    fn refused(self, why: SaveRefused, scene: &mut Scene<'_>) -> Attempt {
+        let refusal = match why {
+            SaveRefused::NoStorage => words::no_storage(),
+            SaveRefused::LeaseLost => words::lease_lost(),
+        };
+        for ticket in self.tickets {
+            scene.refuse(ticket, refusal.clone());
+        }
+        match why {
+            SaveRefused::NoStorage => Attempt::Leased(Leased::new(self.lease, scene)),
+            SaveRefused::LeaseLost => {
+                Attempt::Closed(Closed { last: None, contact_is_due: false, pressed: Vec::new() })
+            }
+        }
+    }
+}

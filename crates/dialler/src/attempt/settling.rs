@@ -1,0 +1,266 @@
+//! The last write of a lease, and corrections of what was written.
+
+use protocol::{
+    attempt::LastOutcome,
+    call::EndedBy,
+    http::RecordOutcome,
+    ids::AttemptId,
+    outcome::{Outcome, WrittenBy},
+};
+
+use super::{Attempt, AttemptInput, Closed, Kept, Settling};
+use crate::{
+    call::Ended,
+    input::{Lease, StoredAttempt, Ticket},
+    output::{Close, ContactNext, DoNotCall, Release, Released, Write},
+    retry,
+    scene::{self, Scene},
+    words,
+};
+
+impl Settling {
+    /// The lease ends without a call.
+    pub(super) fn release(
+        lease: Lease,
+        how: Released,
+        ticket: Option<Ticket>,
+        back: Option<Box<Attempt>>,
+        scene: &mut Scene<'_>,
+    ) -> Self {
+        let write = Write::Release(Release {
+            lease: lease.id,
+            device: scene.device,
+            contact: lease.contact.contact,
+            how,
+            at: scene.now,
+        });
+        Self::start(lease, None, write, ticket, back, scene)
+    }
+
+    /// A key was pressed.
+    pub(super) fn by_volunteer(
+        lease: Lease,
+        ended: Ended,
+        kept: Kept,
+        ticket: Option<Ticket>,
+        back: Option<Box<Attempt>>,
+        scene: &mut Scene<'_>,
+    ) -> Attempt {
+        let write = Write::Close(close(&lease, &ended, kept, scene));
+        Attempt::Settling(Self::start(lease, Some(ended), write, ticket, back, scene))
+    }
+
+    /// The server writes the outcome by itself.
+    pub(super) fn by_server(
+        lease: Lease,
+        ended: Ended,
+        outcome: Outcome,
+        by: WrittenBy,
+        note: Option<String>,
+        scene: &mut Scene<'_>,
+    ) -> Attempt {
+        let write = Write::Close(Close {
+            attempt: ended.attempt,
+            lease: lease.id,
+            device: scene.device,
+            outcome,
+            by,
+            id: None,
+            note,
+            again_at: None,
+            call: Some(ended.progress("closed")),
+            contact: Some(retry::after(outcome, None, &lease.contact, scene.campaign, scene.now)),
+            contact_id: lease.contact.contact,
+            do_not_call: DoNotCall::Leave,
+            at: scene.now,
+        });
+        Attempt::Settling(Self::start(lease, Some(ended), write, None, None, scene))
+    }
+
+    /// Committed, but there was nothing left to dial with. It counts as dialled all the same:
+    /// what was committed is never originated later.
+    pub(super) fn never_dialled(lease: Lease, attempt: AttemptId, scene: &mut Scene<'_>) -> Attempt {
+        let ended = Ended {
+            attempt,
+            ringing_at: None,
+            answered_at: None,
+            at: scene.now,
+            by: EndedBy::Server,
+            cause: None,
+            verdict: None,
+        };
+        let note = Some("not dialled: the line or the telephone was lost at that moment".to_owned());
+        Self::by_server(lease, ended, Outcome::Unknown, WrittenBy::Server, note, scene)
+    }
+
+    fn start(
+        lease: Lease,
+        ended: Option<Ended>,
+        write: Write,
+        ticket: Option<Ticket>,
+        back: Option<Box<Attempt>>,
+        scene: &mut Scene<'_>,
+    ) -> Self {
+        let save = Some(scene.save(write.clone()));
+        Settling { lease, ended, write, save, tries: 0, again_at: None, ticket, back, pressed: Vec::new() }
+    }
+
+    pub(super) fn handle(mut self, input: AttemptInput, scene: &mut Scene<'_>) -> Attempt {
+        match input {
+            AttemptInput::Saved(save) if self.save == Some(save) => return self.closed(scene),
+            AttemptInput::SaveFailed(save, _) if self.save == Some(save) => return self.failed(scene),
+            AttemptInput::Tick => {
+                if self.again_at.is_some_and(|at| scene.now >= at) {
+                    self.save = Some(scene.save(self.write.clone()));
+                    self.again_at = None;
+                }
+            }
+            AttemptInput::Record { ticket, record } => self.record(ticket, record, scene),
+            AttemptInput::Dial { ticket, lease, .. } => match &self.write {
+                Write::Close(close) if close.lease == lease => scene.dialled(ticket, close.attempt),
+                Write::Close(_)
+                | Write::Attempt(_)
+                | Write::Progress(_)
+                | Write::Keep(_)
+                | Write::Release(_)
+                | Write::Renew { .. } => scene.refuse(ticket, words::lease_lost()),
+            },
+            AttemptInput::Settle { ticket, .. } => {
+                scene.refuse(ticket, words::wrong_state("This card is being given back"));
+            }
+            AttemptInput::HangUp { ticket } => scene.done(ticket),
+            AttemptInput::Callee(_)
+            | AttemptInput::Ping
+            | AttemptInput::GiveBack
+            | AttemptInput::Revoked
+            | AttemptInput::Saved(_)
+            | AttemptInput::SaveFailed(..) => {}
+        }
+        Attempt::Settling(self)
+    }
+
+    /// A key while the outcome is being written: a correction after that write, or instead of it
+    /// where that write waits for another try.
+    fn record(&mut self, ticket: Ticket, record: RecordOutcome, scene: &mut Scene<'_>) {
+        let (Some(ended), Write::Close(written)) = (&self.ended, &self.write) else {
+            return scene.refuse(ticket, words::not_found("There is no such call to record an outcome for"));
+        };
+        if record.attempt_id != ended.attempt {
+            return scene.refuse(ticket, words::not_found("There is no such call to record an outcome for"));
+        }
+        if self.save.is_some() {
+            return self.pressed.push((ticket, record));
+        }
+        if written.id.is_some_and(|id| id > record.id) {
+            return self.pressed.push((ticket, record));
+        }
+        let kept = Kept::new(record, &self.lease.contact, scene);
+        self.write = Write::Close(close(&self.lease, ended, kept, scene));
+        self.save = Some(scene.save(self.write.clone()));
+        self.again_at = None;
+        self.ticket = Some(ticket);
+    }
+
+    fn failed(mut self, scene: &mut Scene<'_>) -> Attempt {
+        for ticket in self.ticket.take().into_iter().chain(self.pressed.drain(..).map(|(ticket, _)| ticket)) {
+            scene.refuse(ticket, words::no_storage());
+        }
+        if let Some(back) = self.back {
+            return *back;
+        }
+        self.tries += 1;
+        self.save = None;
+        self.again_at = Some(scene::again_at(scene.now, self.tries));
+        Attempt::Settling(self)
+    }
+
+    fn closed(self, scene: &mut Scene<'_>) -> Attempt {
+        if let Some(ticket) = self.ticket {
+            scene.done(ticket);
+        }
+        let due = |next: Option<ContactNext>| matches!(next, Some(ContactNext::Due(at)) if at <= scene.now);
+        let (last, contact_is_due) = match self.write {
+            Write::Close(close) => (Some(last(&self.lease, &close, scene)), due(close.contact)),
+            Write::Release(release) => (
+                None,
+                matches!(release.how, Released::Expired | Released::GivenBack | Released::Skipped { .. }),
+            ),
+            Write::Attempt(_) | Write::Progress(_) | Write::Keep(_) | Write::Renew { .. } => (None, false),
+        };
+        Attempt::Closed(Closed { last, contact_is_due, pressed: self.pressed })
+    }
+}
+
+fn close(lease: &Lease, ended: &Ended, kept: Kept, scene: &Scene<'_>) -> Close {
+    let next = retry::after(kept.outcome, kept.again_at, &lease.contact, scene.campaign, scene.now);
+    Close {
+        attempt: ended.attempt,
+        lease: lease.id,
+        device: scene.device,
+        outcome: kept.outcome,
+        by: WrittenBy::Volunteer,
+        id: Some(kept.id),
+        note: kept.note,
+        again_at: kept.again_at,
+        call: Some(ended.progress("closed")),
+        contact: Some(next),
+        contact_id: lease.contact.contact,
+        do_not_call: if kept.outcome == Outcome::DoNotCall { DoNotCall::Add } else { DoNotCall::Leave },
+        at: scene.now,
+    }
+}
+
+fn last(lease: &Lease, close: &Close, scene: &Scene<'_>) -> (StoredAttempt, LastOutcome) {
+    let mut contact = lease.contact.clone();
+    contact.open = matches!(close.contact, Some(ContactNext::Due(_)));
+    contact.do_not_call |= close.do_not_call == DoNotCall::Add;
+    let stored = StoredAttempt {
+        attempt: close.attempt,
+        lease: lease.id,
+        contact,
+        name: lease.card.name.clone(),
+        ended_at: close.call.as_ref().and_then(|call| call.ended_at).unwrap_or(scene.now),
+        outcome: Some(close.outcome),
+        outcome_id: close.id,
+        latest: true,
+    };
+    let shown = LastOutcome {
+        attempt_id: close.attempt,
+        name: lease.card.name.clone(),
+        outcome: close.outcome,
+        by: close.by,
+    };
+    (stored, shown)
+}
+
+/// What a key pressed for a closed attempt changes; `None` if a newer press was applied before.
+pub(crate) fn correction(stored: &StoredAttempt, record: RecordOutcome, scene: &Scene<'_>) -> Option<Close> {
+    if stored.outcome_id.is_some_and(|applied| applied >= record.id) {
+        return None;
+    }
+    let again_at =
+        record.again.map(|again| retry::instant_of(again, &stored.contact, scene.campaign, scene.now));
+    // A contact that was rung again since keeps what came of that, unless nobody may ring it now.
+    let next = retry::after(record.outcome, again_at, &stored.contact, scene.campaign, stored.ended_at);
+    let contact = (stored.latest || record.outcome == Outcome::DoNotCall).then_some(next);
+    let do_not_call = match (stored.outcome, record.outcome) {
+        (_, Outcome::DoNotCall) => DoNotCall::Add,
+        (Some(Outcome::DoNotCall), _) => DoNotCall::TakeBack,
+        _ => DoNotCall::Leave,
+    };
+    Some(Close {
+        attempt: stored.attempt,
+        lease: stored.lease,
+        device: scene.device,
+        outcome: record.outcome,
+        by: WrittenBy::Volunteer,
+        id: Some(record.id),
+        note: record.note,
+        again_at,
+        call: None,
+        contact,
+        contact_id: stored.contact.contact,
+        do_not_call,
+        at: scene.now,
+    })
+}

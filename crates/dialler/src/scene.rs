@@ -1,0 +1,100 @@
+//! What a state machine may look at and write to while it takes in one input.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use protocol::{
+    http::ApiError,
+    ids::{AttemptId, DeviceId},
+};
+
+use crate::{
+    input::{CampaignRules, SaveId, Ticket},
+    output::{Answer, Output, Write},
+};
+
+/// One input's surroundings.
+pub(crate) struct Scene<'a> {
+    /// UTC epoch milliseconds.
+    pub now: i64,
+    /// Whose desk.
+    pub device: DeviceId,
+    /// What they are calling for.
+    pub campaign: &'a CampaignRules,
+    /// Asterisk is there.
+    pub telephone: bool,
+    /// The line is up.
+    pub line_up: bool,
+    /// The app was heard of lately.
+    pub present: bool,
+    /// Set when a contact went back that another desk may have now.
+    pub contact_is_due: bool,
+    /// Where outputs go.
+    pub out: &'a mut VecDeque<Output>,
+    /// Which writes wait for an answer.
+    pub saves: &'a mut Saves,
+}
+
+/// The writes that wait for an answer, and whose they are.
+#[derive(Debug, Default)]
+pub(crate) struct Saves {
+    last: u64,
+    owners: BTreeMap<SaveId, DeviceId>,
+    tickets: BTreeMap<SaveId, Ticket>,
+}
+
+impl Saves {
+    /// The desk that waits for this write, which is answered now.
+    pub fn take(&mut self, save: SaveId) -> Option<DeviceId> {
+        self.owners.remove(&save)
+    }
+
+    /// The request that waits for this write alone.
+    pub fn take_ticket(&mut self, save: SaveId) -> Option<Ticket> {
+        self.tickets.remove(&save)
+    }
+}
+
+impl Scene<'_> {
+    pub fn push(&mut self, output: Output) {
+        self.out.push_back(output);
+    }
+
+    pub fn answer(&mut self, ticket: Ticket, answer: Result<Answer, ApiError>) {
+        self.push(Output::Answer { ticket, answer });
+    }
+
+    pub fn done(&mut self, ticket: Ticket) {
+        self.answer(ticket, Ok(Answer::Done));
+    }
+
+    pub fn refuse(&mut self, ticket: Ticket, why: ApiError) {
+        self.answer(ticket, Err(why));
+    }
+
+    pub fn dialled(&mut self, ticket: Ticket, attempt: AttemptId) {
+        self.answer(ticket, Ok(Answer::Dialled(attempt)));
+    }
+
+    pub fn save(&mut self, write: Write) -> SaveId {
+        self.saves.last += 1;
+        let save = SaveId(self.saves.last);
+        self.saves.owners.insert(save, self.device);
+        self.push(Output::Save { save, write });
+        save
+    }
+
+    /// The request is answered when the write is done.
+    pub fn waits(&mut self, save: SaveId, ticket: Ticket) {
+        self.saves.tickets.insert(save, ticket);
+    }
+
+    pub fn unexpected(&mut self, state: &'static str, input: &'static str) {
+        self.push(Output::Unexpected { state, input });
+    }
+}
+
+/// When to repeat a write that failed `tries` times and that nobody waits for: after 1 s, 2 s,
+/// 4 s, then every 10 s.
+pub(crate) fn again_at(now: i64, tries: u32) -> i64 {
+    now + 1_000i64.saturating_mul(1 << tries.saturating_sub(1).min(4)).min(10_000)
+}
