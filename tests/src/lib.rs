@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod callee;
+pub mod canary;
 pub mod child;
 pub mod desktop;
 pub mod g711;

@@ -22,6 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A server with a data folder of its own.
 pub struct Ringround {
+    binary: PathBuf,
     data: PathBuf,
     port: u16,
     arguments: Vec<String>,
@@ -53,7 +54,16 @@ impl Ringround {
     /// # Errors
     /// When it does not come up; says what its log says.
     pub async fn start(folder: &Path, node: &Node) -> Result<Self> {
+        Self::start_binary(built()?, folder, node).await
+    }
+
+    /// The same with a server that was built before.
+    ///
+    /// # Errors
+    /// As [`Ringround::start`].
+    pub async fn start_binary(binary: &Path, folder: &Path, node: &Node) -> Result<Self> {
         tls::use_ring();
+        let binary = binary.canonicalize().with_context(|| format!("{} is not built", binary.display()))?;
         let data = folder.join("server");
         std::fs::create_dir_all(&data)?;
         let port = free_tcp_port()?;
@@ -74,7 +84,7 @@ impl Ringround {
             "simulated",
         ];
         let arguments = arguments.map(str::to_owned).to_vec();
-        let mut server = Self { data, port, arguments, process: None };
+        let mut server = Self { binary, data, port, arguments, process: None };
         server.start_again().await?;
         Ok(server)
     }
@@ -98,7 +108,7 @@ impl Ringround {
     /// # Errors
     /// When it cannot be started.
     pub fn spawn(&mut self) -> Result<()> {
-        let mut command = Command::new(binary()?);
+        let mut command = Command::new(&self.binary);
         command.arg("--data").arg(&self.data).arg("serve").args(&self.arguments);
         self.process = Some(Child::start("ringround-server", command, &self.console())?);
         Ok(())
@@ -171,7 +181,7 @@ impl Ringround {
     /// # Errors
     /// When it ends with another status than 0; says what it said.
     pub fn command(&self, words: &[&str]) -> Result<String> {
-        let output = Command::new(binary()?)
+        let output = Command::new(&self.binary)
             .arg("--data")
             .arg(&self.data)
             .args(words)
@@ -260,7 +270,7 @@ impl Ringround {
 }
 
 /// `RINGROUND_SERVER`, else what cargo builds from this repository (once a process).
-fn binary() -> Result<&'static Path> {
+fn built() -> Result<&'static Path> {
     static BINARY: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let built = BINARY.get_or_init(|| {
         if let Some(path) = std::env::var_os("RINGROUND_SERVER") {

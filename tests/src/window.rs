@@ -23,6 +23,9 @@ pub struct Window {
 /// How long anything may take to appear.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
+const GUARD: Duration = Duration::from_millis(450);
+const HANG_UP_GUARD: Duration = Duration::from_millis(1_050);
+
 /// What a screen reader takes for each role; WebDriver then says the name.
 const ROLES: [(&str, &str); 6] = [
     ("button", "button, [role=button]"),
@@ -75,7 +78,7 @@ impl Window {
             let label = Label(element.element_id().to_string());
             // An element that was replaced meanwhile is none of ours.
             let Ok(Value::String(label)) = self.client.issue_cmd(label).await else { continue };
-            if label.trim() == name || label.trim().starts_with(&format!("{name} ")) {
+            if label.trim().starts_with(name) {
                 return Ok(Some(element));
             }
         }
@@ -99,13 +102,15 @@ impl Window {
         }
     }
 
-    /// Waits for a button that can be pressed, and presses it. The app ignores presses for a moment after the
-    /// meaning of its button changed; so does this, by its `aria-disabled`.
+    /// Waits for a button that can be pressed, and presses it as a person would: not at once. The app takes no
+    /// press for 0.4 s (Hang up: 1 s) after the meaning of a button changed.
     ///
     /// # Errors
     /// When there is none within [`PATIENCE`].
     pub async fn press(&self, name: &str) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
+        self.wait_for("button", name).await?;
+        tokio::time::sleep(if name == "Hang up" { HANG_UP_GUARD } else { GUARD }).await;
         loop {
             let button = self.wait_for("button", name).await?;
             let disabled = button.attr("aria-disabled").await.ok().flatten().is_some_and(|v| v == "true");
