@@ -1,5 +1,168 @@
-//! What each volunteer's app is told: a desk for each device, sent whole and then in changes.
+//! What each volunteer's app is told: what is true when it connects, then every change, numbered.
 
-/// The desks and the sockets that follow them, cheap to clone.
-#[derive(Clone, Debug, Default)]
-pub struct Hub {}
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use protocol::{
+    campaign::Campaign,
+    events::{Change, LiveEvent},
+    ids::{CampaignId, DeviceId},
+    session::Desk,
+};
+use tokio::sync::broadcast;
+
+use crate::metrics::Metrics;
+
+/// How many changes a slow app may lag behind before its socket is closed; it then connects anew
+/// and gets everything.
+const BEHIND: usize = 64;
+
+/// The sockets that follow each device, cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Hub {
+    seats: Arc<Mutex<HashMap<DeviceId, Seat>>>,
+    metrics: Metrics,
+}
+
+#[derive(Debug)]
+struct Seat {
+    campaign: CampaignId,
+    seq: u64,
+    news: broadcast::Sender<LiveEvent>,
+}
+
+/// What an app gets: the state, numbered, and every later change.
+#[derive(Debug)]
+pub struct Following {
+    /// Number of the last change in `desk`.
+    pub seq: u64,
+    /// What is true now.
+    pub desk: Desk,
+    /// What changes from now on. Closed: the socket is to be closed.
+    pub changes: broadcast::Receiver<LiveEvent>,
+}
+
+impl Hub {
+    /// A hub that nobody follows.
+    pub fn new(metrics: Metrics) -> Self {
+        Self { seats: Arc::default(), metrics }
+    }
+
+    /// Follows a device from now on. The dialling loop alone calls this and [`Hub::tell`], so
+    /// that no change is lost between `desk` and the first change.
+    pub fn follow(&self, device: DeviceId, desk: Desk) -> Following {
+        let mut seats = self.seats();
+        let seat = seats.entry(device).or_insert_with(|| Seat {
+            campaign: desk.campaign.id,
+            seq: 0,
+            news: broadcast::Sender::new(BEHIND),
+        });
+        seat.campaign = desk.campaign.id;
+        let following = Following { seq: seat.seq, desk, changes: seat.news.subscribe() };
+        self.count(&seats);
+        following
+    }
+
+    /// Tells the apps of a device what is new.
+    pub fn tell(&self, device: DeviceId, change: Change) {
+        let mut seats = self.seats();
+        if let Some(seat) = seats.get_mut(&device) {
+            seat.tell(change);
+        }
+        seats.retain(|_, seat| seat.news.receiver_count() > 0);
+        self.count(&seats);
+    }
+
+    /// Tells everyone on a campaign that it is new.
+    pub fn campaign(&self, campaign: &Campaign) {
+        for seat in self.seats().values_mut().filter(|seat| seat.campaign == campaign.id) {
+            seat.tell(Change::Campaign(campaign.clone()));
+        }
+    }
+
+    /// Tells the apps of a device that it was switched off, then closes their sockets.
+    pub fn revoke(&self, device: DeviceId, organiser: String) {
+        let mut seats = self.seats();
+        if let Some(seat) = seats.remove(&device) {
+            let _ = seat.news.send(LiveEvent::Revoked { organiser });
+        }
+        self.count(&seats);
+    }
+
+    /// Closes the sockets of a device.
+    pub fn close(&self, device: DeviceId) {
+        let mut seats = self.seats();
+        seats.remove(&device);
+        self.count(&seats);
+    }
+
+    fn seats(&self) -> MutexGuard<'_, HashMap<DeviceId, Seat>> {
+        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn count(&self, seats: &HashMap<DeviceId, Seat>) {
+        let clients: usize = seats.values().map(|seat| seat.news.receiver_count()).sum();
+        self.metrics.live_clients.set(i64::try_from(clients).unwrap_or(i64::MAX));
+    }
+}
+
+impl Seat {
+    fn tell(&mut self, change: Change) {
+        self.seq += 1;
+        // Nobody listens when the last socket has just closed.
+        let _ = self.news.send(LiveEvent::Change { seq: self.seq, change });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::{campaign::Mode, line::Line, session::Session};
+    use tokio::sync::broadcast::error::TryRecvError;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn desk() -> Desk {
+        Desk {
+            volunteer: "Maya".into(),
+            campaign: Campaign {
+                id: CampaignId::new(Uuid::now_v7()),
+                name: "Winter Warmth".into(),
+                organisation: "Lantern Street Trust".into(),
+                mode: Mode::OneTouch,
+                organiser: "Ruth".into(),
+            },
+            line: Line::Down,
+            session: Session::Ended,
+            last_outcome: None,
+        }
+    }
+
+    #[test]
+    fn changes_are_numbered_on_from_the_snapshot() {
+        let (hub, device) = (Hub::new(Metrics::default()), DeviceId::new(Uuid::now_v7()));
+        let mut first = hub.follow(device, desk());
+        hub.tell(device, Change::Line(Line::Opening));
+        let second = hub.follow(device, desk());
+        hub.tell(device, Change::Line(Line::Up));
+        assert_eq!((first.seq, second.seq), (0, 1));
+        for (seq, line) in [(1, Line::Opening), (2, Line::Up)] {
+            let change = LiveEvent::Change { seq, change: Change::Line(line) };
+            assert_eq!(first.changes.try_recv(), Ok(change));
+        }
+        assert_eq!(first.changes.try_recv(), Err(TryRecvError::Empty));
+    }
+
+    #[test]
+    fn a_revoked_device_is_told_and_closed_and_no_other() {
+        let (hub, device) = (Hub::new(Metrics::default()), DeviceId::new(Uuid::now_v7()));
+        let mut revoked = hub.follow(device, desk());
+        let mut other = hub.follow(DeviceId::new(Uuid::now_v7()), desk());
+        hub.revoke(device, "Ruth".into());
+        assert_eq!(revoked.changes.try_recv(), Ok(LiveEvent::Revoked { organiser: "Ruth".into() }));
+        assert_eq!(revoked.changes.try_recv(), Err(TryRecvError::Closed));
+        assert_eq!(other.changes.try_recv(), Err(TryRecvError::Empty));
+    }
+}

@@ -4,9 +4,13 @@ use protocol::{
     http::{ApiError, ErrorCode},
     ids::DeviceId,
 };
+use tracing::error;
 use zeroize::Zeroizing;
 
-use crate::ari::Ari;
+use crate::{
+    ari::{Account, Ari, AriError, SIP_DOMAIN},
+    secret,
+};
 
 /// What an app needs to register.
 pub struct SipAccount {
@@ -20,6 +24,24 @@ pub struct SipAccount {
 ///
 /// # Errors
 /// [`ErrorCode::NoTelephone`] while Asterisk is not there.
-pub async fn account_for(_ari: &Ari, _device: DeviceId) -> Result<SipAccount, ApiError> {
-    Err(ApiError { code: ErrorCode::NoTelephone, message: "Asterisk is not there".into(), again_at_ms: None })
+pub async fn account_for(ari: &Ari, device: DeviceId) -> Result<SipAccount, ApiError> {
+    let password = Zeroizing::new(secret::random::<32>());
+    let account = Account::new(&device.to_string(), &password);
+    match ari.put_account(&account).await {
+        Ok(()) => Ok(SipAccount { password, domain: SIP_DOMAIN.to_owned() }),
+        Err(error @ (AriError::Away | AriError::Silent)) => {
+            Err(refusal(ErrorCode::NoTelephone, format!("{error}. Trying again by itself")))
+        }
+        Err(error) => {
+            error!(%error, "Asterisk refused an account; compare sorcery.conf with deploy/asterisk");
+            Err(refusal(
+                ErrorCode::Internal,
+                "The telephone system refused this computer's account. Tell the organiser".to_owned(),
+            ))
+        }
+    }
+}
+
+fn refusal(code: ErrorCode, message: String) -> ApiError {
+    ApiError { code, message, again_at_ms: None }
 }

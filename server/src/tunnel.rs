@@ -1,1 +1,205 @@
-//! SIP frames between a signed-in app and Asterisk's WebSocket on loopback.
+//! SIP frames between a signed-in app and Asterisk's WebSocket on loopback. The tunnel does not
+//! read them: separate secrets keep accounts apart.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use axum::extract::ws;
+use futures_util::{SinkExt, StreamExt};
+use protocol::ids::DeviceId;
+use tokio::net::TcpStream;
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream, connect_async_with_config,
+    tungstenite::{
+        self,
+        client::IntoClientRequest,
+        http::{HeaderValue, header::SEC_WEBSOCKET_PROTOCOL},
+        protocol::WebSocketConfig,
+    },
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+use url::Url;
+
+use crate::metrics::Metrics;
+
+/// The largest SIP message that passes; Asterisk's own limit for a frame is 64 KiB.
+pub const LARGEST_MESSAGE: usize = 64 * 1024;
+
+/// The app is pinged this often, so that a lost network is noticed.
+const PING_EVERY: Duration = Duration::from_secs(2);
+/// Not a sign of life for so long: closed, and Asterisk forgets the app's contact.
+const SILENT_FOR: Duration = Duration::from_secs(30);
+const SEND_WITHIN: Duration = Duration::from_secs(10);
+const CONNECT_WITHIN: Duration = Duration::from_secs(3);
+
+/// A connection to Asterisk's WebSocket for SIP.
+pub type ToAsterisk = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// The open tunnels: one for each device. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Tunnels {
+    open: Arc<Mutex<HashMap<DeviceId, Open>>>,
+    metrics: Metrics,
+}
+
+#[derive(Debug)]
+struct Open {
+    number: u64,
+    heard: Instant,
+    close: CancellationToken,
+}
+
+impl Tunnels {
+    /// No tunnels.
+    pub fn new(metrics: Metrics) -> Self {
+        Self { open: Arc::default(), metrics }
+    }
+
+    /// When a device's tunnel last gave a sign of life; `None`: it has none.
+    pub fn last_heard(&self, device: DeviceId) -> Option<Instant> {
+        self.open().get(&device).map(|open| open.heard)
+    }
+
+    /// Closes a device's tunnel.
+    pub fn close(&self, device: DeviceId) {
+        if let Some(open) = self.open().remove(&device) {
+            open.close.cancel();
+        }
+        self.count();
+    }
+
+    /// Passes frames both ways until an end closes, or [`Tunnels::close`], or a newer tunnel of
+    /// the same device: then the older is of a connection that was lost.
+    pub async fn pass(&self, device: DeviceId, app: ws::WebSocket, asterisk: ToAsterisk) {
+        let close = CancellationToken::new();
+        let number = {
+            let mut open = self.open();
+            let number = open.get(&device).map_or(0, |older| older.number + 1);
+            let newer = Open { number, heard: Instant::now(), close: close.clone() };
+            if let Some(older) = open.insert(device, newer) {
+                older.close.cancel();
+            }
+            number
+        };
+        self.count();
+        debug!(%device, "tunnel open");
+        let why = tokio::select! {
+            why = self.frames(device, number, app, asterisk) => why,
+            () = close.cancelled() => "closed here",
+        };
+        info!(%device, why, "tunnel closed");
+        let mut open = self.open();
+        if open.get(&device).is_some_and(|current| current.number == number) {
+            open.remove(&device);
+        }
+        drop(open);
+        self.count();
+    }
+
+    async fn frames(
+        &self,
+        device: DeviceId,
+        number: u64,
+        app: ws::WebSocket,
+        asterisk: ToAsterisk,
+    ) -> &'static str {
+        let (mut to_app, mut from_app) = app.split();
+        let (mut to_asterisk, mut from_asterisk) = asterisk.split();
+        let inwards = async {
+            loop {
+                let message = match tokio::time::timeout(SILENT_FOR, from_app.next()).await {
+                    Err(_) => return "the app was silent",
+                    Ok(None | Some(Ok(ws::Message::Close(_)))) => return "the app closed it",
+                    Ok(Some(Err(error))) => {
+                        self.metrics.frames_dropped.inc();
+                        debug!(%error, %device, "a frame of the app was refused");
+                        return "the app's connection failed";
+                    }
+                    Ok(Some(Ok(message))) => message,
+                };
+                self.heard(device, number);
+                let message = match message {
+                    ws::Message::Text(text) => tungstenite::Message::text(text.as_str()),
+                    ws::Message::Binary(bytes) => tungstenite::Message::Binary(bytes),
+                    ws::Message::Ping(_) | ws::Message::Pong(_) | ws::Message::Close(_) => continue,
+                };
+                match tokio::time::timeout(SEND_WITHIN, to_asterisk.send(message)).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(_)) | Err(_) => return "Asterisk took no more",
+                }
+            }
+        };
+        let outwards = async {
+            let mut ping = tokio::time::interval(PING_EVERY);
+            loop {
+                let message = tokio::select! {
+                    _ = ping.tick() => ws::Message::Ping("".into()),
+                    message = from_asterisk.next() => match message {
+                        None | Some(Ok(tungstenite::Message::Close(_))) => return "Asterisk closed it",
+                        Some(Err(_)) => return "Asterisk's connection failed",
+                        Some(Ok(tungstenite::Message::Text(text))) => ws::Message::Text(text.as_str().into()),
+                        Some(Ok(tungstenite::Message::Binary(bytes))) => ws::Message::Binary(bytes),
+                        Some(Ok(
+                            tungstenite::Message::Ping(_)
+                            | tungstenite::Message::Pong(_)
+                            | tungstenite::Message::Frame(_),
+                        )) => continue,
+                    },
+                };
+                match tokio::time::timeout(SEND_WITHIN, to_app.send(message)).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(_)) | Err(_) => return "the app took no more",
+                }
+            }
+        };
+        tokio::select! {
+            why = inwards => why,
+            why = outwards => why,
+        }
+    }
+
+    fn heard(&self, device: DeviceId, number: u64) {
+        if let Some(open) = self.open().get_mut(&device)
+            && open.number == number
+        {
+            open.heard = Instant::now();
+        }
+    }
+
+    fn open(&self) -> MutexGuard<'_, HashMap<DeviceId, Open>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn count(&self) {
+        self.metrics.tunnels.set(i64::try_from(self.open().len()).unwrap_or(i64::MAX));
+    }
+}
+
+/// Connects to Asterisk's WebSocket for SIP, `ws://127.0.0.1:8088/ws`.
+///
+/// # Errors
+/// Why not, for the log.
+pub async fn to_asterisk(http: &Url) -> Result<ToAsterisk, String> {
+    let mut address = http.clone();
+    let scheme = if http.scheme() == "https" { "wss" } else { "ws" };
+    address.set_scheme(scheme).map_err(|()| "the address of Asterisk is not http or https".to_owned())?;
+    address.set_path("/ws");
+    let mut request = address.as_str().into_client_request().map_err(|error| error.to_string())?;
+    request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("sip"));
+    let config = WebSocketConfig::default()
+        .max_message_size(Some(LARGEST_MESSAGE))
+        .max_frame_size(Some(LARGEST_MESSAGE));
+    let connecting = connect_async_with_config(request, Some(config), true);
+    match tokio::time::timeout(CONNECT_WITHIN, connecting).await {
+        Ok(Ok((stream, _))) => Ok(stream),
+        Ok(Err(error)) => {
+            warn!(%error, "Asterisk's WebSocket for SIP refused a tunnel");
+            Err(error.to_string())
+        }
+        Err(_) => Err("no answer".to_owned()),
+    }
+}

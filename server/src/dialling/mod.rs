@@ -1,12 +1,42 @@
-//! The only loop around the dialler: one task that takes commands, Asterisk's events and time.
+//! The only loop around the dialler: one task that takes commands, Asterisk's news and time, and
+//! carries out what the dialler wants. Its parts: [`exchange`] knows which channels are ours,
+//! [`saves`] writes in order, [`card`] makes what a volunteer sees of a contact, [`trunk`] guards
+//! the way out, [`watch`] notices lines that are dead.
 
+pub mod card;
+mod commands;
+mod exchange;
+mod names;
+mod rounds;
+mod saves;
+#[cfg(test)]
+mod tests;
+pub mod trunk;
+mod turn;
+mod watch;
+
+use std::time::{Duration, Instant};
+
+use dialler::{Answer, Ask, LineToken};
 use protocol::{
     http::{ApiError, ErrorCode, RecordOutcome, Settle},
     ids::{AttemptId, CampaignId, DeviceId, LeaseId},
 };
-use tokio_util::sync::CancellationToken;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{ari::Ari, clock::Clock, config::Config, live::Hub, metrics::Metrics, store::Store};
+pub use rounds::{Telephone, TrunkState};
+
+use crate::{
+    ari::{Ari, News},
+    clock::Clock,
+    config::Config,
+    live::{Following, Hub},
+    metrics::Metrics,
+    store::{Store, StoreError},
+    tunnel::Tunnels,
+};
+use commands::{Command, Inward};
 
 /// What the loop works with.
 #[derive(Debug)]
@@ -19,58 +49,219 @@ pub struct Parts {
     pub store: Store,
     /// Asterisk.
     pub ari: Ari,
+    /// What [`Ari::start`] gave along.
+    pub news: mpsc::Receiver<News>,
     /// The volunteers' apps.
     pub live: Hub,
+    /// Their ways to Asterisk.
+    pub tunnels: Tunnels,
     /// Counts.
     pub metrics: Metrics,
     /// Ends the loop.
     pub stop: CancellationToken,
 }
 
+/// How long a request may wait for its answer: a disk that stalls, an Asterisk that hangs.
+const ANSWER_WITHIN: Duration = Duration::from_secs(15);
+
 /// Asks the loop, cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Handle {}
-
-fn no_telephone() -> ApiError {
-    ApiError { code: ErrorCode::NoTelephone, message: "Asterisk is not there".into(), again_at_ms: None }
+pub struct Handle {
+    inward: mpsc::UnboundedSender<Inward>,
+    store: Store,
+    ari: Ari,
+    trunk: String,
+    clock: Clock,
+    metrics: Metrics,
+    tasks: TaskTracker,
 }
 
-#[expect(missing_docs, clippy::unused_async, reason = "a placeholder until the loop is there")]
 impl Handle {
-    pub fn start(_parts: Parts) -> Self {
-        Self {}
+    /// Starts the loop with what the store knows: campaigns, and attempts that were open when the
+    /// server stopped.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be read.
+    pub async fn start(parts: Parts) -> Result<Self, StoreError> {
+        let (inward, commands) = mpsc::unbounded_channel();
+        let tasks = TaskTracker::new();
+        let handle = Self {
+            inward: inward.clone(),
+            store: parts.store.clone(),
+            ari: parts.ari.clone(),
+            trunk: parts.config.trunk.endpoint.clone(),
+            clock: parts.clock.clone(),
+            metrics: parts.metrics.clone(),
+            tasks: tasks.clone(),
+        };
+        turn::start(parts, inward, commands, &tasks).await?;
+        tasks.close();
+        Ok(handle)
     }
-    pub async fn start_session(&self, _device: DeviceId) -> Result<(), ApiError> {
-        Err(no_telephone())
+
+    /// Waits until the loop ended and everything it had to write is on the disk.
+    pub async fn finished(&self) {
+        self.tasks.wait().await;
     }
-    pub async fn pause(&self, _device: DeviceId) -> Result<(), ApiError> {
-        Err(no_telephone())
+
+    /// Starts a volunteer's session on the campaign of their device.
+    ///
+    /// # Errors
+    /// [`ApiError`], as for all requests below: for the app.
+    pub async fn start_session(&self, device: DeviceId, campaign: CampaignId) -> Result<(), ApiError> {
+        let row = self.store.campaign(campaign).await?;
+        let Some(row) = row else {
+            return Err(refusal(ErrorCode::NotFound, "This campaign is no more. Ask for a new link"));
+        };
+        self.tell(Command::Campaign(Box::new(row)));
+        self.ask(device, Ask::Start { campaign }).await.map(|_| ())
     }
-    pub async fn resume(&self, _device: DeviceId) -> Result<(), ApiError> {
-        Err(no_telephone())
+
+    /// Pauses; after wrap-up, if there is a call.
+    pub async fn pause(&self, device: DeviceId) -> Result<(), ApiError> {
+        self.ask(device, Ask::Pause).await.map(|_| ())
     }
-    pub async fn stop(&self, _device: DeviceId) -> Result<(), ApiError> {
-        Err(no_telephone())
+
+    /// Goes on after a pause.
+    pub async fn resume(&self, device: DeviceId) -> Result<(), ApiError> {
+        self.ask(device, Ask::Resume).await.map(|_| ())
     }
-    pub async fn open_line(&self, _device: DeviceId, _token: String) -> Result<(), ApiError> {
-        Err(no_telephone())
+
+    /// Stops; after wrap-up, if there is a call.
+    pub async fn stop(&self, device: DeviceId) -> Result<(), ApiError> {
+        self.ask(device, Ask::Stop).await.map(|_| ())
     }
-    pub async fn dial(&self, _device: DeviceId, _lease: LeaseId) -> Result<AttemptId, ApiError> {
-        Err(no_telephone())
+
+    /// Has Asterisk call the app; `token` comes back to it in the INVITE.
+    pub async fn open_line(&self, device: DeviceId, token: String) -> Result<(), ApiError> {
+        if token.len() != 32 || !token.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(refusal(ErrorCode::Invalid, "The line's token is not 32 hexadecimal digits"));
+        }
+        self.ask(device, Ask::OpenLine { line: names::line(device), token: LineToken(token) }).await.map(|_| ())
     }
-    pub async fn hang_up(&self, _device: DeviceId, _attempt: AttemptId) -> Result<(), ApiError> {
-        Err(no_telephone())
+
+    /// Rings the leased contact. The answer comes when the attempt is on the disk and its channel
+    /// is being made.
+    pub async fn dial(&self, device: DeviceId, lease: LeaseId) -> Result<AttemptId, ApiError> {
+        let since = Instant::now();
+        if let Some(attempt) = self.store.attempt_of_lease(lease, device).await? {
+            return Ok(attempt);
+        }
+        let facts = self.store.facts_of_lease(lease, device, self.clock.now_ms()).await?;
+        let attempt = AttemptId::new(uuid::Uuid::now_v7());
+        match self.ask(device, Ask::Dial { lease, attempt, facts }).await? {
+            Answer::Dialled(attempt) => {
+                self.metrics.dial_seconds.observe(since.elapsed().as_secs_f64());
+                Ok(attempt)
+            }
+            Answer::Done => Err(refusal(ErrorCode::Internal, "The server made a mistake: it dialled nobody")),
+        }
     }
-    pub async fn settle(&self, _device: DeviceId, _lease: LeaseId, _how: Settle) -> Result<(), ApiError> {
-        Err(no_telephone())
+
+    /// Ends a call, or cancels it while it rings.
+    pub async fn hang_up(&self, device: DeviceId, attempt: AttemptId) -> Result<(), ApiError> {
+        self.ask(device, Ask::HangUp { attempt }).await.map(|_| ())
     }
-    pub async fn record_outcome(&self, _device: DeviceId, _outcome: RecordOutcome) -> Result<(), ApiError> {
-        Err(no_telephone())
+
+    /// Gives a contact back without ringing it.
+    pub async fn settle(&self, device: DeviceId, lease: LeaseId, how: Settle) -> Result<(), ApiError> {
+        self.ask(device, Ask::Settle { lease, how }).await.map(|_| ())
     }
+
+    /// Records what came of an attempt, or corrects it.
+    pub async fn record_outcome(&self, device: DeviceId, record: RecordOutcome) -> Result<(), ApiError> {
+        if record.note.as_ref().is_some_and(|note| note.chars().count() > LONGEST_NOTE) {
+            return Err(refusal(ErrorCode::Invalid, "The note is longer than 2,000 characters"));
+        }
+        let stored = self.store.stored_attempt(record.attempt_id, device, self.clock.now_ms()).await?;
+        self.ask(device, Ask::Record { record, stored: stored.map(Box::new) }).await.map(|_| ())
+    }
+
     /// The device may do nothing any more: its line is hung up, its account, tunnel and `/live` go.
-    pub async fn revoke(&self, _device: DeviceId) {}
+    /// `organiser` is the first name of the person to ask.
+    pub async fn revoke(&self, device: DeviceId, organiser: String) {
+        self.end_device(device, Some(organiser)).await;
+    }
+
     /// The device's sign-in is over (signed out, or past its time): as [`Handle::revoke`], without blame.
-    pub async fn sign_out(&self, _device: DeviceId) {}
-    /// The campaign's row or list is new: read it again, look for due contacts.
-    pub async fn campaign_changed(&self, _campaign: CampaignId) {}
+    pub async fn sign_out(&self, device: DeviceId) {
+        self.end_device(device, None).await;
+    }
+
+    async fn end_device(&self, device: DeviceId, organiser: Option<String>) {
+        let (done, ended) = oneshot::channel();
+        self.tell(Command::End { device, organiser, done });
+        // Asterisk may be away: what is left there then goes when it is back.
+        let _ = tokio::time::timeout(Duration::from_secs(3), ended).await;
+    }
+
+    /// The campaign's row is new: read it again, look for due contacts.
+    pub async fn campaign_changed(&self, campaign: CampaignId) {
+        match self.store.campaign(campaign).await {
+            Ok(Some(row)) => self.tell(Command::Campaign(Box::new(row))),
+            Ok(None) => {}
+            Err(error) => tracing::error!(%error, %campaign, "a changed campaign could not be read"),
+        }
+        self.contacts_added(campaign);
+    }
+
+    /// The campaign's list has new rows.
+    pub fn contacts_added(&self, campaign: CampaignId) {
+        self.tell(Command::ContactsAdded(campaign));
+    }
+
+    /// The app is there: a ping on `/live`.
+    pub fn ping(&self, device: DeviceId) {
+        self.tell(Command::Ping(device));
+    }
+
+    /// Everything this volunteer is to be told from now on, and what is true now.
+    ///
+    /// # Errors
+    /// [`ApiError`] when the device's campaign cannot be read.
+    pub async fn follow(
+        &self,
+        device: DeviceId,
+        volunteer: String,
+        campaign: CampaignId,
+    ) -> Result<Following, ApiError> {
+        let row = self.store.campaign(campaign).await?;
+        let Some(row) = row else {
+            return Err(refusal(ErrorCode::NotFound, "This campaign is no more. Ask for a new link"));
+        };
+        let (reply, following) = oneshot::channel();
+        self.tell(Command::Follow { device, volunteer, campaign: row.seen(), reply });
+        following.await.map_err(|_| stopping())
+    }
+
+    /// Whether Asterisk and the trunk are there, asked now.
+    pub async fn telephone(&self) -> Telephone {
+        rounds::telephone(&self.ari, &self.trunk).await
+    }
+
+    async fn ask(&self, device: DeviceId, ask: Ask) -> Result<Answer, ApiError> {
+        let (reply, answer) = oneshot::channel();
+        self.tell(Command::Ask { device, ask, reply });
+        match tokio::time::timeout(ANSWER_WITHIN, answer).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => Err(stopping()),
+            Err(_) => Err(refusal(ErrorCode::Internal, "The server is stuck. Try again in a moment")),
+        }
+    }
+
+    fn tell(&self, command: Command) {
+        // Nobody listens only while the server stops.
+        let _ = self.inward.send(Inward::Command(command));
+    }
 }
+
+const LONGEST_NOTE: usize = 2_000;
+
+fn refusal(code: ErrorCode, message: &str) -> ApiError {
+    ApiError { code, message: message.to_owned(), again_at_ms: None }
+}
+
+fn stopping() -> ApiError {
+    refusal(ErrorCode::NoTelephone, "The server is stopping. Nothing was changed; try again in a moment")
+}
+

@@ -1,10 +1,22 @@
-//! Routes of line.
+//! The volunteer's line.
 
-use axum::Router;
+use axum::{Json, Router, extract::State, routing::post};
+use protocol::http::OpenLine;
+use serde_json::{Value, json};
 
+use super::{Body, Refusal, SignedInDevice};
 use crate::app::Shared;
 
 /// The routes.
 pub fn routes() -> Router<Shared> {
-    Router::new()
+    Router::new().route("/api/line", post(open))
+}
+
+async fn open(
+    State(app): State<Shared>,
+    device: SignedInDevice,
+    Body(line): Body<OpenLine>,
+) -> Result<Json<Value>, Refusal> {
+    app.dialling.open_line(device.id, line.token).await?;
+    Ok(Json(json!({})))
 }

@@ -1,10 +1,36 @@
-//! Routes of sip.
+//! `GET /sip`: the tunnel to Asterisk, for a signed-in device.
 
-use axum::Router;
+use axum::{
+    Router,
+    extract::{State, ws::WebSocketUpgrade},
+    response::Response,
+    routing::get,
+};
+use protocol::http::ErrorCode;
 
-use crate::app::Shared;
+use super::{Refusal, SignedInDevice, refuse};
+use crate::{
+    app::Shared,
+    tunnel::{self, LARGEST_MESSAGE},
+};
 
 /// The routes.
 pub fn routes() -> Router<Shared> {
-    Router::new()
+    Router::new().route("/sip", get(sip))
+}
+
+async fn sip(
+    State(app): State<Shared>,
+    device: SignedInDevice,
+    upgrade: WebSocketUpgrade,
+) -> Result<Response, Refusal> {
+    // Asterisk first, so that an app knows from the HTTP reply that there is no telephone.
+    let asterisk = tunnel::to_asterisk(&app.config.asterisk.url)
+        .await
+        .map_err(|_| refuse(ErrorCode::NoTelephone, "The telephone system is not there. Trying again by itself"))?;
+    let upgrade = upgrade
+        .protocols(["sip"])
+        .max_message_size(LARGEST_MESSAGE)
+        .max_frame_size(LARGEST_MESSAGE);
+    Ok(upgrade.on_upgrade(async move |socket| app.tunnels.pass(device.id, socket, asterisk).await))
 }

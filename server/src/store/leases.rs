@@ -1,1 +1,307 @@
-//! leases: rows and their queries.
+//! Leases: who holds which contact. Two volunteers never hold one number, and the database
+//! itself refuses a second hold (`leases_one_per_contact`, `leases_one_per_device`).
+
+use dialler::{ContactFacts, Release, Released};
+use protocol::{
+    ids::{CampaignId, ContactId, DeviceId, LeaseId},
+    number::Number,
+};
+use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
+
+use super::{Store, StoreError};
+
+/// How far back the rules look at attempts to a number, milliseconds (R16 counts seven days).
+const HISTORY_MS: i64 = 8 * 24 * 60 * 60 * 1_000;
+
+/// A contact that a device holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HeldContact {
+    /// The hold.
+    pub lease: LeaseId,
+    /// When it lapses, UTC epoch milliseconds.
+    pub expires_at: i64,
+    /// What the rules look at.
+    pub facts: ContactFacts,
+    /// "Margaret Hollis"
+    pub name: String,
+    /// "Mrs Hollis", or empty.
+    pub form_of_address: String,
+    /// What to know before the first word.
+    pub flag: Option<String>,
+    /// Context from the list, lines.
+    pub context: String,
+}
+
+/// Who may be rung later, when nobody may be rung now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Later {
+    /// How many.
+    pub contacts: u32,
+    /// When the first of them is due, UTC epoch milliseconds.
+    pub next_at: Option<i64>,
+}
+
+impl Store {
+    /// Holds the contact of a campaign that has been due longest, for this device; the one that it
+    /// holds already, if it does. Holds whose time is over lapse first.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then nothing is held.
+    pub async fn claim_due(
+        &self,
+        campaign: CampaignId,
+        device: DeviceId,
+        now: i64,
+        expires_at: i64,
+    ) -> Result<Option<HeldContact>, StoreError> {
+        let mut tx = self.begin().await?;
+        sqlx::query(
+            "UPDATE leases SET state = 'expired', closed_at = $1 WHERE state = 'held' AND expires_at < $1",
+        )
+        .bind(now)
+        .execute(&mut *tx)
+        .await?;
+        let renewed = sqlx::query(
+            "UPDATE leases SET expires_at = $1 WHERE device_id = $2 AND state = 'held' RETURNING id",
+        )
+        .bind(expires_at)
+        .bind(device.to_string())
+        .fetch_optional(&mut *tx)
+        .await?;
+        let lease = match renewed {
+            Some(row) => Some(id::<LeaseId>(&row, 0)?),
+            None => hold_due(&mut tx, campaign, device, now, expires_at).await?,
+        };
+        let held = match lease {
+            Some(lease) => read_held(&mut tx, lease, device, now).await?,
+            None => None,
+        };
+        tx.commit().await?;
+        Ok(held)
+    }
+
+    /// How many open contacts of a campaign this device may ring later, and when the first is due.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn due_later(
+        &self,
+        campaign: CampaignId,
+        device: DeviceId,
+        now: i64,
+    ) -> Result<Later, StoreError> {
+        let row = sqlx::query(
+            "SELECT count(*), min(at) FROM (
+                 SELECT max(c.due_at, coalesce(s.until, 0)) AS at
+                 FROM contacts c
+                 JOIN campaigns k ON k.id = c.campaign_id
+                 LEFT JOIN skips s ON s.contact_id = c.id AND s.device_id = $2
+                 WHERE c.campaign_id = $1 AND c.state = 'open' AND c.attempts < k.attempts_allowed
+                   AND NOT EXISTS (SELECT 1 FROM do_not_call d WHERE d.number = c.number)
+                   AND NOT EXISTS (SELECT 1 FROM leases l
+                                   WHERE l.contact_id = c.id AND l.state IN ('held', 'dialled')))
+             WHERE at > $3",
+        )
+        .bind(campaign.to_string())
+        .bind(device.to_string())
+        .bind(now)
+        .fetch_one(self.reader())
+        .await?;
+        let contacts: i64 = row.try_get(0)?;
+        Ok(Later { contacts: u32::try_from(contacts).unwrap_or(u32::MAX), next_at: row.try_get(1)? })
+    }
+
+    /// The contact of a lease of this device, as it is now; `None` for another's or an unknown lease.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn facts_of_lease(
+        &self,
+        lease: LeaseId,
+        device: DeviceId,
+        now: i64,
+    ) -> Result<Option<ContactFacts>, StoreError> {
+        let mut reader = self.reader().acquire().await?;
+        Ok(read_held(&mut reader, lease, device, now).await?.map(|held| held.facts))
+    }
+
+    /// Lets a held lease last longer.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn renew_lease(&self, lease: LeaseId, expires_at: i64) -> Result<(), StoreError> {
+        sqlx::query("UPDATE leases SET expires_at = $2 WHERE id = $1 AND state = 'held'")
+            .bind(lease.to_string())
+            .bind(expires_at)
+            .execute(self.writer())
+            .await?;
+        Ok(())
+    }
+
+    /// Ends a held lease without a call. A lease that is held no more stays as it is.
+    ///
+    /// # Errors
+    /// [`StoreError`]; then nothing was changed.
+    pub async fn release_lease(&self, release: &Release) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        let (lease, device, contact) =
+            (release.lease.to_string(), release.device.to_string(), release.contact.to_string());
+        let state = if release.how == Released::Expired { "expired" } else { "settled" };
+        let ended = sqlx::query(
+            "UPDATE leases SET state = $4, closed_at = $5
+             WHERE id = $1 AND device_id = $2 AND contact_id = $3 AND state = 'held'",
+        )
+        .bind(&lease)
+        .bind(&device)
+        .bind(&contact)
+        .bind(state)
+        .bind(release.at)
+        .execute(&mut *tx)
+        .await?;
+        if ended.rows_affected() == 0 {
+            return Ok(());
+        }
+        match release.how {
+            Released::Expired | Released::GivenBack => {}
+            Released::Skipped { until } => {
+                sqlx::query(
+                    "INSERT INTO skips (contact_id, device_id, until) VALUES ($1, $2, $3)
+                     ON CONFLICT (contact_id, device_id) DO UPDATE SET until = excluded.until",
+                )
+                .bind(&contact)
+                .bind(&device)
+                .bind(until)
+                .execute(&mut *tx)
+                .await?;
+            }
+            Released::Later { due_at } | Released::Refused { due_at: Some(due_at) } => {
+                sqlx::query("UPDATE contacts SET due_at = $2 WHERE id = $1")
+                    .bind(&contact)
+                    .bind(due_at)
+                    .execute(&mut *tx)
+                    .await?;
+            }
+            Released::Refused { due_at: None } => done(&mut tx, &contact).await?,
+            Released::DoNotCall => {
+                sqlx::query(
+                    "INSERT INTO do_not_call (number, created_at, source)
+                     SELECT number, $2, $3 FROM contacts WHERE id = $1
+                     ON CONFLICT (number) DO NOTHING",
+                )
+                .bind(&contact)
+                .bind(release.at)
+                .bind(&lease)
+                .execute(&mut *tx)
+                .await?;
+                done(&mut tx, &contact).await?;
+            }
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+}
+
+async fn done(tx: &mut SqliteConnection, contact: &str) -> Result<(), StoreError> {
+    sqlx::query("UPDATE contacts SET state = 'done' WHERE id = $1").bind(contact).execute(tx).await?;
+    Ok(())
+}
+
+async fn hold_due(
+    tx: &mut SqliteConnection,
+    campaign: CampaignId,
+    device: DeviceId,
+    now: i64,
+    expires_at: i64,
+) -> Result<Option<LeaseId>, StoreError> {
+    // By rowid where due_at is the same, so that the index gives the order.
+    let row = sqlx::query(
+        "INSERT INTO leases (id, contact_id, device_id, created_at, expires_at, state)
+         SELECT $1, c.id, $2, $3, $4, 'held'
+         FROM contacts c
+         JOIN campaigns k ON k.id = c.campaign_id
+         WHERE c.campaign_id = $5 AND c.state = 'open' AND c.due_at <= $3 AND c.attempts < k.attempts_allowed
+           AND NOT EXISTS (SELECT 1 FROM do_not_call d WHERE d.number = c.number)
+           AND NOT EXISTS (SELECT 1 FROM skips s
+                           WHERE s.contact_id = c.id AND s.device_id = $2 AND s.until > $3)
+           AND NOT EXISTS (SELECT 1 FROM contacts o JOIN leases l ON l.contact_id = o.id
+                           WHERE o.number = c.number AND l.state IN ('held', 'dialled'))
+         ORDER BY c.due_at, c.rowid
+         LIMIT 1
+         RETURNING id",
+    )
+    .bind(uuid::Uuid::now_v7().to_string())
+    .bind(device.to_string())
+    .bind(now)
+    .bind(expires_at)
+    .bind(campaign.to_string())
+    .fetch_optional(tx)
+    .await?;
+    row.map(|row| id(&row, 0)).transpose()
+}
+
+/// A lease's contact with its history, whatever the lease's state.
+pub(super) async fn read_held(
+    connection: &mut SqliteConnection,
+    lease: LeaseId,
+    device: DeviceId,
+    now: i64,
+) -> Result<Option<HeldContact>, StoreError> {
+    let row = sqlx::query(
+        "SELECT l.id, l.expires_at, c.id, c.campaign_id, c.number, c.name, c.form_of_address, c.flag,
+                c.context, c.state = 'open', c.attempts,
+                EXISTS (SELECT 1 FROM do_not_call d WHERE d.number = c.number),
+                EXISTS (SELECT 1 FROM imports i WHERE i.id = c.import_id)
+         FROM leases l JOIN contacts c ON c.id = l.contact_id
+         WHERE l.id = $1 AND l.device_id = $2",
+    )
+    .bind(lease.to_string())
+    .bind(device.to_string())
+    .fetch_optional(&mut *connection)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let number = number(&row, 4)?;
+    let dialled = sqlx::query("SELECT dialled_at FROM attempts WHERE number = $1 AND dialled_at > $2")
+        .bind(number.e164())
+        .bind(now - HISTORY_MS)
+        .fetch_all(&mut *connection)
+        .await?;
+    let attempts: i64 = row.try_get(10)?;
+    Ok(Some(HeldContact {
+        lease: id(&row, 0)?,
+        expires_at: row.try_get(1)?,
+        name: row.try_get(5)?,
+        form_of_address: row.try_get(6)?,
+        flag: row.try_get(7)?,
+        context: row.try_get(8)?,
+        facts: ContactFacts {
+            contact: id::<ContactId>(&row, 2)?,
+            campaign: id::<CampaignId>(&row, 3)?,
+            number,
+            zone: None,
+            from_import: row.try_get(12)?,
+            do_not_call: row.try_get(11)?,
+            open: row.try_get(9)?,
+            attempts: u32::try_from(attempts).unwrap_or(u32::MAX),
+            dialled: dialled.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?,
+        },
+    }))
+}
+
+/// An id in a column; a row that holds something else is a fault of ours.
+pub(super) fn id<T: std::str::FromStr<Err = uuid::Error>>(
+    row: &SqliteRow,
+    column: usize,
+) -> Result<T, StoreError> {
+    let text: &str = row.try_get(column)?;
+    text.parse().map_err(|error| StoreError::Fault(sqlx::Error::Decode(Box::new(error))))
+}
+
+/// A number in a column.
+pub(super) fn number(row: &SqliteRow, column: usize) -> Result<Number, StoreError> {
+    let text: &str = row.try_get(column)?;
+    Number::from_e164(text).map_err(|error| StoreError::Fault(sqlx::Error::Decode(Box::new(error))))
+}
+
+#[cfg(test)]
+#[path = "leases_tests.rs"]
+mod tests;

@@ -1,0 +1,41 @@
+//! Bridges: one for each volunteer's line.
+
+use std::future::Future;
+
+use super::{
+    Ari, AriError, Bridge, Malformed, Request,
+    channels::{gone_is_fine, granted},
+};
+
+impl Ari {
+    /// Makes a mixing bridge with our own id; one that is there already stays.
+    pub fn make_bridge(&self, bridge: &str) -> impl Future<Output = Result<(), AriError>> + Send + use<> {
+        granted(self.ask(Request::new("POST", format!("bridges/{bridge}")).with("type", "mixing")))
+    }
+
+    /// Puts a channel that is in our application into a bridge.
+    pub fn join_bridge(
+        &self,
+        bridge: &str,
+        channel: &str,
+    ) -> impl Future<Output = Result<(), AriError>> + Send + use<> {
+        granted(
+            self.ask(Request::new("POST", format!("bridges/{bridge}/addChannel")).with("channel", channel)),
+        )
+    }
+
+    /// Ends a bridge; its channels stay in our application. One that is gone already is fine.
+    pub fn end_bridge(&self, bridge: &str) -> impl Future<Output = Result<(), AriError>> + Send + use<> {
+        gone_is_fine(self.ask(Request::new("DELETE", format!("bridges/{bridge}"))))
+    }
+
+    /// Every bridge there is.
+    pub fn bridges(&self) -> impl Future<Output = Result<Vec<Bridge>, AriError>> + Send + use<> {
+        let answer = self.ask(Request::new("GET", "bridges"));
+        async move {
+            let answer = answer.await?;
+            let list = answer.body.as_array().ok_or(Malformed("bridges are not a list"))?;
+            Ok(list.iter().map(Bridge::read).collect::<Result<_, _>>()?)
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Channels: legs to volunteers and callees.
+
+use std::future::Future;
+
+use serde_json::{Map, Value};
+
+use super::{APPLICATION, Ari, AriError, Channel, Malformed, Request};
+use crate::store::attempts::Committed;
+
+/// The volunteer's leg that Asterisk is to make.
+pub struct OutgoingLine<'a> {
+    /// Id of the channel, ours.
+    pub channel: &'a str,
+    /// The device's SIP account.
+    pub account: &'a str,
+    /// What makes the app answer by itself.
+    pub token: &'a str,
+    /// How long the app may take, seconds.
+    pub timeout_s: u32,
+}
+
+impl Ari {
+    /// Calls a volunteer's app. `StasisStart` comes when it answered.
+    pub fn call_line(
+        &self,
+        line: &OutgoingLine<'_>,
+    ) -> impl Future<Output = Result<(), AriError>> + Send + use<> {
+        let variables =
+            Map::from_iter([("PJSIP_HEADER(add,X-Line-Token)".to_owned(), Value::from(line.token))]);
+        granted(
+            self.ask(
+                Request::new("POST", format!("channels/{}", line.channel))
+                    .with("endpoint", format!("PJSIP/{}", line.account))
+                    .with("app", APPLICATION)
+                    .with("appArgs", "line")
+                    .with("formats", "opus,ulaw")
+                    .with("timeout", line.timeout_s.to_string())
+                    .with("callerId", "\"Ringround\" <ringround>")
+                    .body(body(variables)),
+            ),
+        )
+    }
+
+    /// Makes a callee's channel, not dialled yet; `StasisStart` follows while it is `Down`.
+    /// The only function that makes one, and it takes an attempt that is in the database.
+    /// `endpoint` is what [`crate::dialling::trunk::Way::to`] allowed.
+    pub fn create_callee(
+        &self,
+        attempt: &Committed,
+        endpoint: String,
+    ) -> impl Future<Output = Result<(), AriError>> + Send + use<> {
+        // An outgoing channel's own identity is what the far end sees: From and P-Asserted-Identity.
+        let caller = attempt.caller_id().e164();
+        let variables = Map::from_iter([
+            ("CONNECTEDLINE(num,i)".to_owned(), Value::from(caller)),
+            ("CONNECTEDLINE(num-pres,i)".to_owned(), Value::from("allowed")),
+        ]);
+        granted(
+            self.ask(
+                Request::new("POST", "channels/create")
+                    .with("endpoint", endpoint)
+                    .with("app", APPLICATION)
+                    .with("appArgs", "callee")
+                    .with("channelId", attempt.id().to_string())
+                    .body(body(variables)),
+            ),
+        )
+    }
+
+    /// Sends the INVITE of a channel that was made.
+    pub fn dial(
+        &self,
+        channel: &str,
+        caller: Option<&str>,
+        timeout_s: u32,
+    ) -> impl Future<Output = Result<(), AriError>> + Send + use<> {
+        let mut request = Request::new("POST", format!("channels/{channel}/dial"))
+            .with("timeout", timeout_s.to_string());
+        if let Some(caller) = caller {
+            request = request.with("caller", caller);
+        }
+        granted(self.ask(request))
+    }
+
+    /// Hangs up; [`AriError::NotThere`] if the channel is gone already.
+    pub fn hang_up(&self, channel: &str) -> impl Future<Output = Result<(), AriError>> + Send + use<> {
+        granted(self.ask(Request::new("DELETE", format!("channels/{channel}"))))
+    }
+
+    /// How many RTP packets have come in on a channel.
+    pub fn packets_received(
+        &self,
+        channel: &str,
+    ) -> impl Future<Output = Result<u64, AriError>> + Send + use<> {
+        let answer = self.ask(Request::new("GET", format!("channels/{channel}/rtp_statistics")));
+        async move {
+            let answer = answer.await?;
+            let count = answer.body.get("rxcount").and_then(Value::as_u64);
+            Ok(count.ok_or(Malformed("statistics without a count"))?)
+        }
+    }
+
+    /// Plays to one channel, `sound:/path/without/extension` or `tone:ring`.
+    pub fn play_to_channel(
+        &self,
+        channel: &str,
+        media: &str,
+        playback: &str,
+    ) -> impl Future<Output = Result<(), AriError>> + Send + use<> {
+        granted(self.ask(
+            Request::new("POST", format!("channels/{channel}/play/{playback}")).with("media", media),
+        ))
+    }
+
+    /// Stops a playback. One that is over already is fine.
+    pub fn stop_playback(&self, playback: &str) -> impl Future<Output = Result<(), AriError>> + Send + use<> {
+        gone_is_fine(self.ask(Request::new("DELETE", format!("playbacks/{playback}"))))
+    }
+
+    /// Every channel there is, ours or not.
+    pub fn channels(&self) -> impl Future<Output = Result<Vec<Channel>, AriError>> + Send + use<> {
+        let answer = self.ask(Request::new("GET", "channels"));
+        async move {
+            let answer = answer.await?;
+            let list = answer.body.as_array().ok_or(Malformed("channels are not a list"))?;
+            Ok(list.iter().map(Channel::read).collect::<Result<_, _>>()?)
+        }
+    }
+}
+
+fn body(variables: Map<String, Value>) -> Value {
+    Value::Object(Map::from_iter([("variables".to_owned(), Value::Object(variables))]))
+}
+
+pub(super) fn granted(
+    answer: impl Future<Output = Result<super::Response, AriError>> + Send,
+) -> impl Future<Output = Result<(), AriError>> + Send {
+    async move { answer.await.map(|_| ()) }
+}
+
+pub(super) fn gone_is_fine(
+    answer: impl Future<Output = Result<super::Response, AriError>> + Send,
+) -> impl Future<Output = Result<(), AriError>> + Send {
+    async move {
+        match answer.await {
+            Ok(_) | Err(AriError::NotThere) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! Which channels are ours, and what their news mean to the dialler. No IO.
+//!
+//! | event | of a line | of a callee | of anything else |
+//! | --- | --- | --- | --- |
+//! | StasisStart | put it in its bridge | CalleeCreated | hang it up |
+//! | ChannelEnteredBridge | LineUp | CalleeInBridge | - |
+//! | Dial(PROGRESS), Dial(RINGING) or state Ringing, state Up | - | CalleeProgress, CalleeRinging, CalleeUp, each once | - |
+//! | ChannelDestroyed | LineGone | CalleeGone | - |
+//! | PlaybackFinished | - | AnnouncementDone | - |
+
+use std::collections::{HashMap, HashSet};
+
+use dialler::{CallFacts, Input, LineFacts, LineId};
+use protocol::ids::{AttemptId, DeviceId};
+
+use super::{names, rounds::Listing};
+use crate::ari::{Channel, ChannelState, Event};
+
+/// The channels that we made or adopted.
+#[derive(Debug, Default)]
+pub(super) struct Exchange {
+    calls: HashMap<AttemptId, Call>,
+    lines: HashMap<String, Line>,
+    announcements: HashMap<String, AttemptId>,
+    strangers: HashSet<String>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Call {
+    device: DeviceId,
+    heard: Heard,
+    missed: bool,
+}
+
+/// What the dialler was told of a call, so that it is told once.
+#[derive(Debug, Clone, Copy, Default)]
+struct Heard {
+    created: bool,
+    in_bridge: bool,
+    progress: bool,
+    ringing: bool,
+    up: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Line {
+    device: DeviceId,
+    up: bool,
+    missed: bool,
+}
+
+/// What follows from an event.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// The dialler is told.
+    Tell(Input),
+    /// The line answered: it goes into its device's bridge.
+    JoinLine { line: String, device: DeviceId },
+    /// Nobody here made this channel.
+    HangUpStray(String),
+}
+
+impl Exchange {
+    /// A line that Asterisk is asked to make.
+    pub(super) fn line_asked(&mut self, line: &LineId, device: DeviceId) {
+        self.lines.insert(line.0.clone(), Line { device, up: false, missed: false });
+    }
+
+    /// A callee's channel that Asterisk is asked to make.
+    pub(super) fn call_asked(&mut self, attempt: AttemptId, device: DeviceId) {
+        self.calls.insert(attempt, Call { device, heard: Heard::default(), missed: false });
+    }
+
+    /// An announcement that Asterisk is asked to play.
+    pub(super) fn announcement_asked(&mut self, playback: String, attempt: AttemptId) {
+        self.announcements.insert(playback, attempt);
+    }
+
+    /// What is being played to a callee.
+    pub(super) fn announcements_to(&self, attempt: AttemptId) -> Vec<String> {
+        let to = self.announcements.iter().filter(|(_, to)| **to == attempt);
+        to.map(|(playback, _)| playback.clone()).collect()
+    }
+
+    /// The line of a device that is up.
+    pub(super) fn line_up(&self, device: DeviceId) -> Option<&str> {
+        self.lines.iter().find(|(_, line)| line.device == device && line.up).map(|(id, _)| id.as_str())
+    }
+
+    /// Every line of a device, being made or up.
+    pub(super) fn lines_of(&self, device: DeviceId) -> Vec<String> {
+        self.lines.iter().filter(|(_, line)| line.device == device).map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Lines that are up, whose they are, and whether their callee has answered.
+    pub(super) fn lines_with_talk(&self) -> Vec<(String, DeviceId, bool)> {
+        let talking: HashSet<DeviceId> =
+            self.calls.values().filter(|call| call.heard.up).map(|call| call.device).collect();
+        let up = self.lines.iter().filter(|(_, line)| line.up);
+        up.map(|(id, line)| (id.clone(), line.device, talking.contains(&line.device))).collect()
+    }
+
+    /// How many lines are up.
+    pub(super) fn lines_up(&self) -> usize {
+        self.lines.values().filter(|line| line.up).count()
+    }
+
+    /// A callee's channel is no more; `None` if that was known.
+    pub(super) fn call_gone(&mut self, attempt: AttemptId, cause: u16) -> Option<Input> {
+        self.calls.remove(&attempt)?;
+        Some(Input::CalleeGone { attempt, cause })
+    }
+
+    /// A line's channel is no more; `None` if that was known.
+    pub(super) fn line_gone(&mut self, line: &str) -> Option<Input> {
+        let gone = self.lines.remove(line)?;
+        Some(Input::LineGone { device: gone.device, line: LineId(line.to_owned()) })
+    }
+
+    /// Takes in one event.
+    pub(super) fn event(&mut self, event: Event) -> Option<Step> {
+        match event {
+            Event::StasisStart { channel, .. } => self.started(channel),
+            Event::EnteredBridge { channel, bridge } => {
+                if let Some(line) = self.lines.get_mut(&channel) {
+                    let first = !std::mem::replace(&mut line.up, true);
+                    let right = names::device_of_bridge(&bridge) == Some(line.device);
+                    let device = line.device;
+                    return (first && right)
+                        .then(|| Step::Tell(Input::LineUp { device, line: LineId(channel) }));
+                }
+                self.once(&channel, |heard| &mut heard.in_bridge, |attempt| Input::CalleeInBridge { attempt })
+            }
+            Event::Dial { channel, status } => match status.as_str() {
+                "PROGRESS" => {
+                    self.once(&channel, |heard| &mut heard.progress, |attempt| Input::CalleeProgress { attempt })
+                }
+                "RINGING" => self.ringing(&channel),
+                "ANSWER" => self.up(&channel),
+                _ => None,
+            },
+            Event::ChannelState { channel, state } => match state {
+                ChannelState::Ringing => self.ringing(&channel),
+                ChannelState::Up => self.up(&channel),
+                ChannelState::Down | ChannelState::Other => None,
+            },
+            Event::Destroyed { channel, cause } => {
+                self.strangers.remove(&channel);
+                let gone = match names::attempt(&channel) {
+                    Some(attempt) => self.call_gone(attempt, cause),
+                    None => self.line_gone(&channel),
+                };
+                gone.map(Step::Tell)
+            }
+            Event::PlaybackFinished { playback } => {
+                let attempt = self.announcements.remove(&playback)?;
+                Some(Step::Tell(Input::AnnouncementDone { attempt }))
+            }
+            Event::StasisEnd { .. }
+            | Event::LeftBridge { .. }
+            | Event::HangupRequest { .. }
+            | Event::Replaced => None,
+        }
+    }
+
+    fn started(&mut self, channel: Channel) -> Option<Step> {
+        if let Some(line) = self.lines.get(&channel.id) {
+            return Some(Step::JoinLine { line: channel.id, device: line.device });
+        }
+        let ours = names::attempt(&channel.id).is_some_and(|attempt| self.calls.contains_key(&attempt));
+        if ours {
+            return self.once(&channel.id, |heard| &mut heard.created, |attempt| Input::CalleeCreated { attempt });
+        }
+        Some(Step::HangUpStray(channel.id))
+    }
+
+    fn ringing(&mut self, channel: &str) -> Option<Step> {
+        self.once(channel, |heard| &mut heard.ringing, |attempt| Input::CalleeRinging { attempt })
+    }
+
+    fn up(&mut self, channel: &str) -> Option<Step> {
+        self.once(channel, |heard| &mut heard.up, |attempt| Input::CalleeUp { attempt })
+    }
+
+    fn once(
+        &mut self,
+        channel: &str,
+        told: impl Fn(&mut Heard) -> &mut bool,
+        input: impl Fn(AttemptId) -> Input,
+    ) -> Option<Step> {
+        let attempt = names::attempt(channel)?;
+        let told = told(&mut self.calls.get_mut(&attempt)?.heard);
+        (!std::mem::replace(told, true)).then(|| Step::Tell(input(attempt)))
+    }
+
+    /// Starts anew with what Asterisk has after a (re)connect. Lines that are of no use, as their
+    /// device is not signed in or they are not up, are among the strays; `device_of` knows open attempts.
+    pub(super) fn adopt(
+        &mut self,
+        listing: &Listing,
+        device_of: impl Fn(AttemptId) -> Option<DeviceId>,
+    ) -> Found {
+        *self = Self::default();
+        let mut found = Found::default();
+        for channel in &listing.channels {
+            if let Some(attempt) = names::attempt(&channel.id) {
+                self.adopt_call(attempt, channel, listing, device_of(attempt));
+                let state = facts_of(channel.state);
+                found.calls.push(CallFacts { attempt, state });
+            } else if let Some(device) = names::device_of_line(&channel.id) {
+                let in_bridge = listing.is_in(&names::bridge(device), &channel.id);
+                let up = channel.state == ChannelState::Up && in_bridge;
+                match listing.signed_in.get(&device) {
+                    Some(campaign) if up => {
+                        self.lines.insert(channel.id.clone(), Line { device, up, missed: false });
+                        let line = LineId(channel.id.clone());
+                        found.lines.push(LineFacts { device, campaign: *campaign, line });
+                    }
+                    Some(_) | None => found.strays.push(channel.id.clone()),
+                }
+            } else if is_a_leg(channel) {
+                found.strays.push(channel.id.clone());
+            }
+        }
+        found
+    }
+
+    fn adopt_call(
+        &mut self,
+        attempt: AttemptId,
+        channel: &Channel,
+        listing: &Listing,
+        device: Option<DeviceId>,
+    ) {
+        let bridged = listing.bridge_of(&channel.id);
+        // Without a device nobody here dialled it; the dialler hangs it up.
+        let device = device.or_else(|| bridged.and_then(names::device_of_bridge));
+        let heard = Heard {
+            created: true,
+            in_bridge: bridged.is_some(),
+            progress: false,
+            ringing: channel.state == ChannelState::Ringing,
+            up: channel.state == ChannelState::Up,
+        };
+        let device = device.unwrap_or_else(|| DeviceId::new(uuid::Uuid::nil()));
+        self.calls.insert(attempt, Call { device, heard, missed: false });
+    }
+
+    /// Compares what Asterisk has with what we know, in passing: events can be lost. A channel
+    /// counts as a stray, or as gone, when two lists in a row say so.
+    pub(super) fn sweep(&mut self, channels: &[Channel]) -> (Vec<String>, Vec<Input>) {
+        let there: HashSet<&str> = channels.iter().map(|channel| channel.id.as_str()).collect();
+        let mut lost_calls = Vec::new();
+        for (attempt, call) in &mut self.calls {
+            if missed_twice(&mut call.missed, there.contains(attempt.to_string().as_str())) {
+                lost_calls.push(*attempt);
+            }
+        }
+        let mut lost_lines = Vec::new();
+        for (line, state) in &mut self.lines {
+            if missed_twice(&mut state.missed, there.contains(line.as_str())) {
+                lost_lines.push(line.clone());
+            }
+        }
+        let mut gone: Vec<Input> =
+            lost_calls.into_iter().filter_map(|attempt| self.call_gone(attempt, 0)).collect();
+        gone.extend(lost_lines.iter().filter_map(|line| self.line_gone(line)));
+
+        let strangers: HashSet<String> = channels
+            .iter()
+            .filter(|channel| is_a_leg(channel) && !self.owns(&channel.id))
+            .map(|channel| channel.id.clone())
+            .collect();
+        let strays = strangers.intersection(&self.strangers).cloned().collect();
+        self.strangers = strangers;
+        (strays, gone)
+    }
+
+    fn owns(&self, channel: &str) -> bool {
+        self.lines.contains_key(channel)
+            || names::attempt(channel).is_some_and(|attempt| self.calls.contains_key(&attempt))
+    }
+}
+
+/// What was found after a (re)connect.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) calls: Vec<CallFacts>,
+    pub(super) lines: Vec<LineFacts>,
+    pub(super) strays: Vec<String>,
+}
+
+/// Whether it leads to a telephone; what Asterisk makes for itself (announcers) does not.
+fn is_a_leg(channel: &Channel) -> bool {
+    channel.name.starts_with("PJSIP/")
+}
+
+fn missed_twice(missed: &mut bool, there: bool) -> bool {
+    std::mem::replace(missed, !there) && !there
+}
+
+fn facts_of(state: ChannelState) -> dialler::ChannelState {
+    match state {
+        ChannelState::Down | ChannelState::Other => dialler::ChannelState::Down,
+        ChannelState::Ringing => dialler::ChannelState::Ringing,
+        ChannelState::Up => dialler::ChannelState::Up,
+    }
+}
+
+#[cfg(test)]
+#[path = "exchange_tests.rs"]
+mod tests;

@@ -1,0 +1,113 @@
+//! Asking Asterisk what it has: after a (re)connect, in passing, and for `/health`.
+
+use std::collections::{HashMap, HashSet};
+
+use protocol::ids::{CampaignId, DeviceId};
+
+use crate::{
+    ari::{Ari, AriError, Bridge, Channel, Reachable},
+    store::{Store, StoreError},
+};
+
+/// What Asterisk has.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Listing {
+    pub(super) channels: Vec<Channel>,
+    pub(super) bridges: Vec<Bridge>,
+    /// Accounts that we made, by their devices.
+    pub(super) accounts: Vec<DeviceId>,
+    /// Where the trunk leads; `None`: Asterisk does not know it.
+    pub(super) trunk: Option<Vec<String>>,
+    /// The devices that are signed in, and what they joined.
+    pub(super) signed_in: HashMap<DeviceId, CampaignId>,
+}
+
+/// Why it could not be listed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ListError {
+    #[error(transparent)]
+    Asterisk(#[from] AriError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Listing {
+    pub(super) fn is_in(&self, bridge: &str, channel: &str) -> bool {
+        self.bridges.iter().any(|b| b.id == bridge && b.channels.iter().any(|c| c == channel))
+    }
+
+    pub(super) fn bridge_of(&self, channel: &str) -> Option<&str> {
+        let bridge = self.bridges.iter().find(|bridge| bridge.channels.iter().any(|c| c == channel));
+        bridge.map(|bridge| bridge.id.as_str())
+    }
+}
+
+/// Everything, after a (re)connect.
+pub(super) async fn list(ari: &Ari, store: &Store, trunk: &str, now: i64) -> Result<Listing, ListError> {
+    let (channels, bridges, endpoints, contacts) =
+        (ari.channels(), ari.bridges(), ari.endpoints(), ari.contacts_of(trunk));
+    let trunk = match contacts.await {
+        Ok(contacts) => Some(contacts),
+        Err(AriError::NotThere) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let accounts = endpoints.await?.iter().filter_map(|name| name.parse().ok()).collect();
+    let mut signed_in = HashMap::new();
+    for device in store.signed_in_devices(now).await? {
+        if let Some(row) = store.device(device).await? {
+            signed_in.insert(device, row.campaign_id);
+        }
+    }
+    Ok(Listing { channels: channels.await?, bridges: bridges.await?, accounts, trunk, signed_in })
+}
+
+/// Removes the accounts of devices that are not signed in.
+pub(super) async fn remove_accounts(ari: &Ari, accounts: Vec<DeviceId>, signed_in: &HashSet<DeviceId>) {
+    for device in accounts.into_iter().filter(|device| !signed_in.contains(device)) {
+        match ari.remove_account(&device.to_string()).await {
+            Ok(()) => tracing::info!(%device, "removed the SIP account of a device that is not signed in"),
+            Err(error) => tracing::warn!(%error, %device, "a SIP account could not be removed"),
+        }
+    }
+}
+
+/// Whether Asterisk and the trunk are there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Telephone {
+    /// Asterisk's version; `None`: it does not answer.
+    pub asterisk: Option<String>,
+    /// The trunk.
+    pub trunk: TrunkState,
+}
+
+/// Whether the provider answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TrunkState {
+    /// It answered our OPTIONS.
+    Online,
+    /// It did not.
+    Offline,
+    /// Asterisk does not ask it (`qualify_frequency` is 0).
+    NotAsked,
+    /// Asterisk does not know the trunk, or is not there.
+    Unknown,
+}
+
+impl Telephone {
+    /// Calls can be made, as far as can be known.
+    pub fn is_ready(&self) -> bool {
+        self.asterisk.is_some() && matches!(self.trunk, TrunkState::Online | TrunkState::NotAsked)
+    }
+}
+
+pub(super) async fn telephone(ari: &Ari, trunk: &str) -> Telephone {
+    let (version, reachable) = (ari.version(), ari.reachable(trunk));
+    let asterisk = version.await.ok();
+    let trunk = match reachable.await {
+        Ok(Reachable::Yes) => TrunkState::Online,
+        Ok(Reachable::No) => TrunkState::Offline,
+        Ok(Reachable::NotAsked) => TrunkState::NotAsked,
+        Err(_) => TrunkState::Unknown,
+    };
+    Telephone { asterisk, trunk }
+}
