@@ -37,6 +37,8 @@ fn main() {
         fs::write(page, PLACEHOLDER).expect("a placeholder can be written");
     }
     let phone = InlinedPlugin::new().commands(COMMANDS);
-    tauri_build::try_build(Attributes::new().plugin("phone", phone))
-        .expect("tauri.conf.json and capabilities are right");
+    tauri_build::try_build(
+        Attributes::new().plugin("phone", phone).capabilities_path_pattern("./src-tauri/capabilities/**/*"),
+    )
+    .expect("tauri.conf.json and capabilities are right");
 }

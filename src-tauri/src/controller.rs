@@ -1,10 +1,33 @@
 //! All that the app decides, without a window: requests in, the view out.
+//!
+//! [`session::App`](crate::session::App) decides and does nothing; this task does and decides nothing.
 
-use protocol::http::Settle;
+mod effects;
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use protocol::{
+    http::{Settle, SignedIn},
+    ids::DeviceId,
+};
 use serde::{Deserialize, Serialize};
-use tokio::sync::{mpsc, oneshot, watch};
+use softphone::{Event, Softphone};
+use tokio::{
+    sync::{Mutex, mpsc, oneshot, watch},
+    task::JoinHandle,
+    time::{Instant, sleep_until},
+};
+use uuid::Uuid;
 
-use crate::view::{DeviceChoices, OutcomePress, View};
+use crate::{
+    live::News,
+    outbox::Outbox,
+    secrets::Secrets,
+    server::Server,
+    session::{App, Input},
+    settings::Settings,
+    view::{DeviceChoice, DeviceChoices, Level, OutcomePress, Screen, View},
+};
 
 /// A press, or another thing that the shell asks for.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,6 +85,8 @@ pub enum Request {
     },
     /// Forget this device.
     Leave,
+    /// Close the app: the session is stopped and the phone leaves. Refused in a call.
+    Quit,
 }
 
 /// Why a press did nothing.
@@ -76,17 +101,90 @@ pub enum Refusal {
     Closing,
 }
 
+/// What the controller stands on.
+pub struct Parts {
+    /// The app's data folder; made if it is not there.
+    pub folder: PathBuf,
+    /// The keyring.
+    pub secrets: Secrets,
+    /// What the organiser sees in the list of devices, "maya-laptop".
+    pub device_name: String,
+    /// What the phone hears and speaks with.
+    pub sound: Sound,
+}
+
+/// What the phone hears and speaks with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sound {
+    /// The system's devices.
+    System,
+    /// None: for tests without a sound server.
+    Silence,
+}
+
 /// The handle that the shell and the commands hold.
 #[derive(Clone)]
 pub struct Controller {
-    requests: mpsc::UnboundedSender<(Request, oneshot::Sender<Result<(), Refusal>>)>,
-    view: watch::Receiver<View>,
+    requests: mpsc::UnboundedSender<(Request, Answer)>,
+    view: watch::Receiver<(View, Instant)>,
+    levels: watch::Receiver<Level>,
+    chosen: watch::Receiver<Chosen>,
 }
 
+type Answer = oneshot::Sender<Result<(), Refusal>>;
+
+/// Ids of the chosen microphone and loudspeaker.
+type Chosen = (Option<String>, Option<String>);
+
 impl Controller {
+    /// Starts the task on the current runtime.
+    pub fn start(parts: Parts) -> Self {
+        let (requests, inbox) = mpsc::unbounded_channel();
+        let clock = Clock::new();
+        let app = App::new(clock.now());
+        let (view, shown) = watch::channel((app.view(), Instant::now()));
+        let (levels, heard) = watch::channel(Level { microphone: 0.0, speaker: 0.0 });
+        let (chosen, choice) = watch::channel((None, None));
+        let (messages, done) = mpsc::unbounded_channel();
+        let outbox = Outbox::new(parts.folder.join("outbox.sqlite"));
+        let task = Task {
+            app,
+            clock,
+            outbox: outbox.into(),
+            parts,
+            settings: Settings::default(),
+            server: None,
+            key: None,
+            sign_in: None,
+            pending_join: Arc::default(),
+            live: None,
+            phone: None,
+            messages,
+            view,
+            levels,
+            chosen,
+        };
+        tokio::spawn(task.run(inbox, done));
+        Self { requests, view: shown, levels: heard, chosen: choice }
+    }
+
     /// What is so now.
     pub fn view(&self) -> View {
-        self.view.borrow().clone()
+        let (mut view, made) = self.view.borrow().clone();
+        view.server_now_ms += i64::try_from(made.elapsed().as_millis()).unwrap_or(0);
+        view
+    }
+
+    /// The next view that differs from the last one that was taken.
+    pub async fn next_view(&mut self) -> Result<View, Refusal> {
+        self.view.changed().await.map_err(|_| Refusal::Closing)?;
+        Ok(self.view.borrow_and_update().0.clone())
+    }
+
+    /// The next sound level.
+    pub async fn next_level(&mut self) -> Result<Level, Refusal> {
+        self.levels.changed().await.map_err(|_| Refusal::Closing)?;
+        Ok(*self.levels.borrow_and_update())
     }
 
     /// Passes a press on; the answer says whether it was taken.
@@ -96,8 +194,238 @@ impl Controller {
         answered.await.unwrap_or(Err(Refusal::Closing))
     }
 
+    /// A clicked link: taken as soon as the settings are read.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub async fn open_link(&self, link: String) -> Result<(), Refusal> {
+        let mut view = self.view.clone();
+        view.wait_for(|(view, _)| view.screen != Screen::Opening).await.map_err(|_| Refusal::Closing)?;
+        self.ask(Request::Join { link }).await
+    }
+
     /// What may be chosen.
     pub async fn device_choices(&self) -> Result<DeviceChoices, Refusal> {
-        Err(Refusal::NotNow)
+        let (microphone, speaker) = self.chosen.borrow().clone();
+        // Asking the sound server takes milliseconds.
+        let list = tokio::task::spawn_blocking(softphone::audio::devices::list)
+            .await
+            .map_err(|_| Refusal::Closing)?;
+        let choices = |devices: Vec<softphone::audio::devices::Device>, chosen: Option<String>| {
+            devices
+                .into_iter()
+                .map(|device| DeviceChoice {
+                    chosen: Some(&device.id) == chosen.as_ref(),
+                    id: device.id,
+                    name: device.name,
+                })
+                .collect()
+        };
+        Ok(DeviceChoices {
+            microphones: choices(list.microphones, microphone),
+            speakers: choices(list.speakers, speaker),
+        })
+    }
+}
+
+/// UTC epoch milliseconds that never step back: the wall clock at the start, and time since.
+struct Clock {
+    start: Instant,
+    start_ms: i64,
+}
+
+impl Clock {
+    fn new() -> Self {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Self { start: Instant::now(), start_ms: i64::try_from(since.as_millis()).unwrap_or(0) }
+    }
+
+    fn now(&self) -> i64 {
+        self.start_ms + i64::try_from(self.start.elapsed().as_millis()).unwrap_or(0)
+    }
+
+    fn instant(&self, at_ms: i64) -> Instant {
+        self.start + Duration::from_millis(u64::try_from(at_ms - self.start_ms).unwrap_or(0))
+    }
+}
+
+struct Task {
+    app: App,
+    clock: Clock,
+    parts: Parts,
+    outbox: Arc<Outbox>,
+    settings: Settings,
+    server: Option<Server>,
+    key: Option<ed25519_dalek::SigningKey>,
+    sign_in: Option<SignedIn>,
+    pending_join: Arc<Mutex<Option<PendingJoin>>>,
+    live: Option<Live>,
+    phone: Option<Phone>,
+    messages: mpsc::UnboundedSender<Message>,
+    view: watch::Sender<(View, Instant)>,
+    levels: watch::Sender<Level>,
+    chosen: watch::Sender<Chosen>,
+}
+
+/// What a finished piece of work brings, with what only this task may hold.
+struct Message {
+    input: Input,
+    settings: Option<Settings>,
+    key: Option<ed25519_dalek::SigningKey>,
+    sign_in: Option<SignedIn>,
+}
+
+impl From<Input> for Message {
+    fn from(input: Input) -> Self {
+        Self { input, settings: None, key: None, sign_in: None }
+    }
+}
+
+/// The token of the last link, and the device that was made for it.
+type PendingJoin = (String, DeviceId, ed25519_dalek::SigningKey);
+
+struct Live {
+    news: mpsc::Receiver<News>,
+    task: JoinHandle<()>,
+}
+
+struct Phone {
+    phone: Softphone,
+    events: mpsc::UnboundedReceiver<Event>,
+}
+
+/// The server is told of the end of a session, if it is there; the volunteer does not wait longer.
+const STOP_WITHIN: Duration = Duration::from_millis(1_500);
+
+impl Task {
+    async fn run(
+        mut self,
+        mut requests: mpsc::UnboundedReceiver<(Request, Answer)>,
+        mut done: mpsc::UnboundedReceiver<Message>,
+    ) {
+        loop {
+            self.do_effects();
+            let wake = self.app.next_wake().map(|at| self.clock.instant(at));
+            tokio::select! {
+                request = requests.recv() => {
+                    let Some((request, answer)) = request else { break };
+                    let quits = request == Request::Quit;
+                    let taken = self.app.handle(Input::Press(request, Uuid::now_v7()), self.clock.now());
+                    if quits && taken.is_ok() {
+                        self.quit().await;
+                        let _ = answer.send(Ok(()));
+                        break;
+                    }
+                    self.show();
+                    // The page may have gone; the press stands.
+                    let _ = answer.send(taken);
+                }
+                Some(message) = done.recv() => self.message(message),
+                news = next_news(&mut self.live) => self.take(Input::Live(news)),
+                event = next_event(&mut self.phone) => self.event(event),
+                () = until(wake) => self.take(Input::Tick),
+            }
+        }
+        self.stop_listening();
+    }
+
+    fn take(&mut self, input: Input) {
+        // Only a press is ever refused.
+        let _ = self.app.handle(input, self.clock.now());
+        self.show();
+    }
+
+    fn message(&mut self, message: Message) {
+        let Message { input, settings, key, sign_in } = message;
+        if let Some(settings) = settings {
+            self.chosen.send_replace((settings.microphone.clone(), settings.speaker.clone()));
+            self.settings = settings;
+            self.server = None;
+        }
+        self.key = key.or(self.key.take());
+        self.sign_in = sign_in.or(self.sign_in.take());
+        self.take(input);
+    }
+
+    fn event(&mut self, event: Event) {
+        match &event {
+            Event::Level { microphone, speaker } => {
+                self.levels.send_replace(Level { microphone: *microphone, speaker: *speaker });
+            }
+            Event::Registration(state) => tracing::info!(?state, "registration"),
+            Event::Call { id, state } => tracing::info!(%id, ?state, "line"),
+            Event::FirstMedia { id } => tracing::info!(%id, "first sound"),
+            Event::Devices(state) => tracing::info!(?state, "devices"),
+            Event::Media { .. } => {}
+        }
+        self.take(Input::Phone(event));
+    }
+
+    /// Publishes the view if anything in it changed but the clock.
+    fn show(&self) {
+        let view = self.app.view();
+        self.view.send_if_modified(|(shown, made)| {
+            let same = View { server_now_ms: shown.server_now_ms, ..view.clone() } == *shown;
+            if !same {
+                *shown = view;
+                *made = Instant::now();
+            }
+            !same
+        });
+    }
+
+    async fn quit(&mut self) {
+        if self.app.session_to_stop()
+            && let (Some(server), Some(sign_in)) = (self.server.clone(), self.sign_in.clone())
+        {
+            let body = serde_json::json!({});
+            let stop = server.post::<_, serde_json::Value>("/api/session/stop", Some(&sign_in.token), &body);
+            if !matches!(tokio::time::timeout(STOP_WITHIN, stop).await, Ok(Ok(_))) {
+                tracing::warn!("closed without telling the server; it ends the session by itself");
+            }
+        }
+        self.stop_listening();
+        if let Some(Phone { phone, .. }) = self.phone.take() {
+            phone.stop().await;
+        }
+    }
+
+    fn stop_listening(&mut self) {
+        if let Some(Live { task, .. }) = self.live.take() {
+            task.abort();
+        }
+    }
+}
+
+async fn next_news(live: &mut Option<Live>) -> News {
+    match live {
+        Some(socket) => match socket.news.recv().await {
+            Some(news) => news,
+            None => {
+                *live = None;
+                std::future::pending().await
+            }
+        },
+        None => std::future::pending().await,
+    }
+}
+
+async fn next_event(phone: &mut Option<Phone>) -> Event {
+    match phone {
+        Some(running) => match running.events.recv().await {
+            Some(event) => event,
+            None => {
+                *phone = None;
+                std::future::pending().await
+            }
+        },
+        None => std::future::pending().await,
+    }
+}
+
+async fn until(wake: Option<Instant>) {
+    match wake {
+        Some(wake) => sleep_until(wake).await,
+        None => std::future::pending().await,
     }
 }

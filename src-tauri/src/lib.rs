@@ -5,7 +5,15 @@
 
 pub mod commands;
 pub mod controller;
+pub mod live;
+pub mod logs;
+pub mod outbox;
+pub mod secrets;
+pub mod server;
+pub mod session;
+pub mod settings;
 pub mod shell;
+pub mod trust;
 pub mod view;
 
 use tauri::{Context, Runtime, Wry};

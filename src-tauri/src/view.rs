@@ -281,6 +281,8 @@ pub enum Notice {
         /// "Mrs Hollis".
         name: String,
     },
+    /// The window was to be closed in a call: hang up first.
+    InCall,
     /// The server refused for another reason; its own words.
     Refused {
         /// The server's sentence.

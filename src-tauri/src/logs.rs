@@ -1,0 +1,30 @@
+//! The log: `logs/ringround.<date>.log` in the data folder, seven days, and warnings on stderr.
+//!
+//! Secrets have no `Debug`, numbers never reach the app whole, and names are not logged.
+
+use std::path::Path;
+
+use tracing_appender::rolling::{RollingFileAppender, Rotation};
+use tracing_subscriber::{
+    EnvFilter, Layer, filter::LevelFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt,
+};
+
+/// Starts the log. Without a place to write there is only stderr.
+pub fn start(folder: &Path) {
+    let appender = RollingFileAppender::builder()
+        .rotation(Rotation::DAILY)
+        .filename_prefix("ringround")
+        .filename_suffix("log")
+        .max_log_files(7)
+        .build(folder.join("logs"))
+        .ok();
+    let wanted = || {
+        EnvFilter::try_from_env("RINGROUND_LOG")
+            .unwrap_or_else(|_| EnvFilter::new("warn,ringround=info,softphone=info"))
+    };
+    let file =
+        appender.map(|appender| fmt::layer().with_ansi(false).with_writer(appender).with_filter(wanted()));
+    let stderr = fmt::layer().with_writer(std::io::stderr).with_filter(LevelFilter::WARN);
+    // A second start, in a test, keeps the first log.
+    let _ = tracing_subscriber::registry().with(file).with(stderr).try_init();
+}

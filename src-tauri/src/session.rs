@@ -1,0 +1,380 @@
+//! The app's state, pure: inputs in, effects out; time comes in as `now`.
+//!
+//! | part | states | file |
+//! | --- | --- | --- |
+//! | the way to the server | off, signing-in, opening, up, waiting | `session/link.rs` |
+//! | the line | down, asked, up, away | `session/line.rs` |
+//! | outcomes on this computer | writing, waiting, in flight, refused | `session/outcomes.rs` |
+//! | presses | allowed or not now | `session/presses.rs` |
+//! | the screen | made of all of these | `session/picture.rs` |
+//!
+//! Where a volunteer is in their session is the server's word ([`protocol::session::Desk`]); the
+//! app never guesses it, but shows what was pressed until the answer is there.
+
+mod line;
+mod link;
+mod outcomes;
+mod picture;
+mod presses;
+#[cfg(test)]
+mod tests;
+
+use protocol::{
+    http::{RecordOutcome, Settle},
+    ids::{AttemptId, LeaseId, OutcomeId},
+    join_link::JoinLink,
+    outcome::Outcome,
+    session::{Desk, Session},
+};
+use softphone::{CallId, Event};
+use uuid::Uuid;
+
+use crate::{
+    controller::{Refusal, Request},
+    live::News,
+    outbox::Kept,
+    secrets::NoKeyring,
+    server::RequestError,
+    settings::Device,
+    view::{JoinProblem, Notice, Press},
+};
+
+/// All that the app knows.
+pub struct App {
+    now: i64,
+    opened: bool,
+    device: Option<Device>,
+    joining: Joining,
+    keyring: Keyring,
+    /// This computer's disk did not take what it should keep.
+    disk_failed: bool,
+    link: link::Link,
+    desk: Option<Desk>,
+    line: line::Line,
+    outcomes: outcomes::Outcomes,
+    busy: Option<Busy>,
+    hang_up: Option<HangUp>,
+    muted: bool,
+    marked: Option<(AttemptId, Outcome)>,
+    /// The server's word that it has no telephone, or no storage, until it does something again.
+    no_telephone: bool,
+    no_storage: bool,
+    notice: Option<Notice>,
+    effects: Vec<Effect>,
+}
+
+#[derive(Default)]
+struct Joining {
+    busy: bool,
+    problem: Option<JoinProblem>,
+}
+
+#[derive(PartialEq)]
+enum Keyring {
+    Usable,
+    /// Its password window waits for the volunteer.
+    Locked,
+    Absent(NoKeyring),
+}
+
+/// A press on its way, shown until the session moves.
+struct Busy {
+    press: Press,
+    /// Given up at, in case the session does not move.
+    until: i64,
+}
+
+/// A hang-up that the server has not done yet.
+struct HangUp {
+    /// Unknown while the answer to Call is on its way.
+    attempt: Option<AttemptId>,
+    in_flight: bool,
+    retry_at: i64,
+}
+
+/// What happened.
+#[derive(Debug)]
+pub enum Input {
+    /// A press, with an id for the outcome it may make.
+    Press(Request, Uuid),
+    /// Settings, keyring and outbox were read.
+    Opened(Opened),
+    /// The keyring has not answered for a second, or has now.
+    KeyringWaits(bool),
+    /// Something was to be kept in the keyring.
+    Keyring(Result<(), NoKeyring>),
+    /// A link was spent.
+    Joined(Result<Device, JoinProblem>),
+    /// Settings were to be written.
+    SettingsWritten(bool),
+    /// Signed in, until then (UTC epoch milliseconds, server's clock).
+    SignedIn(Result<i64, RequestError>),
+    /// From `/live`.
+    Live(News),
+    /// From the phone.
+    Phone(Event),
+    /// The server was asked to call us.
+    LineAsked(Result<(), RequestError>),
+    /// Another request was answered.
+    Answered(Ask, Result<Option<AttemptId>, RequestError>),
+    /// An outcome was to be written to the disk.
+    Written(OutcomeId, bool),
+    /// An outcome was sent.
+    Delivered(OutcomeId, Result<(), RequestError>),
+    /// Time passed.
+    Tick,
+}
+
+/// What was found at the start.
+#[derive(Debug, Default)]
+pub struct Opened {
+    /// The device, if this computer joined and its key is here.
+    pub device: Option<Device>,
+    /// A sign-in of an earlier run.
+    pub signed_in_until: Option<i64>,
+    /// Outcomes of earlier runs.
+    pub outcomes: Vec<Kept>,
+    /// Why the keyring could not be read.
+    pub no_keyring: Option<NoKeyring>,
+    /// The outbox could not be read.
+    pub disk_failed: bool,
+}
+
+/// A request to the server whose answer is a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ask {
+    /// `session/start`
+    Start,
+    /// `session/pause`
+    Pause,
+    /// `session/resume`
+    Resume,
+    /// `session/stop`
+    Stop,
+    /// `dial`
+    Dial(LeaseId),
+    /// `hang-up`
+    HangUp(AttemptId),
+    /// `lease/settle`
+    Settle(LeaseId, Settle),
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Read settings, keyring and outbox.
+    Open,
+    /// Make a device and spend the link.
+    Join(JoinLink),
+    /// Sign a challenge.
+    SignIn,
+    /// Open `/live`.
+    Listen,
+    /// Close it.
+    StopListening,
+    /// Start the phone with the sign-in's account, instead of the one that runs.
+    StartPhone,
+    /// Stop it.
+    StopPhone,
+    /// Give the running phone the new bearer.
+    RenewBearer,
+    /// Let it try at once.
+    RetryPhone,
+    /// Make a line token, expect it, and ask the server to call.
+    OpenLine,
+    /// Take the line down.
+    DropLine(CallId),
+    /// Packets or none.
+    SendAudio(CallId, bool),
+    /// Silence instead of the microphone.
+    Mute(CallId, bool),
+    /// Telephone keys.
+    Digits(CallId, String),
+    /// The national ring.
+    Ring(bool),
+    /// A request.
+    Ask(Ask),
+    /// Write an outcome to the disk.
+    Write(Kept),
+    /// Send it.
+    Deliver(RecordOutcome),
+    /// It is at the server: forget it here.
+    Forget(OutcomeId),
+    /// Use these devices, and remember them.
+    ChooseDevices {
+        /// Id of a microphone.
+        microphone: Option<String>,
+        /// Id of a loudspeaker.
+        speaker: Option<String>,
+    },
+    /// Move into the keyring what is in memory.
+    KeepSecrets,
+    /// Forget the device and its secrets.
+    Leave,
+}
+
+impl App {
+    /// Before anything was read.
+    pub fn new(now: i64) -> Self {
+        Self {
+            now,
+            opened: false,
+            device: None,
+            joining: Joining::default(),
+            keyring: Keyring::Usable,
+            disk_failed: false,
+            link: link::Link::default(),
+            desk: None,
+            line: line::Line::default(),
+            outcomes: outcomes::Outcomes::default(),
+            busy: None,
+            hang_up: None,
+            muted: false,
+            marked: None,
+            no_telephone: false,
+            no_storage: false,
+            notice: None,
+            effects: vec![Effect::Open],
+        }
+    }
+
+    /// Takes one input at a time (`now`: UTC epoch milliseconds by a monotonic clock).
+    ///
+    /// # Errors
+    /// [`Refusal::NotNow`] for a press that does not fit.
+    pub fn handle(&mut self, input: Input, now: i64) -> Result<(), Refusal> {
+        self.now = now;
+        let answer = match input {
+            Input::Press(request, fresh) => self.press(request, fresh),
+            other => {
+                self.take(other);
+                Ok(())
+            }
+        };
+        self.reconcile();
+        answer
+    }
+
+    /// What is to be done now, in order.
+    pub fn effects(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.effects)
+    }
+
+    /// When [`Input::Tick`] is due at the latest.
+    pub fn next_wake(&self) -> Option<i64> {
+        [
+            self.link.wake(),
+            self.line_wake(),
+            self.outcomes.wake(),
+            self.busy.as_ref().map(|busy| busy.until),
+            self.hang_up
+                .as_ref()
+                .filter(|hang_up| !hang_up.in_flight && self.link.is_up())
+                .map(|h| h.retry_at),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// The device that this computer is.
+    pub fn device(&self) -> Option<&Device> {
+        self.device.as_ref()
+    }
+
+    /// Whether a session is to be stopped when the app is closed; a wrap-up waits for the next run.
+    pub fn session_to_stop(&self) -> bool {
+        matches!(
+            self.session(),
+            Some(Session::Waiting { .. } | Session::Ready { .. } | Session::Paused { .. })
+        )
+    }
+
+    fn take(&mut self, input: Input) {
+        match input {
+            Input::Press(..) | Input::Tick => {}
+            Input::Opened(opened) => self.open(opened),
+            Input::KeyringWaits(waits) => {
+                if waits {
+                    self.keyring = Keyring::Locked;
+                } else if self.keyring == Keyring::Locked {
+                    self.keyring = Keyring::Usable;
+                }
+            }
+            Input::Keyring(result) => {
+                self.keyring = result.map_or_else(Keyring::Absent, |()| Keyring::Usable);
+            }
+            Input::Joined(Ok(device)) => {
+                self.joining = Joining::default();
+                self.begin(device, None);
+            }
+            Input::Joined(Err(problem)) => self.joining = Joining { busy: false, problem: Some(problem) },
+            Input::SettingsWritten(written) => self.disk_failed = !written,
+            Input::SignedIn(result) => self.signed_in(result),
+            Input::Live(news) => self.live(news),
+            Input::Phone(event) => self.phone(event),
+            Input::LineAsked(result) => self.line_asked(result),
+            Input::Answered(ask, result) => self.answered(ask, result),
+            Input::Written(id, on_disk) => self.written(id, on_disk),
+            Input::Delivered(id, result) => self.delivered(id, result),
+        }
+    }
+
+    fn open(&mut self, opened: Opened) {
+        self.opened = true;
+        self.disk_failed = opened.disk_failed;
+        self.keyring = opened.no_keyring.map_or(Keyring::Usable, Keyring::Absent);
+        self.outcomes.load(opened.outcomes);
+        if let Some(device) = opened.device {
+            self.begin(device, opened.signed_in_until);
+        }
+    }
+
+    fn begin(&mut self, device: Device, signed_in_until: Option<i64>) {
+        self.desk = None;
+        self.device = Some(device);
+        self.link = link::Link::signed_in(signed_in_until);
+        self.connect(link::FRESH_ENOUGH_TO_START);
+    }
+
+    fn session(&self) -> Option<&Session> {
+        self.desk.as_ref().map(|desk| &desk.session)
+    }
+
+    /// The attempt that is being dialled or talked in.
+    fn attempt_in_call(&self) -> Option<AttemptId> {
+        match self.session()? {
+            Session::Dialling { call, .. } | Session::Talking { call, .. } => Some(call.attempt_id),
+            Session::Ended
+            | Session::Waiting { .. }
+            | Session::Ready { .. }
+            | Session::WrapUp { .. }
+            | Session::Paused { .. } => None,
+        }
+    }
+
+    fn in_call(&self) -> bool {
+        self.attempt_in_call().is_some()
+    }
+
+    /// A session that wants a line.
+    fn calling(&self) -> bool {
+        self.session().is_some_and(|session| *session != Session::Ended)
+    }
+
+    /// After every input: what follows from the state, whatever led to it.
+    fn reconcile(&mut self) {
+        if self.busy.as_ref().is_some_and(|busy| self.now >= busy.until) {
+            self.busy = None;
+        }
+        self.reconcile_link();
+        self.reconcile_hang_up();
+        self.reconcile_line();
+        self.reconcile_sound();
+        self.reconcile_outcomes();
+    }
+
+    fn do_now(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+}

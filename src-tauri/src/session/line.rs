@@ -1,0 +1,368 @@
+//! The line: the standing call from Asterisk to this app, and what sounds on it.
+//!
+//! | state | input | then |
+//! | --- | --- | --- |
+//! | down | session wants it, server up, registered | asked |
+//! | asked | the expected call is up | up |
+//! | asked | refused, or not there in time | down, later again |
+//! | up | signalling or media away | away |
+//! | up, away | call ended, or the server says it is gone | down, at once again |
+//! | any | session ended | down |
+
+use protocol::{
+    call::CallState as CalleeState, http::ErrorCode, line::Line as ServersLine, session::Session,
+};
+use softphone::{CallId, CallState, DeviceState, Event, Quality, Registration, Why};
+
+use super::{App, Effect, link};
+use crate::{
+    server::RequestError,
+    view::{Devices, Notice},
+};
+
+/// Asterisk calls within milliseconds; beyond this something is wrong.
+const ASKED_MS: i64 = 10_000;
+/// Tries after a failed one.
+const RETRY_FROM_MS: i64 = 500;
+const RETRY_UP_TO_MS: i64 = 8_000;
+/// After a restart the server first finds its lines again; only then is its word against ours final.
+const SERVERS_WORD_MS: i64 = 3_000;
+/// A second without the report of a second is not yet silence.
+const MEDIA_STALE_MS: i64 = 2_500;
+/// A volunteer who says nothing for so long is not heard (ui.md section 7, "too quiet").
+const QUIET_MS: i64 = 10_000;
+/// A live microphone's noise is above this.
+const QUIET_LEVEL: f32 = 0.002;
+
+#[derive(Default)]
+pub(super) struct Line {
+    /// A phone was started.
+    pub(super) running: bool,
+    /// It runs with an account of an earlier sign-in.
+    stale: bool,
+    pub(super) registered: bool,
+    pub(super) untrusted: bool,
+    pub(super) at: At,
+    pub(super) lost_since: Option<i64>,
+    failures: u32,
+    pub(super) retry_at: i64,
+    /// Since when the server says that the line is gone while we have it.
+    denied_since: Option<i64>,
+    sends: bool,
+    pub(super) rings: bool,
+    /// Media came while this attempt rang.
+    heard: bool,
+    media_at: i64,
+    /// Talking since, and nothing was heard from the microphone yet.
+    quiet_since: Option<i64>,
+    pub(super) quality: Option<Quality>,
+    pub(super) devices: Option<Devices>,
+}
+
+#[derive(Default, Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum At {
+    #[default]
+    Down,
+    Asked {
+        until: i64,
+    },
+    Up(CallId),
+    Away(CallId),
+}
+
+impl Line {
+    pub(super) fn with_devices(devices: Option<Devices>) -> Self {
+        Self { devices, ..Self::default() }
+    }
+
+    pub(super) fn id(&self) -> Option<CallId> {
+        match self.at {
+            At::Up(id) | At::Away(id) => Some(id),
+            At::Down | At::Asked { .. } => None,
+        }
+    }
+
+    pub(super) fn is_up(&self) -> bool {
+        matches!(self.at, At::Up(_))
+    }
+
+    fn microphone(&self) -> bool {
+        self.devices.as_ref().is_none_or(|devices| devices.microphone.is_some())
+    }
+
+    fn speaker(&self) -> bool {
+        self.devices.as_ref().is_none_or(|devices| devices.speaker.is_some())
+    }
+
+    /// Both can be used, as far as is known.
+    pub(super) fn can_talk(&self) -> bool {
+        self.microphone() && self.speaker()
+    }
+}
+
+impl App {
+    pub(super) fn start_phone(&mut self) {
+        self.line = Line {
+            running: true,
+            devices: self.line.devices.clone(),
+            lost_since: self.line.lost_since,
+            ..Line::default()
+        };
+        self.do_now(Effect::StartPhone);
+    }
+
+    /// After a sign-in: a line that is in use is not dropped for it.
+    pub(super) fn renew_phone(&mut self) {
+        if self.line.id().is_some() && self.calling() {
+            self.line.stale = true;
+            self.do_now(Effect::RenewBearer);
+        } else {
+            self.start_phone();
+        }
+    }
+
+    pub(super) fn phone(&mut self, event: Event) {
+        match event {
+            Event::Registration(registration) => self.registration(registration),
+            Event::Call { id, state } => self.line_call(id, state),
+            Event::FirstMedia { .. } => {
+                self.line.media_at = self.now;
+                if self.in_call() {
+                    self.line.heard = true;
+                }
+            }
+            Event::Media { quality, .. } => {
+                let before = self.line.quality.map_or(0, |quality| quality.received);
+                if quality.received > before {
+                    self.line.media_at = self.now;
+                }
+                self.line.quality = Some(quality);
+            }
+            Event::Level { microphone, .. } => {
+                if microphone > QUIET_LEVEL {
+                    self.line.quiet_since = None;
+                }
+            }
+            Event::Devices(state) => self.line.devices = Some(devices(state, self.line.devices.take())),
+        }
+    }
+
+    fn registration(&mut self, registration: Registration) {
+        self.line.registered = registration == Registration::Registered;
+        match registration {
+            Registration::Registered => self.line.untrusted = false,
+            Registration::Registering | Registration::Lost { .. } => {}
+            Registration::Refused { why } => match why {
+                Why::Untrusted(_) | Why::WrongName | Why::Expired => self.line.untrusted = true,
+                Why::Account(_) | Why::Upgrade(_) => self.new_account(),
+                Why::Address(_)
+                | Why::NameNotFound(_)
+                | Why::Unreachable(_)
+                | Why::TimedOut(_)
+                | Why::Tls(_)
+                | Why::Registrar(_)
+                | Why::Closed(_)
+                | Why::Protocol(_) => {}
+            },
+        }
+    }
+
+    fn line_call(&mut self, id: CallId, state: CallState) {
+        match state {
+            CallState::Dialling | CallState::Ringing { .. } => {}
+            CallState::Up { .. } => {
+                if self.line.at == At::Up(id) {
+                    return;
+                }
+                let same = self.line.at == At::Away(id);
+                self.line.at = At::Up(id);
+                self.line.failures = 0;
+                self.line.denied_since = None;
+                self.line.media_at = self.now;
+                if self.line.lost_since.take().is_some() && self.in_call() {
+                    self.notice = Some(Notice::LineBack);
+                }
+                if !same {
+                    // A new call knows nothing of what was said to the one before it.
+                    self.line.quality = None;
+                    self.line.sends = false;
+                    self.do_now(Effect::SendAudio(id, false));
+                    if self.muted {
+                        self.do_now(Effect::Mute(id, true));
+                    }
+                }
+            }
+            CallState::Reconnecting => {
+                if self.line.at == At::Up(id) {
+                    self.line.at = At::Away(id);
+                }
+            }
+            CallState::Ended { .. } => match self.line.at {
+                At::Up(current) | At::Away(current) if current == id => self.line_gone(),
+                At::Asked { .. } => self.line_failed(),
+                At::Down | At::Up(_) | At::Away(_) => {}
+            },
+        }
+    }
+
+    fn line_gone(&mut self) {
+        self.line.at = At::Down;
+        self.line.rings = false;
+        self.line.sends = false;
+        self.line.quality = None;
+        self.line.denied_since = None;
+        if self.calling() {
+            self.line.lost_since.get_or_insert(self.now);
+            self.line.retry_at = self.now;
+        }
+        if self.line.stale {
+            self.start_phone();
+        }
+    }
+
+    fn line_failed(&mut self) {
+        self.line.at = At::Down;
+        let wait = (RETRY_FROM_MS << self.line.failures.min(5)).min(RETRY_UP_TO_MS);
+        self.line.failures = self.line.failures.saturating_add(1);
+        self.line.retry_at = self.now + wait + self.spread(wait / 4);
+    }
+
+    pub(super) fn line_asked(&mut self, result: Result<(), RequestError>) {
+        self.no_telephone = false;
+        let Err(error) = result else { return };
+        match error.code() {
+            Some(ErrorCode::NoTelephone) => self.no_telephone = true,
+            Some(ErrorCode::NoStorage) => self.no_storage = true,
+            Some(ErrorCode::SignInAgain) => self.sign_in_again(),
+            _ => {}
+        }
+        if matches!(self.line.at, At::Asked { .. }) {
+            self.line_failed();
+        }
+    }
+
+    pub(super) fn line_wake(&self) -> Option<i64> {
+        let asked = match self.line.at {
+            At::Asked { until } => Some(until),
+            At::Down => {
+                (self.calling() && self.link.is_up() && self.line.registered).then_some(self.line.retry_at)
+            }
+            At::Up(_) => None,
+            // Whether media still comes is asked once a second.
+            At::Away(_) => Some(self.now + 1_000),
+        };
+        let denied = self.line.denied_since.map(|since| since + SERVERS_WORD_MS);
+        let quiet = self.line.quiet_since.map(|since| since + QUIET_MS).filter(|at| *at > self.now);
+        [asked, denied, quiet].into_iter().flatten().min()
+    }
+
+    pub(super) fn reconcile_line(&mut self) {
+        if let At::Asked { until } = self.line.at
+            && self.now >= until
+        {
+            self.line_failed();
+        }
+        if let At::Away(_) = self.line.at
+            && self.line.lost_since.is_none()
+            && self.calling()
+            && self.sound_is_away()
+        {
+            self.line.lost_since = Some(self.now);
+        }
+        self.heed_the_servers_word();
+        if !self.calling() {
+            if let (Some(id), Some(_)) = (self.line.id(), self.session()) {
+                self.do_now(Effect::DropLine(id));
+                self.line_gone();
+            }
+            self.line.lost_since = None;
+            self.line.failures = 0;
+            return;
+        }
+        let wanted = self.line.at == At::Down && self.link.is_up() && self.line.registered;
+        if wanted && self.now >= self.line.retry_at {
+            self.line.at = At::Asked { until: self.now + ASKED_MS };
+            self.do_now(Effect::OpenLine);
+        }
+    }
+
+    /// Signalling goes through the server and sound does not: a call may go on without a server.
+    fn sound_is_away(&self) -> bool {
+        let silent = self.now - self.line.media_at > MEDIA_STALE_MS;
+        match self.session() {
+            Some(Session::Talking { .. }) => silent,
+            _ => self.link.at == link::At::Up,
+        }
+    }
+
+    fn heed_the_servers_word(&mut self) {
+        let denied = match (&self.desk, self.line.at) {
+            (Some(desk), At::Up(id)) if self.link.is_up() && desk.session != Session::Ended => {
+                match desk.line {
+                    ServersLine::Lost { .. } | ServersLine::Down => Some(id),
+                    ServersLine::Opening | ServersLine::Up | ServersLine::Closing => None,
+                }
+            }
+            _ => None,
+        };
+        let Some(id) = denied else {
+            self.line.denied_since = None;
+            return;
+        };
+        let since = *self.line.denied_since.get_or_insert(self.now);
+        if self.now - since >= SERVERS_WORD_MS {
+            tracing::warn!("the server says that the line is gone: opening it anew");
+            self.do_now(Effect::DropLine(id));
+            self.line_gone();
+        }
+    }
+
+    /// Sound leaves only from Call to the end of the call, and the ring sounds only while nothing else does.
+    pub(super) fn reconcile_sound(&mut self) {
+        let call_pressed = self.busy.as_ref().is_some_and(|busy| busy.press == crate::view::Press::Call);
+        let talking = matches!(self.session(), Some(Session::Talking { .. }));
+        if !self.in_call() && !call_pressed {
+            self.line.heard = false;
+        }
+        if !talking || self.muted {
+            self.line.quiet_since = None;
+        }
+        let Some(id) = self.line.id() else { return };
+        let sends = (self.in_call() || call_pressed) && self.hang_up.is_none();
+        if sends != self.line.sends {
+            self.line.sends = sends;
+            self.do_now(Effect::SendAudio(id, sends));
+        }
+        let ringing = match self.session() {
+            Some(Session::Dialling { call, .. }) => {
+                matches!(call.state, CalleeState::Ringing { early_media: false, .. })
+            }
+            _ => false,
+        };
+        let rings = ringing && !self.line.heard && self.hang_up.is_none();
+        if rings != self.line.rings {
+            self.line.rings = rings;
+            self.do_now(Effect::Ring(rings));
+        }
+    }
+
+    /// The callee answered: from now on the volunteer should be heard.
+    pub(super) fn listen_for_the_volunteer(&mut self) {
+        self.line.quiet_since = Some(self.now);
+    }
+
+    pub(super) fn too_quiet(&self) -> bool {
+        self.line.quiet_since.is_some_and(|since| self.now - since >= QUIET_MS)
+    }
+}
+
+fn devices(state: DeviceState, before: Option<Devices>) -> Devices {
+    let before = before.unwrap_or(Devices { microphone: None, speaker: None });
+    match state {
+        DeviceState::Ready { microphone, speaker } | DeviceState::Changed { microphone, speaker } => {
+            Devices { microphone: Some(microphone), speaker: Some(speaker) }
+        }
+        DeviceState::NoMicrophone { .. } => Devices { microphone: None, ..before },
+        DeviceState::NoSpeaker { .. } => Devices { speaker: None, ..before },
+    }
+}

@@ -1,0 +1,269 @@
+//! The way to the server: signing in, and `/live`.
+//!
+//! | state | input | then |
+//! | --- | --- | --- |
+//! | off | device known | signing-in, or opening while a sign-in is still good |
+//! | signing-in | signed in | opening; the phone starts with the new account |
+//! | opening | snapshot | up |
+//! | any | no answer, stranger's certificate, other version | waiting, then again |
+//! | any | 401 | signing-in |
+//! | any | revoked | off, until the volunteer tries again |
+
+use protocol::http::ErrorCode;
+
+use super::{App, Effect, line, link};
+use crate::{
+    live::{Closed, News},
+    server::RequestError,
+};
+
+/// At the start of a run a sign-in must be good for an evening, so that it does not end in a call.
+pub(super) const FRESH_ENOUGH_TO_START: i64 = 6 * 60 * 60 * 1000;
+/// Later it only must not end at once.
+pub(super) const FRESH_ENOUGH: i64 = 60 * 1000;
+/// The first try after a loss comes at once: most losses are short, and then nobody is told.
+const AT_ONCE_MS: i64 = 250;
+/// "Trying again in 5 seconds" (ui.md section 7); a little more or less by device, so that a
+/// restarted server is not met by all at the same moment.
+const RETRY_MS: i64 = 4_000;
+const RETRY_SPREAD_MS: i64 = 2_000;
+/// What only an update or another network mends is tried rarely.
+const RARELY_MS: i64 = 60_000;
+/// A phone whose account is refused is given a new one, at most so often.
+const NEW_ACCOUNT_MS: i64 = 30_000;
+
+#[derive(Default)]
+pub(super) struct Link {
+    pub(super) at: At,
+    signed_in_until: Option<i64>,
+    failures: u32,
+    refused_sign_ins: u32,
+    pub(super) trouble: Option<Trouble>,
+    /// Server's clock minus ours, milliseconds.
+    pub(super) clock_offset: i64,
+    signed_in_at: i64,
+}
+
+#[derive(Default, Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum At {
+    #[default]
+    Off,
+    SigningIn,
+    Opening,
+    Up,
+    Waiting {
+        until: i64,
+    },
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Trouble {
+    Unreachable,
+    Untrusted,
+    UpdateApp,
+    UpdateServer,
+    Revoked { organiser: String },
+}
+
+impl Link {
+    pub(super) fn signed_in(until: Option<i64>) -> Self {
+        Self { signed_in_until: until, ..Self::default() }
+    }
+
+    pub(super) fn is_up(&self) -> bool {
+        self.at == At::Up
+    }
+
+    pub(super) fn wake(&self) -> Option<i64> {
+        match self.at {
+            At::Waiting { until } => Some(until),
+            At::Off | At::SigningIn | At::Opening | At::Up => None,
+        }
+    }
+}
+
+impl App {
+    /// Goes the next step towards the server.
+    pub(super) fn connect(&mut self, fresh_enough: i64) {
+        let good = self.link.signed_in_until.is_some_and(|until| until - self.server_now() > fresh_enough);
+        if !good {
+            self.link.at = At::SigningIn;
+            self.do_now(Effect::SignIn);
+            return;
+        }
+        self.link.at = At::Opening;
+        self.do_now(Effect::Listen);
+        if !self.line.running {
+            self.start_phone();
+        }
+    }
+
+    /// The server's clock, as well as it is known.
+    pub(super) fn server_now(&self) -> i64 {
+        self.now + self.link.clock_offset
+    }
+
+    pub(super) fn signed_in(&mut self, result: Result<i64, RequestError>) {
+        match result {
+            Ok(until) => {
+                self.link.signed_in_until = Some(until);
+                self.link.signed_in_at = self.now;
+                self.link.refused_sign_ins = 0;
+                self.renew_phone();
+                if self.link.is_up() {
+                    return;
+                }
+                self.link.at = At::Opening;
+                self.do_now(Effect::Listen);
+            }
+            Err(error) => {
+                if error.code() == Some(ErrorCode::SignInAgain) {
+                    self.link.refused_sign_ins += 1;
+                }
+                self.lost(&error);
+            }
+        }
+    }
+
+    pub(super) fn live(&mut self, news: News) {
+        match news {
+            News::Hello { now_ms } => self.link.clock_offset = now_ms - self.now,
+            News::Snapshot(desk) => {
+                let back = self.link.trouble.is_some();
+                self.link.at = At::Up;
+                self.link.failures = 0;
+                self.link.trouble = None;
+                self.desk_is(*desk);
+                self.try_outcomes_now();
+                if back {
+                    self.line.retry_at = self.now;
+                    self.do_now(Effect::RetryPhone);
+                }
+            }
+            News::Change(change) => {
+                if let Some(mut desk) = self.desk.clone() {
+                    desk.apply(*change);
+                    self.desk_is(desk);
+                }
+            }
+            News::Revoked { organiser } => self.revoked(organiser),
+            News::Closed(closed) => match closed {
+                Closed::Refused(code) => self.refused(code),
+                Closed::Untrusted => self.wait(RARELY_MS, Some(Trouble::Untrusted)),
+                Closed::UpdateApp => self.wait(RARELY_MS, Some(Trouble::UpdateApp)),
+                Closed::UpdateServer => self.wait(RARELY_MS, Some(Trouble::UpdateServer)),
+                Closed::Unreachable { .. } | Closed::Gap => self.no_answer(),
+            },
+        }
+    }
+
+    /// A request failed: what that says about the way to the server.
+    pub(super) fn lost(&mut self, error: &RequestError) {
+        match error {
+            RequestError::Untrusted => self.wait(RARELY_MS, Some(Trouble::Untrusted)),
+            RequestError::Unreachable { .. } => self.no_answer(),
+            RequestError::Refused { error, .. } => self.refused(error.code),
+        }
+    }
+
+    /// Tries now what waits.
+    pub(super) fn reconnect_now(&mut self) {
+        let waits = match self.link.at {
+            At::Waiting { .. } => true,
+            At::Off => self.device.is_some(),
+            At::SigningIn | At::Opening | At::Up => false,
+        };
+        if waits {
+            self.connect(FRESH_ENOUGH);
+        }
+    }
+
+    /// The phone's account is not taken: another one comes with another sign-in.
+    pub(super) fn new_account(&mut self) {
+        if self.link.at == At::SigningIn || self.now - self.link.signed_in_at < NEW_ACCOUNT_MS {
+            return;
+        }
+        self.link.signed_in_at = self.now;
+        self.do_now(Effect::SignIn);
+    }
+
+    pub(super) fn sign_in_again(&mut self) {
+        self.link.signed_in_until = None;
+        self.do_now(Effect::StopListening);
+        self.connect(FRESH_ENOUGH);
+    }
+
+    pub(super) fn reconcile_link(&mut self) {
+        if let At::Waiting { until } = self.link.at
+            && self.now >= until
+        {
+            self.connect(FRESH_ENOUGH);
+        }
+    }
+
+    fn refused(&mut self, code: ErrorCode) {
+        match code {
+            // A challenge may have been too old; a key that is refused again and again is not known any more.
+            ErrorCode::SignInAgain if self.link.at == At::SigningIn && self.link.refused_sign_ins < 3 => {
+                self.no_answer()
+            }
+            ErrorCode::SignInAgain if self.link.at != At::SigningIn => self.sign_in_again(),
+            ErrorCode::SignInAgain | ErrorCode::DeviceRevoked | ErrorCode::NotFound => {
+                let organiser =
+                    self.device.as_ref().map(|device| device.campaign.organiser.clone()).unwrap_or_default();
+                self.revoked(organiser);
+            }
+            ErrorCode::UpdateApp => self.wait(RARELY_MS, Some(Trouble::UpdateApp)),
+            ErrorCode::UpdateServer => self.wait(RARELY_MS, Some(Trouble::UpdateServer)),
+            ErrorCode::NoStorage => {
+                self.no_storage = true;
+                self.no_answer();
+            }
+            ErrorCode::Invalid
+            | ErrorCode::UnknownLink
+            | ErrorCode::LinkSpent
+            | ErrorCode::LinkExpired
+            | ErrorCode::WrongState
+            | ErrorCode::LeaseLost
+            | ErrorCode::RefusedByRule
+            | ErrorCode::TooLarge
+            | ErrorCode::TooMany
+            | ErrorCode::NoTelephone
+            | ErrorCode::Internal => self.no_answer(),
+        }
+    }
+
+    fn revoked(&mut self, organiser: String) {
+        self.link.at = At::Off;
+        self.link.signed_in_until = None;
+        self.link.trouble = Some(Trouble::Revoked { organiser });
+        self.busy = None;
+        self.hang_up = None;
+        self.line = line::Line::with_devices(self.line.devices.take());
+        self.do_now(Effect::StopListening);
+        self.do_now(Effect::StopPhone);
+    }
+
+    fn no_answer(&mut self) {
+        self.link.failures = self.link.failures.saturating_add(1);
+        if self.link.failures == 1 {
+            let known = self.link.trouble.clone();
+            self.wait(AT_ONCE_MS, known);
+            return;
+        }
+        self.wait(RETRY_MS + self.spread(RETRY_SPREAD_MS), Some(Trouble::Unreachable));
+    }
+
+    fn wait(&mut self, for_ms: i64, trouble: Option<link::Trouble>) {
+        self.link.trouble = trouble;
+        self.link.at = At::Waiting { until: self.now + for_ms };
+        self.do_now(Effect::StopListening);
+    }
+
+    /// The same device always gets the same share of `of_ms` for the same failure.
+    pub(super) fn spread(&self, of_ms: i64) -> i64 {
+        let id = self.device.as_ref().map_or(0, |device| device.id.uuid().as_u128());
+        let byte = (id >> (8 * (self.link.failures % 8))) & 0xff;
+        of_ms * i64::try_from(byte).unwrap_or(0) / 255
+    }
+}

@@ -1,0 +1,241 @@
+//! Outcomes on their way: to the disk first, then to the server, at least once, until it has them.
+//!
+//! | state | input | then |
+//! | --- | --- | --- |
+//! | writing | written, or the disk refused (kept in memory, and said) | waiting |
+//! | waiting | server there, nothing else in flight | in flight |
+//! | in flight | 2xx | gone |
+//! | in flight | 4xx | refused: kept and shown |
+//! | in flight | no answer, 5xx, 401 | waiting, later again |
+
+use protocol::{
+    http::{ErrorCode, RecordOutcome},
+    ids::{AttemptId, OutcomeId},
+    outcome::Outcome,
+};
+use uuid::Uuid;
+
+use super::{App, Effect};
+use crate::{
+    outbox::Kept,
+    server::RequestError,
+    view::{Notice, OutcomePress, Press},
+};
+
+const RETRY_FROM_MS: i64 = 1_000;
+const RETRY_UP_TO_MS: i64 = 30_000;
+#[derive(Default)]
+pub(super) struct Outcomes {
+    rows: Vec<Row>,
+    tries: u32,
+    retry_at: i64,
+}
+
+struct Row {
+    kept: Kept,
+    state: State,
+    on_disk: bool,
+    /// Pressed in this run: the volunteer is told when it has to wait.
+    fresh: bool,
+    /// It had to wait: counted on the screen.
+    waited: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Writing,
+    Waiting,
+    InFlight,
+    Refused,
+}
+
+impl Outcomes {
+    pub(super) fn load(&mut self, rows: Vec<Kept>) {
+        self.rows.extend(rows.into_iter().map(|kept| Row {
+            state: if kept.refused { State::Refused } else { State::Waiting },
+            on_disk: true,
+            fresh: false,
+            waited: true,
+            kept,
+        }));
+    }
+
+    pub(super) fn wake(&self) -> Option<i64> {
+        let waits = self.rows.iter().any(|row| row.state == State::Waiting);
+        let busy = self.rows.iter().any(|row| row.state == State::InFlight);
+        (waits && !busy && self.retry_at > 0).then_some(self.retry_at)
+    }
+
+    pub(super) fn waiting(&self) -> u32 {
+        let count = self.rows.iter().filter(|row| row.waited && row.state != State::Refused).count();
+        u32::try_from(count).unwrap_or(u32::MAX)
+    }
+
+    pub(super) fn refused(&self) -> impl Iterator<Item = &Kept> {
+        self.rows.iter().filter(|row| row.state == State::Refused).map(|row| &row.kept)
+    }
+
+    pub(super) fn only_in_memory(&self) -> bool {
+        self.rows.iter().any(|row| !row.on_disk && row.state != State::Writing)
+    }
+
+    /// The outcome pressed last for an attempt, if it is still here.
+    pub(super) fn pressed(&self, attempt: AttemptId) -> Option<Outcome> {
+        self.rows
+            .iter()
+            .rev()
+            .find(|row| row.kept.record.attempt_id == attempt)
+            .map(|row| row.kept.record.outcome)
+    }
+}
+
+impl App {
+    pub(super) fn record(&mut self, attempt_id: AttemptId, press: OutcomePress, fresh: Uuid) {
+        let Some(device) = self.device.as_ref().map(|device| device.id) else { return };
+        let OutcomePress { outcome, note, again } = press;
+        let note = note
+            .map(|note| note.trim().chars().take(2_000).collect::<String>())
+            .filter(|note| !note.is_empty());
+        let record = RecordOutcome { id: OutcomeId::new(fresh), attempt_id, outcome, note, again };
+        let kept = Kept { record, device, pressed_at_ms: self.server_now(), refused: false };
+        self.do_now(Effect::Write(kept.clone()));
+        self.outcomes.rows.push(Row {
+            kept,
+            state: State::Writing,
+            on_disk: false,
+            fresh: true,
+            waited: false,
+        });
+        // A new press is a good moment to try what waits.
+        self.outcomes.retry_at = self.now;
+    }
+
+    pub(super) fn written(&mut self, id: OutcomeId, on_disk: bool) {
+        if let Some(row) = self.outcomes.rows.iter_mut().find(|row| row.kept.record.id == id) {
+            row.on_disk = on_disk;
+            if row.state == State::Writing {
+                row.state = State::Waiting;
+            }
+        }
+    }
+
+    pub(super) fn delivered(&mut self, id: OutcomeId, result: Result<(), RequestError>) {
+        let Some(at) = self.outcomes.rows.iter().position(|row| row.kept.record.id == id) else { return };
+        match result {
+            Ok(()) => {
+                let row = self.outcomes.rows.remove(at);
+                self.outcomes.tries = 0;
+                self.outcomes.retry_at = self.now;
+                self.no_storage = false;
+                if self.notice == (Some(Notice::SavedHere { outcome: row.kept.record.outcome })) {
+                    self.notice = None;
+                }
+                self.do_now(Effect::Forget(id));
+                self.forget_refused_for(row.kept.record.attempt_id);
+            }
+            Err(error) => self.not_delivered(at, &error),
+        }
+    }
+
+    fn not_delivered(&mut self, at: usize, error: &RequestError) {
+        if self.busy.as_ref().is_some_and(|busy| busy.press == Press::Outcome) {
+            self.busy = None;
+        }
+        if refused_for_good(error) {
+            let row = &mut self.outcomes.rows[at];
+            tracing::error!(attempt = %row.kept.record.attempt_id, %error, "an outcome was refused; it stays in the outbox");
+            row.state = State::Refused;
+            row.kept.refused = true;
+            let kept = row.kept.clone();
+            self.do_now(Effect::Write(kept));
+            return;
+        }
+        let row = &mut self.outcomes.rows[at];
+        row.state = State::Waiting;
+        row.waited = true;
+        let say =
+            std::mem::take(&mut row.fresh).then_some(Notice::SavedHere { outcome: row.kept.record.outcome });
+        let unwritten = (!row.on_disk).then(|| row.kept.clone());
+        if let Some(kept) = unwritten {
+            self.do_now(Effect::Write(kept));
+        }
+        if say.is_some() {
+            self.notice = say;
+        }
+        let wait = (RETRY_FROM_MS << self.outcomes.tries.min(6)).min(RETRY_UP_TO_MS);
+        self.outcomes.tries = self.outcomes.tries.saturating_add(1);
+        self.outcomes.retry_at = self.now + wait;
+        match error.code() {
+            Some(ErrorCode::NoStorage) => self.no_storage = true,
+            Some(ErrorCode::SignInAgain) if self.link.is_up() => self.sign_in_again(),
+            _ => {}
+        }
+    }
+
+    pub(super) fn try_outcomes_now(&mut self) {
+        self.outcomes.tries = 0;
+        self.outcomes.retry_at = self.now;
+    }
+
+    pub(super) fn reconcile_outcomes(&mut self) {
+        let up = self.link.is_up();
+        if !up {
+            self.say_saved_here();
+        }
+        let Some(device) = self.device.as_ref().map(|device| device.id) else { return };
+        let in_flight = self.outcomes.rows.iter().any(|row| row.state == State::InFlight);
+        if !up || in_flight || self.now < self.outcomes.retry_at {
+            return;
+        }
+        let next = self
+            .outcomes
+            .rows
+            .iter_mut()
+            .find(|row| row.state == State::Waiting && row.kept.device == device);
+        if let Some(row) = next {
+            row.state = State::InFlight;
+            let record = row.kept.record.clone();
+            self.do_now(Effect::Deliver(record));
+        }
+    }
+
+    fn say_saved_here(&mut self) {
+        let mut said = None;
+        for row in &mut self.outcomes.rows {
+            if row.state == State::Waiting && row.fresh {
+                row.fresh = false;
+                row.waited = true;
+                said = Some(Notice::SavedHere { outcome: row.kept.record.outcome });
+            }
+        }
+        if said.is_some() {
+            self.notice = said;
+            if self.busy.as_ref().is_some_and(|busy| busy.press == Press::Outcome) {
+                self.busy = None;
+            }
+        }
+    }
+
+    /// A later outcome of the same attempt was taken: the refused one is of no use any more.
+    fn forget_refused_for(&mut self, attempt: AttemptId) {
+        let (gone, rest) = std::mem::take(&mut self.outcomes.rows)
+            .into_iter()
+            .partition(|row| row.state == State::Refused && row.kept.record.attempt_id == attempt);
+        self.outcomes.rows = rest;
+        let gone: Vec<Row> = gone;
+        for row in gone {
+            self.do_now(Effect::Forget(row.kept.record.id));
+        }
+    }
+}
+
+/// A 4xx that no waiting mends. 401, 403, 426 and 429 speak of the sign-in, the device, the
+/// version or the haste, not of the outcome.
+fn refused_for_good(error: &RequestError) -> bool {
+    match error {
+        RequestError::Unreachable { .. } | RequestError::Untrusted => false,
+        RequestError::Refused { status, .. } => {
+            (400..500).contains(status) && !matches!(status, 401 | 403 | 408 | 425 | 426 | 429)
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! The view, made of the state.
+
+use protocol::{line::Line as ServersLine, session::Session};
+use softphone::Quality as Measured;
+
+use super::{App, Keyring, line, link};
+use crate::view::{DeskView, Devices, Grade, LineView, Press, Quality, Screen, Trouble, View};
+
+impl App {
+    /// What the screens show now.
+    pub fn view(&self) -> View {
+        View {
+            server_now_ms: self.server_now(),
+            screen: self.screen(),
+            troubles: self.troubles(),
+            notice: self.notice.clone(),
+        }
+    }
+
+    fn screen(&self) -> Screen {
+        if !self.opened {
+            return Screen::Opening;
+        }
+        let Some(device) = &self.device else { return self.join_screen() };
+        if self.joining.busy || self.joining.problem.is_some() {
+            return self.join_screen();
+        }
+        let Some(desk) = &self.desk else {
+            if self.link.trouble.is_none() {
+                return Screen::Opening;
+            }
+            return Screen::Desk(Box::new(DeskView {
+                volunteer: device.volunteer.clone(),
+                campaign: device.campaign.clone(),
+                line: LineView::Down,
+                session: Session::Ended,
+                last_outcome: None,
+                muted: false,
+                marked: None,
+                busy: None,
+                rings: false,
+                waiting_outcomes: self.outcomes.waiting(),
+                quality: self.quality(),
+                devices: self.devices(),
+            }));
+        };
+        Screen::Desk(Box::new(DeskView {
+            volunteer: desk.volunteer.clone(),
+            campaign: desk.campaign.clone(),
+            line: self.line_view(),
+            session: desk.session.clone(),
+            last_outcome: desk.last_outcome.clone(),
+            muted: self.muted,
+            marked: self.marked.map(|(_, outcome)| outcome),
+            busy: if self.hang_up.is_some() {
+                Some(Press::HangUp)
+            } else {
+                self.busy.as_ref().map(|busy| busy.press)
+            },
+            rings: self.line.rings,
+            waiting_outcomes: self.outcomes.waiting(),
+            quality: self.quality(),
+            devices: self.devices(),
+        }))
+    }
+
+    fn join_screen(&self) -> Screen {
+        Screen::Join { busy: self.joining.busy, problem: self.joining.problem.clone() }
+    }
+
+    fn line_view(&self) -> LineView {
+        if !self.calling() {
+            return LineView::Down;
+        }
+        if let Some(since) = self.line.lost_since {
+            return LineView::Lost { since_ms: since + self.link.clock_offset };
+        }
+        let servers = self.desk.as_ref().map(|desk| desk.line);
+        match self.line.at {
+            line::At::Up(_) | line::At::Away(_) if servers != Some(ServersLine::Opening) => LineView::Up,
+            line::At::Up(_) | line::At::Away(_) | line::At::Down | line::At::Asked { .. } => {
+                LineView::Opening
+            }
+        }
+    }
+
+    fn devices(&self) -> Devices {
+        self.line.devices.clone().unwrap_or(Devices { microphone: None, speaker: None })
+    }
+
+    fn quality(&self) -> Quality {
+        let measured = match (self.line.id(), self.line.quality) {
+            (None, _) => return silent(Grade::Down),
+            (Some(_), None) => return silent(Grade::Unknown),
+            (Some(_), Some(measured)) => measured,
+        };
+        let Measured { loss, loss_up, late_drops, jitter_ms, round_trip_ms, .. } = measured;
+        let loss = loss.max(loss_up).max(late_drops);
+        let grade = match (loss, jitter_ms) {
+            (loss, jitter) if loss > 0.05 || jitter > 60.0 => Grade::Poor,
+            (loss, _) if loss >= 0.01 => Grade::SomeLost,
+            _ => Grade::Good,
+        };
+        Quality { grade, loss, jitter_ms, round_trip_ms }
+    }
+
+    /// The worst first.
+    fn troubles(&self) -> Vec<Trouble> {
+        let mut troubles = Vec::new();
+        let in_call = self.in_call();
+        match &self.link.trouble {
+            Some(link::Trouble::Revoked { organiser }) => {
+                troubles.push(Trouble::Revoked { organiser: organiser.clone() });
+            }
+            Some(link::Trouble::UpdateApp) => troubles.push(Trouble::UpdateApp),
+            Some(link::Trouble::UpdateServer) => troubles.push(Trouble::UpdateServer),
+            Some(link::Trouble::Untrusted) => troubles.push(Trouble::Untrusted),
+            Some(link::Trouble::Unreachable) | None => {}
+        }
+        if self.line.untrusted && !troubles.contains(&Trouble::Untrusted) {
+            troubles.push(Trouble::Untrusted);
+        }
+        if let (Some(since), true) = (self.line.lost_since, in_call) {
+            troubles.push(Trouble::LineLost { since_ms: since + self.link.clock_offset, in_call });
+        }
+        if self.link.trouble == Some(link::Trouble::Unreachable) {
+            troubles.push(Trouble::ServerUnreachable { retry_in_s: self.retry_in_s(), in_call });
+        }
+        if let Some(devices) = &self.line.devices {
+            if devices.microphone.is_none() {
+                troubles.push(Trouble::NoMicrophone);
+            }
+            if devices.speaker.is_none() {
+                troubles.push(Trouble::NoSpeaker);
+            }
+        }
+        if self.disk_failed || self.outcomes.only_in_memory() {
+            troubles.push(Trouble::LocalStorage);
+        }
+        for kept in self.outcomes.refused() {
+            troubles.push(Trouble::OutcomeRefused {
+                pressed_at_ms: kept.pressed_at_ms,
+                outcome: kept.record.outcome,
+            });
+        }
+        if self.no_storage {
+            troubles.push(Trouble::ServerStorage);
+        }
+        if self.no_telephone {
+            troubles.push(Trouble::NoTelephone);
+        }
+        if let (Some(since), false, None) = (self.line.lost_since, in_call, &self.link.trouble) {
+            troubles.push(Trouble::LineLost { since_ms: since + self.link.clock_offset, in_call });
+        }
+        if self.too_quiet() {
+            troubles.push(Trouble::TooQuiet);
+        }
+        match &self.keyring {
+            Keyring::Usable => {}
+            Keyring::Locked => troubles.push(Trouble::KeyringLocked),
+            Keyring::Absent(reason) => troubles.push(Trouble::NoKeyring { why: reason.why.clone() }),
+        }
+        troubles
+    }
+
+    fn retry_in_s(&self) -> u32 {
+        match self.link.at {
+            link::At::Waiting { until } => u32::try_from((until - self.now + 999) / 1_000).unwrap_or(0),
+            link::At::Off | link::At::SigningIn | link::At::Opening | link::At::Up => 0,
+        }
+    }
+}
+
+fn silent(grade: Grade) -> Quality {
+    Quality { grade, loss: 0.0, jitter_ms: 0.0, round_trip_ms: None }
+}

@@ -1,0 +1,386 @@
+//! Presses: which fit, what they ask of the server, and what its answer says.
+
+use protocol::{
+    http::{ErrorCode, Settle},
+    ids::AttemptId,
+    join_link::{BadLink, JoinLink},
+    outcome::Outcome,
+    session::{Desk, Session},
+};
+use uuid::Uuid;
+
+use super::{App, Ask, Busy, Effect, HangUp, Joining, Keyring, link};
+use crate::{
+    controller::{Refusal, Request},
+    server::RequestError,
+    view::{JoinProblem, Notice, OutcomePress, Press},
+};
+
+/// A press is shown as under way for at most so long: a request gives up after 10 s.
+const BUSY_MS: i64 = 12_000;
+/// After the answer the session moves at once, or not at all.
+const MOVES_WITHIN_MS: i64 = 2_000;
+const HANG_UP_AGAIN_MS: i64 = 1_000;
+
+impl App {
+    pub(super) fn press(&mut self, request: Request, fresh: Uuid) -> Result<(), Refusal> {
+        let answer = match request {
+            Request::Join { link } => self.press_join(&link),
+            Request::Start => self.press_start(),
+            Request::Call => self.press_call(),
+            Request::HangUp => self.press_hang_up(),
+            Request::Mute { on } => self.press_mute(on),
+            Request::Digits { digits } => self.press_digits(&digits),
+            Request::Outcome { press } => self.press_outcome(press, fresh),
+            Request::Correct { press } => self.press_correct(press, fresh),
+            Request::Settle { how } => self.press_settle(how),
+            Request::Pause => self.press_pause(),
+            Request::Resume => self.press_resume(),
+            Request::Stop => self.press_stop(),
+            Request::RetryNow => self.press_retry(),
+            Request::ChooseDevices { microphone, speaker } => {
+                self.do_now(Effect::ChooseDevices { microphone, speaker });
+                Ok(())
+            }
+            Request::Leave => self.press_leave(),
+            Request::Quit if self.in_call() => {
+                self.notice = Some(Notice::InCall);
+                return Err(Refusal::NotNow);
+            }
+            Request::Quit => Ok(()),
+        };
+        if answer.is_ok() && matches!(self.notice, Some(Notice::InCall)) {
+            self.notice = None;
+        }
+        answer
+    }
+
+    fn press_join(&mut self, link: &str) -> Result<(), Refusal> {
+        let free = self.device.is_none() || self.link.at == link::At::Off || !self.calling();
+        if !self.opened || self.joining.busy || !free {
+            return Err(Refusal::NotNow);
+        }
+        match JoinLink::parse(link) {
+            Ok(link) => {
+                self.joining = Joining { busy: true, problem: None };
+                self.do_now(Effect::Join(link));
+            }
+            Err(bad) => {
+                let problem = match bad {
+                    BadLink::NotALink | BadLink::NotSecure => JoinProblem::NotALink,
+                    BadLink::Part(_) => JoinProblem::Damaged,
+                };
+                self.joining = Joining { busy: false, problem: Some(problem) };
+            }
+        }
+        Ok(())
+    }
+
+    fn press_start(&mut self) -> Result<(), Refusal> {
+        match self.session() {
+            Some(Session::Ended) => self.ask(Press::Start, Ask::Start),
+            _ => Err(Refusal::NotNow),
+        }
+    }
+
+    fn press_call(&mut self) -> Result<(), Refusal> {
+        let lease = match self.session() {
+            Some(Session::Ready { card }) => card.lease_id,
+            _ => return Err(Refusal::NotNow),
+        };
+        if !self.line.is_up() || !self.line.can_talk() {
+            return Err(Refusal::NotNow);
+        }
+        self.ask(Press::Call, Ask::Dial(lease))
+    }
+
+    fn press_hang_up(&mut self) -> Result<(), Refusal> {
+        let dialling = self.busy.as_ref().is_some_and(|busy| busy.press == Press::Call);
+        let attempt = self.attempt_in_call();
+        if self.hang_up.is_some() || (attempt.is_none() && !dialling) {
+            return Err(Refusal::NotNow);
+        }
+        self.notice = None;
+        // From here on nothing is heard of the volunteer, whether the server is there or not.
+        self.hang_up = Some(HangUp { attempt, in_flight: false, retry_at: self.now });
+        Ok(())
+    }
+
+    fn press_mute(&mut self, on: bool) -> Result<(), Refusal> {
+        if !self.in_call() {
+            return Err(Refusal::NotNow);
+        }
+        self.mute(on);
+        Ok(())
+    }
+
+    fn mute(&mut self, on: bool) {
+        if self.muted == on {
+            return;
+        }
+        self.muted = on;
+        if let Some(id) = self.line.id() {
+            self.do_now(Effect::Mute(id, on));
+        }
+    }
+
+    fn press_digits(&mut self, digits: &str) -> Result<(), Refusal> {
+        let keys = !digits.is_empty()
+            && digits.len() <= 32
+            && digits.bytes().all(|key| key.is_ascii_digit() || key == b'*' || key == b'#');
+        match (self.session(), self.line.id()) {
+            (Some(Session::Talking { .. }), Some(id)) if keys => {
+                self.do_now(Effect::Digits(id, digits.to_owned()));
+                Ok(())
+            }
+            _ => Err(Refusal::NotNow),
+        }
+    }
+
+    fn press_outcome(&mut self, press: OutcomePress, fresh: Uuid) -> Result<(), Refusal> {
+        let (attempt, talking, name) = match self.session() {
+            Some(Session::Talking { call, card }) => (call.attempt_id, true, called(card)),
+            Some(Session::WrapUp { call, card }) => (call.attempt_id, false, called(card)),
+            _ => return Err(Refusal::NotNow),
+        };
+        let outcome = press.outcome;
+        self.notice = (outcome == Outcome::DoNotCall).then_some(Notice::DoNotCall { name });
+        self.marked = Some((attempt, outcome));
+        self.record(attempt, press, fresh);
+        if !talking {
+            self.busy = Some(Busy { press: Press::Outcome, until: self.now + BUSY_MS });
+        } else if outcome == Outcome::Machine && self.hang_up.is_none() {
+            // Nobody listens: the same key rings off (ui.md section 3).
+            self.hang_up = Some(HangUp { attempt: Some(attempt), in_flight: false, retry_at: self.now });
+        }
+        Ok(())
+    }
+
+    fn press_correct(&mut self, press: OutcomePress, fresh: Uuid) -> Result<(), Refusal> {
+        let last = self.desk.as_ref().and_then(|desk| desk.last_outcome.clone()).ok_or(Refusal::NotNow)?;
+        self.notice = (press.outcome == Outcome::DoNotCall).then_some(Notice::DoNotCall { name: last.name });
+        self.record(last.attempt_id, press, fresh);
+        Ok(())
+    }
+
+    fn press_settle(&mut self, how: Settle) -> Result<(), Refusal> {
+        let (lease, name) = match self.session() {
+            Some(Session::Ready { card }) => (card.lease_id, called(card)),
+            _ => return Err(Refusal::NotNow),
+        };
+        self.ask(Press::Settle, Ask::Settle(lease, how))?;
+        if how == Settle::DoNotCall {
+            self.notice = Some(Notice::DoNotCall { name });
+        }
+        Ok(())
+    }
+
+    fn press_pause(&mut self) -> Result<(), Refusal> {
+        match self.session() {
+            Some(Session::Ready { .. } | Session::Waiting { .. } | Session::WrapUp { .. }) => {
+                self.ask(Press::Pause, Ask::Pause)
+            }
+            _ => Err(Refusal::NotNow),
+        }
+    }
+
+    fn press_resume(&mut self) -> Result<(), Refusal> {
+        match self.session() {
+            Some(Session::Paused { pause }) if pause.by.is_none() => self.ask(Press::Resume, Ask::Resume),
+            _ => Err(Refusal::NotNow),
+        }
+    }
+
+    fn press_stop(&mut self) -> Result<(), Refusal> {
+        if !self.calling() || self.in_call() {
+            return Err(Refusal::NotNow);
+        }
+        self.ask(Press::Stop, Ask::Stop)
+    }
+
+    fn press_retry(&mut self) -> Result<(), Refusal> {
+        if self.device.is_some() && !self.joining.busy {
+            self.joining = Joining::default();
+        }
+        if self.device.is_none() && self.opened && !self.joining.busy {
+            self.do_now(Effect::Open);
+        } else if self.keyring != Keyring::Usable {
+            self.do_now(Effect::KeepSecrets);
+        }
+        self.reconnect_now();
+        self.line.retry_at = self.now;
+        self.try_outcomes_now();
+        if self.line.running {
+            self.do_now(Effect::RetryPhone);
+        }
+        Ok(())
+    }
+
+    fn press_leave(&mut self) -> Result<(), Refusal> {
+        if self.calling() && self.link.at != link::At::Off {
+            return Err(Refusal::NotNow);
+        }
+        self.do_now(Effect::StopListening);
+        self.do_now(Effect::StopPhone);
+        self.do_now(Effect::Leave);
+        let mut left = Self::new(self.now);
+        left.opened = true;
+        left.disk_failed = self.disk_failed;
+        left.effects = std::mem::take(&mut self.effects);
+        *self = left;
+        Ok(())
+    }
+
+    /// One press at a time, and only while the server is there to answer it.
+    fn ask(&mut self, press: Press, ask: Ask) -> Result<(), Refusal> {
+        if self.busy.is_some() || !self.link.is_up() {
+            return Err(Refusal::NotNow);
+        }
+        self.notice = None;
+        self.busy = Some(Busy { press, until: self.now + BUSY_MS });
+        self.do_now(Effect::Ask(ask));
+        Ok(())
+    }
+
+    pub(super) fn answered(&mut self, ask: Ask, result: Result<Option<AttemptId>, RequestError>) {
+        if let Ask::HangUp(_) = ask {
+            self.hang_up_answered(&result);
+            return;
+        }
+        match result {
+            Ok(attempt) => {
+                self.no_telephone = false;
+                self.no_storage = false;
+                if let Some(busy) = &mut self.busy {
+                    busy.until = self.now + MOVES_WITHIN_MS;
+                }
+                if let (Ask::Dial(_), Some(hang_up)) = (ask, &mut self.hang_up) {
+                    hang_up.attempt = hang_up.attempt.or(attempt);
+                }
+            }
+            Err(error) => {
+                self.busy = None;
+                if let (Ask::Dial(_), None) = (ask, self.attempt_in_call()) {
+                    self.hang_up = None;
+                }
+                self.not_done(&error);
+            }
+        }
+    }
+
+    fn not_done(&mut self, error: &RequestError) {
+        if matches!(self.notice, Some(Notice::DoNotCall { .. })) {
+            self.notice = None;
+        }
+        let RequestError::Refused { error: reason, .. } = error else {
+            // The socket may not know yet; asking is how it finds out.
+            if self.link.is_up() {
+                self.do_now(Effect::StopListening);
+                self.lost(error);
+            }
+            return;
+        };
+        let message = reason.message.clone();
+        match reason.code {
+            ErrorCode::RefusedByRule => self.notice = Some(Notice::RefusedByRule { message }),
+            ErrorCode::LeaseLost => self.notice = Some(Notice::LeaseLost),
+            ErrorCode::NoTelephone => self.no_telephone = true,
+            ErrorCode::NoStorage => self.no_storage = true,
+            ErrorCode::SignInAgain => self.sign_in_again(),
+            ErrorCode::DeviceRevoked | ErrorCode::UpdateApp | ErrorCode::UpdateServer => self.lost(error),
+            ErrorCode::Invalid
+            | ErrorCode::UnknownLink
+            | ErrorCode::LinkSpent
+            | ErrorCode::LinkExpired
+            | ErrorCode::NotFound
+            | ErrorCode::WrongState
+            | ErrorCode::TooLarge
+            | ErrorCode::TooMany
+            | ErrorCode::Internal => self.notice = Some(Notice::Refused { message }),
+        }
+    }
+
+    fn hang_up_answered(&mut self, result: &Result<Option<AttemptId>, RequestError>) {
+        let Some(hang_up) = &mut self.hang_up else { return };
+        hang_up.in_flight = false;
+        hang_up.retry_at = self.now + HANG_UP_AGAIN_MS;
+        let Err(error) = result else { return };
+        if matches!(error.code(), Some(ErrorCode::NotFound | ErrorCode::WrongState)) {
+            // Already over: the session says so, or will.
+            self.hang_up = None;
+        } else if error.code() == Some(ErrorCode::SignInAgain) {
+            self.sign_in_again();
+        }
+    }
+
+    /// A hang-up stays wanted until the call is over, also over a loss of the server.
+    pub(super) fn reconcile_hang_up(&mut self) {
+        let current = self.attempt_in_call();
+        let dialling = self.busy.as_ref().is_some_and(|busy| busy.press == Press::Call);
+        let up = self.link.is_up();
+        let known = self.desk.is_some();
+        let Some(hang_up) = &mut self.hang_up else { return };
+        if hang_up.attempt.is_none() {
+            hang_up.attempt = current;
+        }
+        let over = match hang_up.attempt {
+            None => !dialling,
+            Some(attempt) => known && current != Some(attempt) && !dialling,
+        };
+        if over {
+            self.hang_up = None;
+            return;
+        }
+        if let (Some(attempt), true, false) = (hang_up.attempt, up, hang_up.in_flight)
+            && self.now >= hang_up.retry_at
+        {
+            hang_up.in_flight = true;
+            self.do_now(Effect::Ask(Ask::HangUp(attempt)));
+        }
+    }
+
+    /// The server's word on where we are.
+    pub(super) fn desk_is(&mut self, desk: Desk) {
+        let before = self.desk.replace(desk);
+        let now = self.desk.as_ref();
+        if before.as_ref().map(|desk| &desk.session) == now.map(|desk| &desk.session) {
+            return;
+        }
+        let was = before.as_ref().and_then(|desk| attempt(&desk.session));
+        let is = now.and_then(|desk| attempt(&desk.session));
+        let was_talking = matches!(before.map(|desk| desk.session), Some(Session::Talking { .. }));
+        let keeps_press = self.busy.as_ref().is_some_and(|busy| busy.press == Press::Outcome) && was == is;
+        if !keeps_press {
+            self.busy = None;
+        }
+        if was != is {
+            self.marked =
+                is.and_then(|attempt| self.outcomes.pressed(attempt).map(|outcome| (attempt, outcome)));
+            if !matches!(
+                self.notice,
+                Some(Notice::DoNotCall { .. } | Notice::RefusedByRule { .. } | Notice::LeaseLost)
+            ) {
+                self.notice = None;
+            }
+        }
+        if !self.in_call() {
+            // The next callee must hear the volunteer.
+            self.mute(false);
+        } else if !was_talking && matches!(self.session(), Some(Session::Talking { .. })) {
+            self.listen_for_the_volunteer();
+        }
+    }
+}
+
+fn attempt(session: &Session) -> Option<AttemptId> {
+    match session {
+        Session::Dialling { call, .. } | Session::Talking { call, .. } | Session::WrapUp { call, .. } => {
+            Some(call.attempt_id)
+        }
+        Session::Ended | Session::Waiting { .. } | Session::Ready { .. } | Session::Paused { .. } => None,
+    }
+}
+
+fn called(card: &protocol::contact::Card) -> String {
+    if card.form_of_address.is_empty() { card.name.clone() } else { card.form_of_address.clone() }
+}
