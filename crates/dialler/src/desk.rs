@@ -85,6 +85,11 @@ impl Desk {
         }
     }
 
+    /// Something around this desk changed.
+    pub fn look(&mut self, scene: &mut Scene<'_>) {
+        self.session(SessionInput::Look, scene);
+    }
+
     pub fn session(&mut self, input: SessionInput, scene: &mut Scene<'_>) {
         let (session, closed) = std::mem::take(&mut self.session).handle(input, scene);
         self.session = session;

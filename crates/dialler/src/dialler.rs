@@ -112,7 +112,7 @@ impl Dialler {
                 if !matches!(self.telephone, Telephone::Gone { .. }) {
                     self.telephone = Telephone::Gone { since: now, given_up: false };
                 }
-                self.each(now, |desk, scene| desk.session(SessionInput::Look, scene));
+                self.each(now, Desk::look);
             }
             Input::TelephoneBack { calls, lines } => self.telephone_back(&calls, lines, now),
             Input::Adopted(adopted) => self.adopt(*adopted, now),
@@ -464,7 +464,7 @@ impl Dialler {
                 .map(|(device, _)| *device)
                 .collect();
             for device in waiting {
-                self.at(device, now, "look", |desk, scene| desk.session(SessionInput::Look, scene));
+                self.at(device, now, "look", Desk::look);
             }
         }
     }

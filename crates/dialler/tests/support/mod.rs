@@ -1,0 +1,451 @@
+//! A server made of lists: it carries out what the dialler asks for, checks on the way that
+//! nobody is rung twice, and keeps what was said.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use dialler::{
+    Answer, Ask, CallFacts, CampaignRules, ContactFacts, ContactNext, Dialler, DoNotCall, Input, Lease,
+    LineFacts, LineId, LineToken, Output, Released, SaveRefused, StoredAttempt, Ticket, View, Write,
+    hours::{Hours, Region, zone},
+};
+use protocol::{
+    contact::Card,
+    http::{ApiError, RecordOutcome},
+    ids::{AttemptId, CampaignId, ContactId, DeviceId, LeaseId, OutcomeId},
+    number::Number,
+    outcome::{Outcome, RingAgain},
+    session::Session,
+};
+use uuid::Uuid;
+
+pub const SECOND: i64 = 1_000;
+pub const MINUTE: i64 = 60 * SECOND;
+pub const HOUR: i64 = 60 * MINUTE;
+
+/// Monday 23 November 2026, 12:00 in London.
+pub const NOON: i64 = 1_795_435_200_000;
+
+macro_rules! numbered {
+    ($($name:ident -> $id:ident, $kind:expr);+ $(;)?) => {$(
+        pub fn $name(n: u32) -> $id {
+            $id::new(Uuid::from_u128(($kind as u128) << 64 | u128::from(n)))
+        }
+    )+};
+}
+numbered! {
+    attempt_id -> AttemptId, 1;
+    campaign_id -> CampaignId, 2;
+    contact_id -> ContactId, 3;
+    device_id -> DeviceId, 4;
+    lease_id -> LeaseId, 5;
+    outcome_id -> OutcomeId, 6;
+}
+
+pub fn number(n: u32) -> Number {
+    Number::from_e164(&format!("+447700900{n:03}")).unwrap()
+}
+
+/// A campaign towards a simulated trunk, as the defaults of the United Kingdom have it.
+pub fn campaign() -> CampaignRules {
+    CampaignRules {
+        id: campaign_id(0),
+        zone: zone("Europe/London").unwrap(),
+        region: Region::EnglandAndWales,
+        hours: Hours::Rules,
+        spacing_ms: 2 * HOUR,
+        attempts_allowed: 3,
+        ring_timeout_ms: 25 * SECOND,
+        caller_id: Number::from_e164("+442079460000").unwrap(),
+        pause: None,
+    }
+}
+
+/// A row of the list.
+#[derive(Debug, Clone)]
+pub struct Row {
+    pub facts: ContactFacts,
+    pub due_at: i64,
+    pub leased: Option<(LeaseId, DeviceId)>,
+    pub last: Option<Outcome>,
+}
+
+/// A row of the attempts.
+#[derive(Debug, Clone)]
+pub struct AttemptRow {
+    pub contact: ContactId,
+    pub device: DeviceId,
+    pub lease: LeaseId,
+    pub state: &'static str,
+    pub outcome: Option<Outcome>,
+    pub outcome_id: Option<OutcomeId>,
+    pub dialled_at: i64,
+    pub ended_at: Option<i64>,
+    /// How often it was closed by other than a correction.
+    pub closed: u32,
+}
+
+#[derive(Default)]
+pub struct World {
+    pub dialler: Dialler,
+    pub now: i64,
+    pub rows: Vec<Row>,
+    pub attempts: BTreeMap<AttemptId, AttemptRow>,
+    /// What the store and Asterisk have to say, not yet delivered.
+    pub news: VecDeque<Input>,
+    /// Every output, in order.
+    pub said: Vec<Output>,
+    pub answers: BTreeMap<Ticket, Result<Answer, ApiError>>,
+    pub created: BTreeSet<AttemptId>,
+    pub unexpected: Vec<(&'static str, &'static str)>,
+    pub disk_is_full: bool,
+    tickets: u64,
+    leases: u32,
+    presses: u32,
+    lines: u32,
+}
+
+impl World {
+    pub fn new(rules: CampaignRules, contacts: u32) -> Self {
+        let mut world = World { now: NOON, ..World::default() };
+        for n in 0..contacts {
+            let facts = ContactFacts {
+                contact: contact_id(n),
+                campaign: rules.id,
+                number: number(n),
+                zone: None,
+                from_import: true,
+                do_not_call: false,
+                open: true,
+                attempts: 0,
+                dialled: Vec::new(),
+            };
+            world.rows.push(Row { facts, due_at: 0, leased: None, last: None });
+        }
+        world.feed(Input::Campaign(rules));
+        world.feed(Input::TelephoneBack { calls: Vec::new(), lines: Vec::new() });
+        world
+    }
+
+    /// One input, then all news that come of it.
+    pub fn feed(&mut self, input: Input) {
+        self.give(input);
+        while let Some(news) = self.news.pop_front() {
+            self.give(news);
+        }
+    }
+
+    /// One input, and its outputs carried out; what comes of them waits in `news`.
+    pub fn give(&mut self, input: Input) {
+        self.dialler.handle(input, self.now);
+        while let Some(output) = self.dialler.poll_output() {
+            self.carry_out(&output);
+            self.said.push(output);
+        }
+    }
+
+    /// Time passes; the dialler is woken when it wants to be, and the app pings every 30 s.
+    pub fn pass(&mut self, ms: i64, pings: &[DeviceId]) {
+        let until = self.now + ms;
+        let mut ping_at = self.now + 30 * SECOND;
+        loop {
+            let wake = self.dialler.next_wake().unwrap_or(i64::MAX).max(self.now);
+            let next = wake.min(if pings.is_empty() { i64::MAX } else { ping_at });
+            if next > until {
+                break;
+            }
+            self.now = next;
+            if next == ping_at && !pings.is_empty() {
+                ping_at += 30 * SECOND;
+                for device in pings {
+                    self.feed(Input::Ping { device: *device });
+                }
+            }
+            self.feed(Input::Tick);
+            let again = self.dialler.next_wake();
+            assert!(again.is_none_or(|again| again > self.now), "it would wake at once for ever");
+        }
+        self.now = until;
+    }
+
+    pub fn ask(&mut self, device: DeviceId, ask: Ask) -> Option<Result<Answer, ApiError>> {
+        let ticket = self.ticket();
+        self.feed(Input::Ask { ticket, device, ask });
+        self.answers.get(&ticket).cloned()
+    }
+
+    pub fn ticket(&mut self) -> Ticket {
+        self.tickets += 1;
+        Ticket(self.tickets)
+    }
+
+    /// Start, and the line is up.
+    pub fn start(&mut self, device: DeviceId) {
+        let campaign = campaign_id(0);
+        assert_eq!(self.ask(device, Ask::Start { campaign }), Some(Ok(Answer::Done)));
+        self.open_line(device);
+    }
+
+    pub fn open_line(&mut self, device: DeviceId) -> LineId {
+        let ask = self.new_line();
+        let Ask::OpenLine { line, .. } = &ask else { unreachable!() };
+        let line = line.clone();
+        assert_eq!(self.ask(device, ask), Some(Ok(Answer::Done)));
+        self.feed(Input::LineUp { device, line: line.clone() });
+        line
+    }
+
+    pub fn new_line(&mut self) -> Ask {
+        self.lines += 1;
+        let line = LineId(format!("line-{}", self.lines));
+        Ask::OpenLine { line, token: LineToken(format!("token {}", self.lines)) }
+    }
+
+    pub fn view(&self, device: DeviceId) -> View {
+        self.dialler.view(device)
+    }
+
+    pub fn card(&self, device: DeviceId) -> Card {
+        match self.view(device).session {
+            Session::Ready { card } => card,
+            other => panic!("no card: {other:?}"),
+        }
+    }
+
+    pub fn facts(&self, lease: LeaseId) -> Option<ContactFacts> {
+        let row = self.rows.iter().find(|row| row.leased.is_some_and(|(held, _)| held == lease))?;
+        Some(row.facts.clone())
+    }
+
+    pub fn dial_ask(&mut self, lease: LeaseId) -> Ask {
+        let attempt = attempt_id(1_000 + self.said.len() as u32);
+        Ask::Dial { lease, attempt, facts: self.facts(lease) }
+    }
+
+    /// Presses Call; the channel is created, bridged and dialled.
+    pub fn dial(&mut self, device: DeviceId) -> AttemptId {
+        let lease = self.card(device).lease_id;
+        let ask = self.dial_ask(lease);
+        let answer = self.ask(device, ask);
+        let Some(Ok(Answer::Dialled(attempt))) = answer else { panic!("not dialled: {answer:?}") };
+        self.feed(Input::CalleeCreated { attempt });
+        self.feed(Input::CalleeInBridge { attempt });
+        attempt
+    }
+
+    pub fn answer(&mut self, attempt: AttemptId) {
+        self.feed(Input::CalleeRinging { attempt });
+        self.now += 5 * SECOND;
+        self.feed(Input::CalleeUp { attempt });
+    }
+
+    pub fn record(&mut self, attempt: AttemptId, outcome: Outcome) -> RecordOutcome {
+        self.presses += 1;
+        let again = (outcome == Outcome::Callback).then_some(RingAgain::InAnHour);
+        RecordOutcome { id: outcome_id(self.presses), attempt_id: attempt, outcome, note: None, again }
+    }
+
+    pub fn press(
+        &mut self,
+        device: DeviceId,
+        attempt: AttemptId,
+        outcome: Outcome,
+    ) -> Option<Result<Answer, ApiError>> {
+        let record = self.record(attempt, outcome);
+        let stored = self.stored(attempt);
+        self.ask(device, Ask::Record { record, stored })
+    }
+
+    pub fn stored(&self, attempt: AttemptId) -> Option<Box<StoredAttempt>> {
+        let row = self.attempts.get(&attempt)?;
+        let contact = self.row(row.contact).facts.clone();
+        let latest = self
+            .attempts
+            .values()
+            .all(|other| other.contact != row.contact || other.dialled_at <= row.dialled_at);
+        Some(Box::new(StoredAttempt {
+            attempt,
+            lease: row.lease,
+            contact,
+            name: "Margaret Hollis".to_owned(),
+            ended_at: row.ended_at.unwrap_or(row.dialled_at),
+            outcome: row.outcome,
+            outcome_id: row.outcome_id,
+            latest,
+        }))
+    }
+
+    pub fn row(&self, contact: ContactId) -> &Row {
+        self.rows.iter().find(|row| row.facts.contact == contact).unwrap()
+    }
+
+    pub fn outcome(&self, attempt: AttemptId) -> (Option<Outcome>, &'static str) {
+        let row = &self.attempts[&attempt];
+        (row.outcome, row.state)
+    }
+
+    /// The outputs since the mark.
+    pub fn since(&self, mark: usize) -> &[Output] {
+        &self.said[mark..]
+    }
+
+    /// The server stops and starts again with what the store has. Asterisk goes on.
+    pub fn restart(&mut self, rules: CampaignRules) {
+        self.dialler = Dialler::new();
+        self.news.clear();
+        self.give(Input::Campaign(rules));
+    }
+
+    pub fn back(&mut self, calls: Vec<CallFacts>, lines: Vec<LineFacts>) {
+        self.feed(Input::TelephoneBack { calls, lines });
+    }
+
+    fn carry_out(&mut self, output: &Output) {
+        match output {
+            Output::Answer { ticket, answer } => {
+                let first = self.answers.insert(*ticket, answer.clone());
+                assert!(first.is_none(), "two answers for {ticket:?}");
+            }
+            Output::WantLease { device, .. } => {
+                let news = self.claim(*device);
+                self.news.push_back(news);
+            }
+            Output::Save { save, write } => {
+                let news = match self.write(write) {
+                    Ok(()) => Input::Saved { save: *save },
+                    Err(why) => Input::SaveFailed { save: *save, why },
+                };
+                self.news.push_back(news);
+            }
+            Output::CreateChannel { attempt, .. } => {
+                assert!(self.attempts.contains_key(attempt), "created before it was committed");
+                assert!(self.created.insert(*attempt), "created twice");
+            }
+            Output::Unexpected { state, input } => self.unexpected.push((state, input)),
+            Output::MakeLine { .. }
+            | Output::DropLine { .. }
+            | Output::JoinBridge { .. }
+            | Output::DialChannel { .. }
+            | Output::HangUp { .. }
+            | Output::Announce { .. }
+            | Output::StopAnnouncement { .. }
+            | Output::Tell { .. }
+            | Output::TrunkFault { .. } => {}
+        }
+    }
+
+    fn claim(&mut self, device: DeviceId) -> Input {
+        if self.disk_is_full {
+            return Input::LeaseFailed { device };
+        }
+        let now = self.now;
+        self.leases += 1;
+        let lease = lease_id(self.leases);
+        assert!(
+            self.rows.iter().all(|row| row.leased.is_none_or(|(_, holder)| holder != device)),
+            "a second contact for one desk"
+        );
+        let due =
+            self.rows.iter_mut().filter(|row| row.facts.open && row.due_at <= now && row.leased.is_none());
+        let Some(row) = due.min_by_key(|row| row.due_at) else {
+            let open = self.rows.iter().filter(|row| row.facts.open);
+            let next_at = open.clone().map(|row| row.due_at).min();
+            return Input::NobodyDue { device, again: open.count() as u32, next_at };
+        };
+        row.leased = Some((lease, device));
+        let card = Card {
+            lease_id: lease,
+            name: "Margaret Hollis".to_owned(),
+            form_of_address: "Mrs Hollis".to_owned(),
+            flag: None,
+            facts: Vec::new(),
+            number: row.facts.number.masked(),
+            attempt: row.facts.attempts + 1,
+            attempts_allowed: 3,
+            script: Vec::new(),
+        };
+        let contact = row.facts.clone();
+        Input::Leased {
+            device,
+            lease: Box::new(Lease { id: lease, contact, card, expires_at: now + 90 * SECOND }),
+        }
+    }
+
+    fn write(&mut self, write: &Write) -> Result<(), SaveRefused> {
+        if self.disk_is_full {
+            return Err(SaveRefused::NoStorage);
+        }
+        match write {
+            Write::Attempt(new) => {
+                let row = self.rows.iter_mut().find(|row| row.facts.contact == new.contact).unwrap();
+                if row.leased != Some((new.lease, new.device)) {
+                    return Err(SaveRefused::LeaseLost);
+                }
+                row.facts.attempts += 1;
+                row.facts.dialled.push(new.dialled_at);
+                let attempt = AttemptRow {
+                    contact: new.contact,
+                    device: new.device,
+                    lease: new.lease,
+                    state: "dialling",
+                    outcome: None,
+                    outcome_id: None,
+                    dialled_at: new.dialled_at,
+                    ended_at: None,
+                    closed: 0,
+                };
+                assert!(self.attempts.insert(new.attempt, attempt).is_none(), "an attempt twice");
+            }
+            Write::Progress(progress) => {
+                let row = self.attempts.get_mut(&progress.attempt).unwrap();
+                assert_ne!(row.state, "closed", "progress of a closed attempt");
+                row.state = progress.state;
+                row.ended_at = progress.ended_at;
+            }
+            Write::Keep(keep) => {
+                let row = self.attempts.get_mut(&keep.attempt).unwrap();
+                (row.outcome, row.outcome_id) = (Some(keep.outcome), Some(keep.id));
+            }
+            Write::Close(close) => {
+                let row = self.attempts.get_mut(&close.attempt).unwrap();
+                if close.call.is_some() {
+                    row.closed += 1;
+                }
+                row.state = "closed";
+                row.ended_at = row.ended_at.or(Some(close.at));
+                (row.outcome, row.outcome_id) = (Some(close.outcome), close.id.or(row.outcome_id));
+                let contact = self.rows.iter_mut().find(|row| row.facts.contact == close.contact_id).unwrap();
+                if contact.leased.is_some_and(|(lease, _)| lease == close.lease) {
+                    contact.leased = None;
+                }
+                match close.contact {
+                    Some(ContactNext::Due(at)) => (contact.facts.open, contact.due_at) = (true, at),
+                    Some(ContactNext::Done) => contact.facts.open = false,
+                    None => {}
+                }
+                match close.do_not_call {
+                    DoNotCall::Add => contact.facts.do_not_call = true,
+                    DoNotCall::TakeBack => contact.facts.do_not_call = false,
+                    DoNotCall::Leave => {}
+                }
+                contact.last = Some(close.outcome);
+            }
+            Write::Release(release) => {
+                let row = self.rows.iter_mut().find(|row| row.facts.contact == release.contact).unwrap();
+                if row.leased.is_some_and(|(lease, _)| lease == release.lease) {
+                    row.leased = None;
+                }
+                match release.how {
+                    Released::Expired | Released::GivenBack => {}
+                    Released::Skipped { .. } => row.due_at += 1,
+                    Released::Later { due_at } | Released::Refused { due_at: Some(due_at) } => {
+                        row.due_at = due_at
+                    }
+                    Released::DoNotCall => (row.facts.open, row.facts.do_not_call) = (false, true),
+                    Released::Refused { due_at: None } => row.facts.open = false,
+                }
+            }
+            Write::Renew { .. } => {}
+        }
+        Ok(())
+    }
+}
