@@ -1,1 +1,99 @@
-//! health.
+//! Whether the server can do its work: its database and its Asterisk.
+
+use std::sync::{Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    app::App,
+    dialling::{Telephone, TrunkState},
+    store::StoreError,
+};
+
+/// How the server is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// The server's version.
+    pub version: String,
+    /// Whether it can write.
+    pub database: Database,
+    /// Whether calls can be made.
+    pub asterisk: Asterisk,
+}
+
+/// Whether the database can be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Database {
+    /// A row was written just now.
+    Ready,
+    /// The disk is full or read-only; nothing is half written.
+    NoStorage,
+    /// A fault of ours; the log says which.
+    Fault,
+}
+
+/// Whether calls can be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Asterisk {
+    /// Asterisk answers, and the provider answers it.
+    Ready,
+    /// Asterisk does not answer, and is tried again and again.
+    Waiting,
+    /// Asterisk answers; the trunk to the provider is not there.
+    NoTrunk,
+}
+
+impl Health {
+    /// Nothing is missing.
+    pub fn is_well(&self) -> bool {
+        self.database == Database::Ready && self.asterisk == Asterisk::Ready
+    }
+}
+
+/// The last look, so that many who ask cause little work.
+#[derive(Debug, Default)]
+pub struct LastLook(Mutex<Option<(i64, Health)>>);
+
+const LOOK_EVERY_MS: i64 = 1_000;
+
+/// Looks at the database and at Asterisk.
+pub async fn look(app: &App) -> Health {
+    let now_ms = app.clock.now_ms();
+    let last = app.last_look.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    if let Some((at, health)) = &last
+        && (*at..*at + LOOK_EVERY_MS).contains(&now_ms)
+    {
+        return health.clone();
+    }
+    let (database, telephone) = tokio::join!(probe(app, now_ms), app.dialling.telephone());
+    let health = Health {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        database,
+        asterisk: match telephone {
+            Telephone { asterisk: None, .. } => Asterisk::Waiting,
+            Telephone { trunk: TrunkState::Online | TrunkState::NotAsked, .. } => Asterisk::Ready,
+            Telephone { trunk: TrunkState::Offline | TrunkState::Unknown, .. } => Asterisk::NoTrunk,
+        },
+    };
+    if last.is_none_or(|(_, before)| before != health) {
+        tracing::info!(database = ?health.database, asterisk = ?health.asterisk, "how the server is");
+    }
+    *app.last_look.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((now_ms, health.clone()));
+    health
+}
+
+async fn probe(app: &App, now_ms: i64) -> Database {
+    match app.store.probe(now_ms).await {
+        Ok(()) => Database::Ready,
+        Err(StoreError::NoStorage(_)) => {
+            app.metrics.writes_refused.inc();
+            Database::NoStorage
+        }
+        Err(error @ (StoreError::Conflict(_) | StoreError::Fault(_) | StoreError::Open(_))) => {
+            tracing::error!(%error, "the database does not answer");
+            Database::Fault
+        }
+    }
+}

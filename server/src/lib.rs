@@ -3,6 +3,7 @@
 
 pub mod app;
 pub mod ari;
+pub mod campaign_form;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -15,6 +16,7 @@ pub mod live;
 pub mod logs;
 pub mod lookup;
 pub mod metrics;
+pub mod number;
 pub mod provisioning;
 pub mod script;
 pub mod secret;

@@ -54,7 +54,8 @@ mod tests {
         let token = secret::random::<32>();
         let good = headers(format!("Bearer {token}").as_bytes()).expect("header");
         assert_eq!(bearer(&good), Some(token.as_str()));
-        for bad in [format!("Basic {token}"), "Bearer".into(), format!("Bearer {token}A"), "Bearer  ".into()] {
+        for bad in [format!("Basic {token}"), "Bearer".into(), format!("Bearer {token}A"), "Bearer  ".into()]
+        {
             assert_eq!(bearer(&headers(bad.as_bytes()).expect("header")), None, "{bad}");
         }
     }

@@ -23,7 +23,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
             if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
                 refuse(ErrorCode::TooLarge, "The request is larger than 64 KiB; a fault of the app")
             } else {
-                refuse(ErrorCode::Invalid, format!("The request makes no sense; a fault of the app: {rejection}"))
+                refuse(
+                    ErrorCode::Invalid,
+                    format!("The request makes no sense; a fault of the app: {rejection}"),
+                )
             }
         })
     }

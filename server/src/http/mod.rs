@@ -3,18 +3,22 @@
 pub mod auth;
 pub mod body;
 pub mod calls;
+pub mod challenges;
 pub mod error;
 pub mod health;
 pub mod join;
 pub mod lease;
+pub mod limits;
 pub mod line;
 pub mod live;
 pub mod outcome;
 pub mod session;
 pub mod sign_in;
 pub mod sip;
+mod version;
 
-use axum::Router;
+use axum::{Router, extract::DefaultBodyLimit, middleware};
+use protocol::http::ErrorCode;
 
 use crate::app::Shared;
 
@@ -30,7 +34,6 @@ pub fn router(app: Shared) -> Router {
     Router::new()
         .merge(join::routes())
         .merge(sign_in::routes())
-        .merge(health::routes())
         .merge(session::routes())
         .merge(line::routes())
         .merge(calls::routes())
@@ -38,6 +41,13 @@ pub fn router(app: Shared) -> Router {
         .merge(outcome::routes())
         .merge(live::routes())
         .merge(sip::routes())
-        .layer(axum::extract::DefaultBodyLimit::max(LARGEST_BODY))
+        .layer(middleware::from_fn(version::check))
+        .merge(health::routes())
+        .fallback(nothing_here)
+        .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .with_state(app)
+}
+
+async fn nothing_here() -> Refusal {
+    refuse(ErrorCode::NotFound, "There is nothing here. Volunteers open their link in the Ringround app")
 }

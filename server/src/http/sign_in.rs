@@ -1,10 +1,109 @@
-//! Routes of sign-in.
+//! `POST /api/sign-in/challenge`, `/api/sign-in`, `/api/sign-out`: a signed challenge becomes a
+//! bearer token and a SIP account, both for 12 hours.
 
-use axum::Router;
+use std::net::SocketAddr;
 
-use crate::app::Shared;
+use axum::{
+    Json, Router,
+    extract::{ConnectInfo, State},
+    routing::post,
+};
+use ed25519_dalek::{Signature, VerifyingKey};
+use protocol::http::{AskChallenge, Challenge, ErrorCode, SIGN_IN_CONTEXT, SignIn, SignedIn};
+use serde_json::{Value, json};
+
+use super::{Body, Refusal, SignedInDevice, refuse};
+use crate::{app::Shared, provisioning, secret, store::devices::DeviceRow};
+
+const LIFE_MS: i64 = 12 * 60 * 60 * 1_000;
 
 /// The routes.
 pub fn routes() -> Router<Shared> {
     Router::new()
+        .route("/api/sign-in/challenge", post(challenge))
+        .route("/api/sign-in", post(sign_in))
+        .route("/api/sign-out", post(sign_out))
+}
+
+/// The same answer for a device that is not known here, which then cannot sign in.
+async fn challenge(
+    State(app): State<Shared>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Body(ask): Body<AskChallenge>,
+) -> Result<Json<Challenge>, Refusal> {
+    let now_ms = app.clock.now_ms();
+    app.failures.check(peer.ip(), now_ms)?;
+    let challenge = secret::random::<32>();
+    if app.store.device(ask.device_id).await?.is_some() {
+        app.challenges.keep(ask.device_id, challenge.clone(), now_ms);
+    }
+    Ok(Json(Challenge { challenge }))
+}
+
+async fn sign_in(
+    State(app): State<Shared>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Body(answer): Body<SignIn>,
+) -> Result<Json<SignedIn>, Refusal> {
+    let now_ms = app.clock.now_ms();
+    app.failures.check(peer.ip(), now_ms).inspect_err(|_| {
+        app.metrics.requests_limited.inc();
+    })?;
+    let refused = |refusal: Refusal| {
+        app.failures.count(peer.ip(), now_ms);
+        app.metrics.sign_ins_refused.inc();
+        tracing::info!(device = %answer.device_id, code = ?refusal.0.code, "a device could not sign in");
+        refusal
+    };
+    let Some(device) = app.store.device(answer.device_id).await? else {
+        return Err(refused(refuse(
+            ErrorCode::NotFound,
+            "This server does not know this device. Ask the organiser for a new link",
+        )));
+    };
+    let given = app.challenges.take(device.id, &answer.challenge, now_ms);
+    if !given || !signed(&device, &answer) {
+        return Err(refused(refuse(
+            ErrorCode::SignInAgain,
+            "The sign-in failed; the app tries again by itself",
+        )));
+    }
+    let person = app.store.person(device.person_id).await?;
+    if device.revoked_at.is_some() || person.is_none_or(|person| person.revoked_at.is_some()) {
+        return Err(refused(refuse(
+            ErrorCode::DeviceRevoked,
+            "This device was switched off by an organiser",
+        )));
+    }
+    // A token that cannot be kept must not leave an account with a password nobody knows.
+    app.store.probe(now_ms).await?;
+    let account = provisioning::account_for(&app.ari, device.id).await?;
+    let token = secret::random::<32>();
+    let expires_at_ms = now_ms + LIFE_MS;
+    app.store.sign_in(&secret::hash(&token), device.id, now_ms, expires_at_ms).await?;
+    tracing::info!(device = %device.id, "a device signed in");
+    Ok(Json(SignedIn {
+        token,
+        expires_at_ms,
+        sip_password: account.password.to_string(),
+        sip_domain: account.domain,
+    }))
+}
+
+fn signed(device: &DeviceRow, answer: &SignIn) -> bool {
+    let (Some(challenge), Some(signature)) =
+        (secret::decode::<32>(&answer.challenge), secret::decode::<64>(&answer.signature))
+    else {
+        return false;
+    };
+    let Ok(key) = VerifyingKey::from_bytes(&device.public_key) else { return false };
+    let text = [SIGN_IN_CONTEXT, challenge.as_slice()].concat();
+    key.verify_strict(&text, &Signature::from_bytes(&signature)).is_ok()
+}
+
+async fn sign_out(State(app): State<Shared>, device: SignedInDevice) -> Result<Json<Value>, Refusal> {
+    app.store.sign_out(device.id, app.clock.now_ms()).await?;
+    app.dialling.sign_out(device.id).await;
+    tracing::info!(device = %device.id, "a device signed out");
+    Ok(Json(json!({})))
 }

@@ -1,5 +1,6 @@
 //! Campaigns: what is said, by whom, in whose name, and by which rules.
 
+use dialler::hours::Hours;
 use protocol::{
     campaign::{Campaign, Mode},
     ids::CampaignId,
@@ -37,7 +38,7 @@ pub struct NewCampaign {
     pub mode: Mode,
     /// What callees see.
     pub caller_id: Number,
-    /// ISO 3166 code by which the list's national numbers are read, "GB".
+    /// "GB", or a part of it, "GB-SCT": whose bank holidays count, and how national numbers are read.
     pub country: String,
     /// IANA name of the callees' time zone, "Europe/London".
     pub time_zone: String,
@@ -51,25 +52,6 @@ pub struct NewCampaign {
     pub attempts_allowed: u32,
     /// How long a callee's telephone rings, milliseconds.
     pub ring_timeout_ms: i64,
-}
-
-/// When callees may be rung.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Hours {
-    /// Within the calling hours of the callees' country.
-    Rules,
-    /// At any time; only towards a simulated trunk.
-    Always,
-}
-
-impl Hours {
-    const fn word(self) -> &'static str {
-        match self {
-            Hours::Rules => "rules",
-            Hours::Always => "always",
-        }
-    }
 }
 
 /// An organiser's pause of a campaign.
@@ -119,7 +101,7 @@ impl Store {
         .bind(&new.country)
         .bind(&new.time_zone)
         .bind(&new.script)
-        .bind(new.hours.word())
+        .bind(hours_word(new.hours))
         .bind(new.spacing_ms)
         .bind(new.attempts_allowed)
         .bind(new.ring_timeout_ms)
@@ -151,7 +133,8 @@ impl Store {
 
     /// All campaigns, oldest first.
     pub async fn campaigns(&self) -> Result<Vec<CampaignRow>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM campaigns ORDER BY created_at, id").fetch_all(self.reader()).await?;
+        let rows =
+            sqlx::query("SELECT * FROM campaigns ORDER BY created_at, id").fetch_all(self.reader()).await?;
         rows.iter().map(campaign_of).collect()
     }
 
@@ -175,6 +158,14 @@ impl Store {
 const fn mode_word(mode: Mode) -> &'static str {
     match mode {
         Mode::OneTouch => "one-touch",
+    }
+}
+
+/// The word that [`Hours::from_word`] reads. No form asks for hours of a campaign's own yet.
+pub const fn hours_word(hours: Hours) -> &'static str {
+    match hours {
+        Hours::Rules | Hours::Own(_) => "rules",
+        Hours::Always => "always",
     }
 }
 
@@ -206,11 +197,7 @@ fn campaign_of(row: &SqliteRow) -> Result<CampaignRow, StoreError> {
             country: row.try_get("country")?,
             time_zone: row.try_get("time_zone")?,
             script: row.try_get("script")?,
-            hours: match hours {
-                "rules" => Hours::Rules,
-                "always" => Hours::Always,
-                other => return Err(damaged("hours", other)),
-            },
+            hours: Hours::from_word(hours).ok_or_else(|| damaged("hours", hours))?,
             spacing_ms: row.try_get("spacing_ms")?,
             attempts_allowed: row.try_get("attempts_allowed")?,
             ring_timeout_ms: row.try_get("ring_timeout_ms")?,

@@ -63,11 +63,12 @@ impl Store {
 
     /// The contacts with this number, newest first, on all lists.
     pub async fn contacts_with_number(&self, number: &Number) -> Result<Vec<ContactRow>, StoreError> {
-        let rows =
-            sqlx::query("SELECT * FROM contacts WHERE number = $1 ORDER BY created_at DESC, id DESC LIMIT 100")
-                .bind(number.e164())
-                .fetch_all(self.reader())
-                .await?;
+        let rows = sqlx::query(
+            "SELECT * FROM contacts WHERE number = $1 ORDER BY created_at DESC, id DESC LIMIT 100",
+        )
+        .bind(number.e164())
+        .fetch_all(self.reader())
+        .await?;
         rows.iter().map(contact_of).collect()
     }
 

@@ -36,7 +36,8 @@ impl Store {
 
     /// Every device, oldest first.
     pub async fn devices(&self) -> Result<Vec<DeviceRow>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM devices ORDER BY created_at, id").fetch_all(self.reader()).await?;
+        let rows =
+            sqlx::query("SELECT * FROM devices ORDER BY created_at, id").fetch_all(self.reader()).await?;
         rows.iter().map(device_of).collect()
     }
 

@@ -18,6 +18,8 @@ pub mod people;
 pub mod results;
 pub mod settings;
 pub mod sign_ins;
+#[cfg(test)]
+mod tests;
 
 use std::{
     os::unix::fs::OpenOptionsExt,

@@ -54,7 +54,8 @@ impl Store {
 
     /// Everyone, oldest first.
     pub async fn people(&self) -> Result<Vec<PersonRow>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM people ORDER BY created_at, id").fetch_all(self.reader()).await?;
+        let rows =
+            sqlx::query("SELECT * FROM people ORDER BY created_at, id").fetch_all(self.reader()).await?;
         rows.iter().map(person_of).collect()
     }
 

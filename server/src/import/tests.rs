@@ -1,0 +1,147 @@
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use super::*;
+
+fn import_in_pieces(bytes: &[u8], piece: usize) -> Result<(Vec<NewContact>, Report), BadFile> {
+    let mut importer = Importer::new("list.csv", "GB", TrunkKind::Simulated);
+    for piece in bytes.chunks(piece.max(1)) {
+        importer.feed(piece)?;
+    }
+    importer.finish()
+}
+
+fn import(bytes: &[u8]) -> Result<(Vec<NewContact>, Report), BadFile> {
+    import_in_pieces(bytes, 65_536)
+}
+
+fn refusals(report: &Report) -> Vec<(u64, &str, &str)> {
+    report.rows.iter().map(|row| (row.line, row.column.as_str(), row.why.as_str())).collect()
+}
+
+#[test]
+fn a_plain_list_is_kept_whole_without_a_final_newline() {
+    let (kept, report) = import(
+        b"name,phone,form_of_address,flag,context,reference\r\n\
+          Margaret Hollis,07700 900001,Mrs Hollis,Hard of hearing,\"Lives alone|Son: Tom\",A1\r\n\
+          Terence Whitlow,+447700900002,,,,",
+    )
+    .unwrap();
+    assert_eq!((report.kept, report.refused, report.warned), (2, 0, 2));
+    assert_eq!(kept[0].number.e164(), "+447700900001");
+    assert_eq!(kept[0].context, "Lives alone\nSon: Tom");
+    assert_eq!(kept[0].flag.as_deref(), Some("Hard of hearing"));
+    assert_eq!((kept[1].line, kept[1].flag.as_deref(), kept[1].reference.as_deref()), (3, None, None));
+}
+
+#[test]
+fn a_byte_order_mark_semicolons_and_capitals_are_fine() {
+    let (kept, report) =
+        import("\u{feff}Phone;Name;Street\n07700900003;\"Hollis; Margaret\";Mill Lane\n".as_bytes()).unwrap();
+    assert_eq!(kept[0].name, "Hollis; Margaret");
+    assert_eq!(report.ignored_columns, ["street"]);
+}
+
+#[test]
+fn each_bad_row_names_line_column_and_reason_and_good_rows_are_kept() {
+    let long = "x".repeat(1_000_000);
+    let mut file = Vec::new();
+    file.extend_from_slice(b"name,phone,flag\n");
+    file.extend_from_slice(b"\xe9lodie,07700900010,\n"); // 2: Latin-1
+    file.extend_from_slice(b"Ann,,\n\n"); // 3, and a blank line 4
+    file.extend_from_slice(b"Bea,not a number,\n"); // 5
+    file.extend_from_slice(b"Cal,07700900011,one,two\n"); // 6
+    file.extend_from_slice(format!("Dee,07700900012,{long}\n").as_bytes()); // 7
+    file.extend_from_slice(b"\"Eve\nand Eva\",07700900013,\n"); // 8 and 9
+    file.extend_from_slice(b"Fay,07700 900 013,\n"); // 10: Eve's number
+    file.extend_from_slice(b",07700900014,\n"); // 11
+    file.extend_from_slice(b"Gus,020 8366 1177,\n"); // 12: a real number
+    file.extend_from_slice(b"Hal\n"); // 13
+    file.extend_from_slice(b"Ida,07700900015,"); // 14
+    let (kept, report) = import(&file).unwrap();
+    assert_eq!(
+        kept.iter().map(|c| (c.line, c.name.as_str())).collect::<Vec<_>>(),
+        [(8, "Eve and Eva"), (14, "Ida")]
+    );
+    assert_eq!(
+        refusals(&report),
+        [
+            (2, "name", "not UTF-8 at its character 1; save the file as \"CSV UTF-8\""),
+            (3, "phone", "empty"),
+            (5, "phone", "not a telephone number"),
+            (
+                6,
+                "4",
+                "has 4 fields, the first line has 3; a comma inside a field needs quotation marks around it"
+            ),
+            (7, "flag", "longer than 200 characters; is a quotation mark missing?"),
+            (10, "phone", "the same number as in line 8"),
+            (11, "name", "empty"),
+            (
+                12,
+                "phone",
+                "this server's telephone network is simulated: only +44 7700 900000 to 900999 can be rung"
+            ),
+            (13, "phone", "empty"),
+        ]
+    );
+}
+
+#[test]
+fn an_unclosed_quotation_mark_says_so() {
+    let mut file = b"name,phone\nAnn,07700900010\n\"Bea,07700900011\n".to_vec();
+    for n in 0..2_000 {
+        file.extend_from_slice(format!("Cal,0770090{n:04}\n").as_bytes());
+    }
+    let (kept, report) = import(&file).unwrap();
+    assert_eq!(kept.len(), 1);
+    assert_eq!(refusals(&report), [(3, "name", "longer than 200 characters; is a quotation mark missing?")]);
+}
+
+#[test]
+fn a_file_that_is_no_list_is_refused_whole() {
+    let utf16: Vec<u8> =
+        [0xff, 0xfe].into_iter().chain("name,phone\n".bytes().flat_map(|b| [b, 0])).collect();
+    assert_eq!(import(&utf16).unwrap_err(), BadFile::Utf16);
+    assert_eq!(import(b"").unwrap_err(), BadFile::Empty);
+    assert_eq!(import(b"n\xe4me,phone\n").unwrap_err(), BadFile::NotUtf8(2));
+    assert_eq!(import(b"phone,name,phone\n").unwrap_err(), BadFile::ColumnTwice("phone"));
+    assert_eq!(import(&[b'x'; 1_000_000]).unwrap_err(), BadFile::HeaderTooLong);
+    assert!(matches!(
+        import(b"name,tel\nAnn,07700900010\n").unwrap_err(),
+        BadFile::MissingColumn { missing: "phone", found } if found == "\"name\", \"tel\""
+    ));
+}
+
+#[test]
+fn a_first_line_alone_keeps_nobody() {
+    let (kept, report) = import(b"name,phone").unwrap();
+    assert_eq!((kept.len(), report.refused), (0, 0));
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_bytes_make_it_panic(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..400), piece in 1..50_usize) {
+        let _ = import_in_pieces(&bytes, piece);
+        let mut list = b"name,phone\n".to_vec();
+        list.extend_from_slice(&bytes);
+        let _ = import_in_pieces(&list, piece);
+    }
+
+    #[test]
+    fn the_pieces_a_file_comes_in_make_no_difference(text in "[a-z07,;\"\\r\\n\u{e9}]{0,300}", piece in 1..40_usize) {
+        let file = format!("name,phone,flag\n{text}");
+        let (kept, report) = import_in_pieces(file.as_bytes(), piece).unwrap();
+        let (kept_whole, report_whole) = import(file.as_bytes()).unwrap();
+        proptest::prop_assert_eq!(kept, kept_whole);
+        proptest::prop_assert_eq!(report, report_whole);
+    }
+
+    #[test]
+    fn every_row_is_kept_or_refused(numbers in proptest::collection::vec(0..1_000_u32, 0..60)) {
+        let rows: String = numbers.iter().map(|n| format!("Ann,07700900{n:03}\n")).collect();
+        let (kept, report) = import(format!("name,phone\n{rows}").as_bytes()).unwrap();
+        proptest::prop_assert_eq!(kept.len() as u64 + report.refused, numbers.len() as u64);
+        let distinct: std::collections::BTreeSet<_> = numbers.iter().collect();
+        proptest::prop_assert_eq!(kept.len(), distinct.len());
+    }
+}

@@ -1,0 +1,281 @@
+//! The organiser's commands, with the program as a process and no Asterisk.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    os::unix::{fs::PermissionsExt, net::UnixStream},
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+};
+
+use protocol::join_link::JoinLink;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+struct Server {
+    data: TempDir,
+    process: Child,
+    said: Vec<String>,
+}
+
+fn program() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ringround-server"));
+    command.env_remove("RINGROUND_LOG").env_remove("RINGROUND_DATA");
+    command
+}
+
+fn serve(data: TempDir) -> Server {
+    let mut process = program()
+        .args(["serve", "--listen", "127.0.0.1:0", "--name", "localhost", "--trunk-kind", "simulated"])
+        .args(["--ari", "http://127.0.0.1:1", "--data"])
+        .arg(data.path())
+        .env("RINGROUND_ARI_PASSWORD", "canary-password")
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(process.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let mut said = Vec::new();
+    for line in lines.by_ref() {
+        let there = line.contains("waiting for Asterisk");
+        said.push(line);
+        if there {
+            break;
+        }
+    }
+    // What is said later must not fill the pipe.
+    std::thread::spawn(move || lines.for_each(drop));
+    Server { data, process, said }
+}
+
+fn started() -> Server {
+    let server = serve(tempfile::tempdir().unwrap());
+    let made = server.run(&[
+        "campaign",
+        "create",
+        "--name",
+        "Winter Warmth",
+        "--organisation",
+        "Lantern Street Trust",
+        "--organiser",
+        "Ruth",
+        "--caller-id",
+        "020 7946 0000",
+        "--hours",
+        "always",
+        "--spacing",
+        "0",
+        "--script",
+        &server.file("script.txt", "Hello, is that {form_of_address}?\n\n> Wait.\n"),
+    ]);
+    assert!(made.status.success(), "{}", text(&made.stderr));
+    server
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+impl Server {
+    fn run(&self, args: &[&str]) -> Output {
+        program().arg("--data").arg(self.data.path()).args(args).output().unwrap()
+    }
+
+    fn json(&self, args: &[&str]) -> Value {
+        let output = self.run(&[args, &["--json"]].concat());
+        assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    fn refused(&self, args: &[&str]) -> String {
+        let output = self.run(args);
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {}", text(&output.stdout));
+        text(&output.stderr).to_owned()
+    }
+
+    fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> String {
+        let path = self.data.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn a_list_is_imported_with_a_report_and_looked_up() {
+    let server = started();
+    let list = "name,phone,form_of_address\nMargaret Hollis,07700 900001,Mrs Hollis\nTerence,nobody,\n";
+    let list = server.file("list.csv", list);
+    let report = server.json(&["import", &list, "--campaign", "winter warmth"]);
+    assert_eq!((&report["kept"], &report["refused"]), (&json!(1), &json!(1)));
+    assert_eq!(report["rows"], json!([{ "line": 3, "column": "phone", "why": "not a telephone number" }]));
+
+    let again = server.run(&["import", &list, "--campaign", "Winter Warmth"]);
+    let said = text(&again.stdout);
+    assert!(said.contains("2     phone   on this list already"), "{said}");
+    assert!(said.ends_with("list.csv: 0 kept, 2 refused\n"), "{said}");
+
+    let found = server.json(&["lookup", "07700 900 001"]);
+    assert_eq!(found["contacts"][0]["name"], "Margaret Hollis");
+    assert_eq!(found["contacts"][0]["campaign"], "Winter Warmth");
+    assert!(server.refused(&["lookup", "Margaret"]).contains("not a telephone number"));
+
+    let shown = server.json(&["campaign", "show", "Winter Warmth"]);
+    assert_eq!(shown["list"], json!({ "contacts": 1, "open": 1, "due": 1, "done": 0 }));
+    assert_eq!(shown["form"]["spacing"], "0s");
+}
+
+#[test]
+fn a_list_that_is_none_changes_nothing() {
+    let server = started();
+    let list = server.file("list.csv", "name,telephone\nAnn,07700900001\n");
+    assert!(server.refused(&["import", &list, "-c", "Winter Warmth"]).contains("no column \"phone\""));
+    assert!(server.refused(&["import", &list, "-c", "Summer"]).contains("there is no campaign \"Summer\""));
+    assert!(server.refused(&["import", "nowhere.csv", "-c", "Winter Warmth"]).contains("nowhere.csv"));
+
+    // A program that goes away in the middle of its file.
+    let mut stream = UnixStream::connect(server.data.path().join("control.sock")).unwrap();
+    let command = json!({ "command": "import", "campaign": "Winter Warmth", "source": "half.csv" });
+    stream.write_all(format!("{command}\n").as_bytes()).unwrap();
+    let half = b"name,phone\nAnn,07700900001\n";
+    stream.write_all(&u32::try_from(half.len()).unwrap().to_be_bytes()).unwrap();
+    stream.write_all(half).unwrap();
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains("Nothing was imported"), "{answer}");
+    assert_eq!(server.json(&["campaign", "show", "Winter Warmth"])["list"]["contacts"], 0);
+}
+
+#[test]
+fn a_million_characters_in_a_field_are_refused_by_line() {
+    let server = started();
+    let list = format!("name,phone\nAnn,07700900001\n{},07700900002\nBea,07700900003", "x".repeat(1_000_000));
+    let report = server.json(&["import", &server.file("list.csv", list), "-c", "Winter Warmth"]);
+    assert_eq!((&report["kept"], &report["rows"][0]["line"]), (&json!(2), &json!(3)));
+}
+
+#[test]
+fn an_invitation_is_a_link_that_stops_working_with_the_person() {
+    let server = started();
+    let invited = server.json(&["invite", "--campaign", "Winter Warmth", "--name", "Maya"]);
+    let link = JoinLink::parse(invited["link"].as_str().unwrap()).unwrap();
+    let status = server.json(&["status"]);
+    assert_eq!(link.server.as_str(), status["origin"].as_str().unwrap());
+    assert!(link.authority.is_some());
+    assert_eq!(
+        (&status["health"]["asterisk"], &status["health"]["database"]),
+        (&json!("waiting"), &json!("ready"))
+    );
+    assert_eq!(server.json(&["invite", "-c", "Winter Warmth", "-n", "maya"])["known"], json!(true));
+
+    let said = server.run(&["people", "list"]);
+    assert!(text(&said.stdout).contains("Maya    invited"), "{}", text(&said.stdout));
+    let revoked = server.json(&["people", "revoke", "Maya"]);
+    assert_eq!((&revoked["person"], &revoked["devices"]), (&json!("Maya"), &json!([])));
+    assert!(server.refused(&["people", "revoke", "Maya"]).contains("nobody active is called \"Maya\""));
+}
+
+#[test]
+fn campaigns_come_from_a_file_too_and_are_paused() {
+    let server = started();
+    let toml = r#"
+        name = "Summer"
+        organisation = "Lantern Street Trust"
+        organiser = "Ruth"
+        caller_id = "020 7946 0001"
+        script = "Hello, is that {form_of_address}?"
+    "#;
+    let file = server.file("campaign.toml", toml);
+    let made = server.json(&["campaign", "create", "--file", &file]);
+    assert_eq!(
+        (&made["form"]["hours"], &made["form"]["caller_id"]),
+        (&json!("rules"), &json!("+442079460001"))
+    );
+    assert!(server.refused(&["campaign", "create", "--file", &file]).contains("already"));
+    let other = server.json(&["campaign", "create", "--file", &file, "--name", "Autumn"]);
+    assert_eq!(other["form"]["name"], "Autumn");
+    let broken = server.file("broken.toml", "name = \n");
+    assert!(server.refused(&["campaign", "create", "--file", &broken]).contains("line 1"));
+
+    server.json(&["campaign", "pause", "Summer", "--message", "Tea break"]);
+    let listed = server.json(&["campaign", "list"]);
+    assert_eq!(listed["campaigns"].as_array().unwrap().len(), 3);
+    assert_eq!(listed["campaigns"][1]["pause_message"], "Tea break");
+    assert_eq!(server.json(&["campaign", "resume", "Summer"])["paused_by"], Value::Null);
+}
+
+#[test]
+fn results_begin_with_their_columns_and_a_copy_opens() {
+    let server = started();
+    let results = server.run(&["results", "--campaign", "Winter Warmth"]);
+    assert!(
+        text(&results.stdout).starts_with("attempt_id,contact_id,name,number,"),
+        "{}",
+        text(&results.stdout)
+    );
+    let copy = server.data.path().join("copy.db");
+    let copied = server.json(&["backup", copy.to_str().unwrap()]);
+    assert_eq!(copied["bytes"], std::fs::metadata(&copy).unwrap().len());
+    assert!(server.refused(&["backup", copy.to_str().unwrap()]).contains("is there already"));
+}
+
+#[test]
+fn the_server_waits_for_asterisk_stops_when_told_and_starts_again() {
+    let mut server = started();
+    assert!(server.said.iter().any(|line| line.contains("waiting for Asterisk")), "{:?}", server.said);
+    let socket = server.data.path().join("control.sock");
+    assert_eq!(std::fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
+    let key = server.data.path().join("tls/authority.key");
+    assert_eq!(std::fs::metadata(key).unwrap().permissions().mode() & 0o777, 0o600);
+    let before = server.json(&["status"])["authority"].clone();
+
+    let kill = Command::new("kill").args(["-TERM", &server.process.id().to_string()]).status().unwrap();
+    assert!(kill.success());
+    assert!(server.process.wait().unwrap().success(), "a clean stop");
+    assert!(!socket.exists());
+    assert!(server.refused(&["status"]).contains("no server runs"));
+
+    let data = std::mem::replace(&mut server.data, tempfile::tempdir().unwrap());
+    let again = serve(data);
+    assert_eq!(again.json(&["status"])["authority"], before);
+    assert_eq!(again.json(&["campaign", "list"])["campaigns"][0]["form"]["name"], "Winter Warmth");
+    for log in std::fs::read_dir(again.data.path().join("logs")).unwrap() {
+        let log = std::fs::read_to_string(log.unwrap().path()).unwrap();
+        assert!(log.contains("waiting for Asterisk") && !log.contains("canary-password"));
+    }
+}
+
+#[test]
+fn a_second_server_and_a_missing_password_are_told_apart() {
+    let server = started();
+    let serve = |password: Option<&str>, data: &Path| {
+        let mut command = program();
+        command.args(["serve", "--listen", "127.0.0.1:0", "--trunk-kind", "simulated", "--data"]).arg(data);
+        command.env_remove("RINGROUND_ARI_PASSWORD").envs(password.map(|p| ("RINGROUND_ARI_PASSWORD", p)));
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        text(&output.stderr).to_owned()
+    };
+    assert!(serve(Some("x"), server.data.path()).contains("another ringround-server runs"));
+    assert!(serve(None, server.data.path()).contains("password is missing"));
+}
+
+#[test]
+fn nonsense_on_the_control_socket_is_answered_in_words() {
+    let server = started();
+    for nonsense in ["{}\n", "\u{0}\n", "{\"command\":\"fly\"}\n", "{\"command\":\"lookup\"}\n"] {
+        let mut stream = UnixStream::connect(server.data.path().join("control.sock")).unwrap();
+        stream.write_all(nonsense.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.contains("does not know this command"), "{nonsense}: {answer}");
+    }
+    assert_eq!(server.json(&["status"])["health"]["database"], "ready");
+}
