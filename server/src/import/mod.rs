@@ -123,7 +123,8 @@ impl Importer {
             self.take(&first)?;
             piece = rest;
         }
-        self.take(piece)
+        // No bytes at all would mean the end.
+        if piece.is_empty() { Ok(()) } else { self.take(piece) }
     }
 
     /// The file is at its end.

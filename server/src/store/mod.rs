@@ -29,7 +29,7 @@ use std::{
 };
 
 use sqlx::{
-    Row, Sqlite, SqlitePool, Transaction,
+    Connection, Row, Sqlite, SqlitePool, Transaction,
     migrate::Migrator,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
 };
@@ -73,6 +73,9 @@ impl Store {
         let opened = |e: sqlx::Error| StoreError::Open(format!("{}: {e}", file.display()));
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
+            // After a full disk SQLite has rolled back by itself, and sqlx takes the connection to be
+            // in that transaction for ever: a new one goes on.
+            .before_acquire(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }))
             .idle_timeout(None)
             .max_lifetime(None)
             .connect_with(options.clone())
