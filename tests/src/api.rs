@@ -1,5 +1,7 @@
 //! Requests of an app, as `protocol::http` lists them.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use protocol::{
     PROTOCOL,
     http::{ApiError, PROTOCOL_HEADER},
@@ -14,6 +16,7 @@ pub struct Api {
     pub server: Url,
     client: reqwest::Client,
     bearer: Option<String>,
+    replies: Arc<Mutex<String>>,
 }
 
 /// Why a request came to nothing.
@@ -33,12 +36,17 @@ pub enum Failure {
 impl Api {
     /// Without a sign-in.
     pub fn new(server: Url, client: reqwest::Client) -> Self {
-        Self { server, client, bearer: None }
+        Self { server, client, bearer: None, replies: Arc::default() }
     }
 
     /// With one.
     pub fn signed_in(&self, bearer: &str) -> Self {
         Self { bearer: Some(bearer.to_owned()), ..self.clone() }
+    }
+
+    /// Every reply as it came, for what must not be in it.
+    pub fn replies(&self) -> String {
+        self.replies.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Sends a request.
@@ -64,6 +72,7 @@ impl Api {
             request.timeout(std::time::Duration::from_secs(10)).send().await.map_err(Failure::Lost)?;
         let status = reply.status();
         let text = reply.text().await.map_err(Failure::Lost)?;
+        self.replies.lock().unwrap_or_else(PoisonError::into_inner).push_str(&format!("{path}: {text}\n"));
         if status.is_success() {
             return Ok(text);
         }

@@ -72,9 +72,12 @@ fn in_bytes(bytes: &[u8], place: &str, canaries: &Canaries) -> Vec<Sighting> {
         .collect()
 }
 
+/// Name of a program, and its arguments.
+type Line = (String, Vec<u8>);
+
 /// Collects the arguments of this process's children, grandchildren and so on while it lives.
 pub struct Arguments {
-    seen: Arc<Mutex<BTreeSet<(String, Vec<u8>)>>>,
+    seen: Arc<Mutex<BTreeSet<Line>>>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -111,7 +114,7 @@ impl Drop for Arguments {
     }
 }
 
-fn of_descendants() -> Vec<(String, Vec<u8>)> {
+fn of_descendants() -> Vec<Line> {
     let own = std::process::id();
     descendants(own)
         .into_iter()

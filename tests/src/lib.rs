@@ -1,10 +1,12 @@
 //! The harness of the end-to-end tests, the headless demo and the benches: one file a boundary.
 
 pub mod api;
+pub mod cable;
 pub mod callee;
 pub mod canary;
 pub mod child;
 pub mod desktop;
+pub mod drain;
 pub mod g711;
 pub mod handset;
 pub mod listening;
@@ -19,3 +21,4 @@ pub mod tls;
 pub mod volunteer;
 pub mod window;
 pub mod wire;
+pub mod world;

@@ -54,11 +54,18 @@ impl Volunteer {
     /// # Errors
     /// When any of it fails.
     pub async fn join(server: &Ringround, name: &str) -> Result<Self> {
-        let link = server.invite(name)?;
+        Self::join_by(server, &server.invite(name)?).await
+    }
+
+    /// The same by a link.
+    ///
+    /// # Errors
+    /// When any of it fails.
+    pub async fn join_by(server: &Ringround, link: &JoinLink) -> Result<Self> {
         let api = Api::new(link.server.clone(), server.client()?);
         let (device, key) = (DeviceId::new(Uuid::now_v7()), new_key()?);
-        spend(&api, &link, device, &key).await?;
-        Self::sign_in(server, &link, device, &key).await
+        spend(&api, link, device, &key).await?;
+        Self::sign_in(server, link, device, &key).await
     }
 
     /// Signs in with the key of a device that has joined.

@@ -1,0 +1,77 @@
+//! Everything a test of the whole needs: a telephone network, a node, a server with a campaign, volunteers.
+
+use std::net::SocketAddr;
+
+use anyhow::Result;
+use tempfile::TempDir;
+
+use crate::{
+    pbx::{Node, Provider},
+    ringround::Ringround,
+    volunteer::Volunteer,
+};
+
+/// All of it. Everything ends, and its folder goes, when it is dropped.
+pub struct World {
+    /// The server.
+    pub server: Ringround,
+    /// Its Asterisk.
+    pub node: Node,
+    /// The telephone network.
+    pub provider: Provider,
+    /// Where all of them keep their files.
+    pub folder: TempDir,
+}
+
+impl World {
+    /// Starts it with a campaign of these contacts.
+    ///
+    /// # Errors
+    /// When a part does not come up.
+    pub async fn with(numbers: &[String]) -> Result<Self> {
+        Self::with_callee(numbers, None).await
+    }
+
+    /// The same; numbers 9nn ring at `callee`.
+    ///
+    /// # Errors
+    /// When a part does not come up.
+    pub async fn with_callee(numbers: &[String], callee: Option<SocketAddr>) -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("rr").tempdir()?;
+        let provider = Provider::start(folder.path(), callee).await?;
+        let node = Node::start(folder.path(), provider.address()).await?;
+        let server = Ringround::start(folder.path(), &node).await?;
+        server.create_campaign()?;
+        if !numbers.is_empty() {
+            server.import(numbers)?;
+        }
+        Ok(Self { server, node, provider, folder })
+    }
+
+    /// A volunteer who has joined.
+    ///
+    /// # Errors
+    /// When joining fails.
+    pub async fn volunteer(&self, name: &str) -> Result<Volunteer> {
+        Volunteer::join(&self.server, name).await
+    }
+
+    /// The server's, the node's and the provider's own words, for a failed test to print.
+    pub fn logs(&self) -> String {
+        let read = |path: std::path::PathBuf| std::fs::read_to_string(path).unwrap_or_default();
+        let of = |name: &str| read(self.folder.path().join(name));
+        format!(
+            "--- server\n{}\n--- node\n{}{}\n--- provider\n{}",
+            read(self.server.console()),
+            of("node/console.log"),
+            of("node/log/messages"),
+            of("provider/log/messages")
+        )
+    }
+}
+
+/// `+447700900` with a behaviour (0 speaks, 1 busy, 2 rings out, 3 unallocated, 4 hangs up, 5 machine, 6 presses 1,
+/// 7 answers late, 8 refused by the carrier, 9 the harness's callee) and a number below 100.
+pub fn number(behaviour: u8, which: u8) -> String {
+    format!("+447700900{behaviour}{which:02}")
+}
