@@ -115,7 +115,7 @@ export const en = {
     caption: 'Your campaign',
     facts: {
       organiser: (name: string) => `${name} runs this campaign`,
-      line: 'Start brings your line up; nobody is rung yet',
+      line: 'Start only brings your line up',
       headset: 'A headset helps most',
     },
     foot: (volunteer: string) => `Signed in as ${volunteer}`,
@@ -123,8 +123,7 @@ export const en = {
     button: 'Start calling',
     busy: 'Starting',
     page: 'Before you start',
-    lead: (volunteer: string) =>
-      `Hello, ${volunteer}. You see each person first, and you decide when to ring.`,
+    lead: (volunteer: string) => `Hello, ${volunteer}. You see each person before you ring.`,
     items: {
       card: {
         title: 'See who is next',
@@ -256,7 +255,7 @@ export const en = {
     endedUnder: 'Press a key below; the next card follows',
     saving: 'Saving',
     held: (name: string) => `${name} is held`,
-    holds: 'while your line comes back',
+    holds: 'for you',
     left: (s: number) => `${s} s`,
     lineLost: 'Your line comes back by itself',
     noServer: 'Waiting for the server',

@@ -21,7 +21,7 @@ export interface Page {
 export type Body =
   | { kind: 'script'; steps: Step[]; now: number }
   | { kind: 'info'; lead: string; items: Item[] }
-  | { kind: 'tally'; lead: string; rows: Row[] };
+  | { kind: 'tally'; lead: string; rows: Row[]; items: Item[] };
 
 /** One thing to say, with its cues. */
 export interface Step {
@@ -89,6 +89,13 @@ function deskPage(base: Page, desk: DeskView, hand: Hand, tally: Tally): Page {
       };
     }
     case 'waiting':
+      if (session.why.reason === 'nobody-left' && tally.people > 0) {
+        const { lead, rows } = tallyBody(desk, tally);
+        const items = [waitingItem('nobody-left')];
+        const under = tallyUnder(tally);
+        const body: Body = { kind: 'tally', lead, rows, items };
+        return { ...base, title: t.finished.page, under, body, foot: savedFoot(desk), pause: true };
+      }
       return {
         ...base,
         title: t.waiting.page,
@@ -141,15 +148,18 @@ function finishedPage(base: Page, desk: DeskView, tally: Tally): Page {
   return {
     ...base,
     title: t.finished.page,
-    under: tally.since === null ? '' : t.finished.since(timeOfDay(tally.since)),
-    body: {
-      kind: 'tally',
-      lead: t.finished.lead(desk.volunteer, tally.people, tally.spoke),
-      rows: tally.rows,
-    },
+    under: tallyUnder(tally),
+    body: { kind: 'tally', ...tallyBody(desk, tally), items: [] },
     foot: savedFoot(desk, t.finished.saved),
   };
 }
+
+const tallyUnder = ({ since }: Tally) => (since === null ? '' : t.finished.since(timeOfDay(since)));
+
+const tallyBody = (desk: DeskView, { people, spoke, rows }: Tally) => ({
+  lead: t.finished.lead(desk.volunteer, people, spoke),
+  rows,
+});
 
 const savedFoot = (desk: DeskView, saved = t.paused.foot) =>
   desk.waiting_outcomes > 0 ? t.finished.kept(desk.waiting_outcomes) : saved;
@@ -172,9 +182,15 @@ function waitingItem(reason: 'line' | 'nobody-left' | 'outside-hours' | 'no-tele
 export function stepsOf(script: ScriptPart[]): Step[] {
   const steps: Step[] = [];
   for (const part of script) {
-    if (part.kind === 'say') steps.push({ say: part.runs, cues: [] });
-    else if (steps.length === 0) steps.push({ say: [], cues: [part.runs] });
-    else steps.at(-1)?.cues.push(part.runs);
+    const runs = part.runs.map(({ text, filled }) => ({ text: keepNumbers(text), filled }));
+    if (part.kind === 'say') steps.push({ say: runs, cues: [] });
+    else if (steps.length === 0) steps.push({ say: [], cues: [runs] });
+    else steps.at(-1)?.cues.push(runs);
   }
   return steps;
+}
+
+/** A telephone number is read in one go, so no line ends within it. */
+function keepNumbers(text: string): string {
+  return text.replace(/(\d) (?=\d)/g, '$1\u00a0');
 }

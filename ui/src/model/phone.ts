@@ -55,7 +55,7 @@ function placeOf({ screen }: View): Phone['place'] {
 function cardOf(view: View, hand: Hand): CardFace {
   const { screen } = view;
   if (screen.name === 'opening') {
-    return { ...blank, caption: t.opening.caption, name: t.opening.name, text: t.opening.text };
+    return { ...blank, caption: t.opening.caption, name: t.opening.name, text: t.opening.text, foot: t.app };
   }
   if (screen.name === 'join') {
     return {
@@ -72,6 +72,7 @@ function cardOf(view: View, hand: Hand): CardFace {
 
 function deskCard(desk: DeskView, nowMs: number, hand: Hand): CardFace {
   const { session, campaign } = desk;
+  const plain: CardFace = { ...blank, foot: t.start.foot(desk.volunteer) };
   switch (session.state) {
     case 'ready':
       return { ...personFace(session.card), caption: t.card.next, never: true };
@@ -87,46 +88,45 @@ function deskCard(desk: DeskView, nowMs: number, hand: Hand): CardFace {
     case 'ended':
       if (hand.finished) {
         const { caption, name, text } = t.finished;
-        return { ...blank, caption, name, text, foot: t.start.foot(desk.volunteer) };
+        return { ...plain, caption, name, text };
       }
       return {
-        ...blank,
+        ...plain,
         caption: t.start.caption,
         name: campaign.name,
         under: campaign.organisation,
         facts: [t.start.facts.organiser(campaign.organiser), t.start.facts.line, t.start.facts.headset].map(
           plainFact,
         ),
-        foot: t.start.foot(desk.volunteer),
       };
     case 'paused': {
       const { by, message } = session.pause;
       if (by === null)
-        return { ...blank, caption: t.paused.caption, name: t.paused.name, text: t.paused.text };
+        return { ...plain, caption: t.paused.caption, name: t.paused.name, text: t.paused.text };
       return {
-        ...blank,
+        ...plain,
         caption: t.paused.by(by),
         name: t.paused.byName,
         text: message === null ? t.paused.noMessage : t.paused.message(message),
-        foot: message === null ? '' : t.paused.noMessage,
+        foot: message === null ? plain.foot : t.paused.noMessage,
       };
     }
     case 'waiting': {
       const w = t.waiting;
       switch (session.why.reason) {
         case 'line':
-          return { ...blank, caption: t.card.next, name: w.line.name, text: w.line.text };
+          return { ...plain, caption: t.card.next, name: w.line.name, text: w.line.text };
         case 'nobody-left': {
           const { again, next_at_ms: at } = session.why;
           const when = at === null ? null : timeAndDay(at, nowMs);
-          return { ...blank, caption: t.card.next, name: w.nobody.name, text: w.nobody.text(again, when) };
+          return { ...plain, caption: t.card.next, name: w.nobody.name, text: w.nobody.text(again, when) };
         }
         case 'outside-hours': {
           const text = w.hours.text(timeAndDay(session.why.opens_at_ms, nowMs));
-          return { ...blank, caption: t.card.next, name: w.hours.name, text };
+          return { ...plain, caption: t.card.next, name: w.hours.name, text };
         }
         case 'no-telephone':
-          return { ...blank, caption: t.card.next, name: w.telephone.name, text: w.telephone.text };
+          return { ...plain, caption: t.card.next, name: w.telephone.name, text: w.telephone.text };
       }
     }
   }
@@ -149,7 +149,7 @@ function personFace(card: Card): CardFace {
   const facts: Fact[] = [{ icon: 'number', head: '', text: card.number, hint: t.card.masked }];
   if (card.flag) {
     const { head, rest } = splitFlag(card.flag);
-    facts.unshift({
+    facts.push({
       icon: t.card.hearing.test(card.flag) ? 'hearing' : 'flag',
       head,
       text: rest,
