@@ -10,6 +10,13 @@ voices=$cache/voices
 say() { printf '%s  %s\n' "$(date +%H:%M:%S)" "$*" >&2; }
 die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
 
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"
+    elif command -v sudo >/dev/null; then sudo "$@"
+    else die "this needs rights: run it as root, or install sudo: $*"
+    fi
+}
+
 # Prints the folder under which Asterisk's files are ("" for the machine's own installation), or fails.
 # The machine's own is taken from 22.4: requests over the events socket, and Opus, must be there.
 asterisk_root() {
@@ -26,5 +33,24 @@ asterisk_root() {
     fi
 }
 
+# Prints the mirror from which this machine's apt takes Debian; nothing where apt has read no lists yet.
+debian_mirror() {
+    # shellcheck disable=SC2016 # apt fills these in
+    apt-get indextargets --format '$(SITE) $(ORIGIN)' 'Created-By: Packages' | sed -n 's/ Debian$//p' | grep -v security | sort -u | head -n 1
+}
+
 # The programs that set-up may have put into the cache folder come first.
 if [ -d "$cache/node/bin" ]; then PATH=$cache/node/bin:$PATH; fi
+
+# The pages, as the app has them inside: built only when something of theirs is newer than what is built.
+build_pages() {
+    local mark
+    mark=$(cksum <"$top/ui/package-lock.json")
+    if [ "$(cat "$top/ui/node_modules/.ringround" 2>/dev/null)" != "$mark" ]; then
+        (cd "$top/ui" && npm ci --no-audit --no-fund) && echo "$mark" >"$top/ui/node_modules/.ringround"
+    fi
+    if [ ! -e "$top/ui/dist/assets" ] || [ -n "$(find "$top/ui" -path "$top/ui/node_modules" -prune -o \
+        -path "$top/ui/dist" -prune -o -type f -newer "$top/ui/dist/index.html" -print -quit)" ]; then
+        npm --prefix "$top/ui" run build
+    fi
+}
