@@ -1,0 +1,305 @@
+//! Lines that drop, disks that fill, servers that stop and telephones that go away.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(dead_code, reason = "each test file uses a part of the support")]
+
+mod support;
+
+use dialler::{
+    Adopted, AdoptedState, Announcement, Answer, Ask, CallFacts, ChannelState, HangUpWhy, Input, Lease,
+    LineFacts, LineId, Output,
+};
+use protocol::{
+    call::EndedBy,
+    http::ErrorCode,
+    ids::{AttemptId, DeviceId},
+    line::Line,
+    outcome::{Outcome, WrittenBy},
+    session::{Session, Waiting},
+};
+use support::*;
+
+fn announcements(world: &World, mark: usize) -> Vec<Announcement> {
+    let said = world.since(mark).iter();
+    said.filter_map(|output| match output {
+        Output::Announce { what, .. } => Some(*what),
+        _ => None,
+    })
+    .collect()
+}
+
+fn talking(world: &mut World, device: DeviceId) -> (AttemptId, LineId) {
+    assert_eq!(
+        world.ask(device, Ask::Start { campaign: campaign_id(0) }),
+        Some(Ok(Answer::Done))
+    );
+    let line = world.open_line(device);
+    let attempt = world.dial(device);
+    world.answer(attempt);
+    (attempt, line)
+}
+
+#[test]
+fn a_lost_line_is_announced_after_a_second_repeated_and_silenced_when_it_is_back() {
+    let mut world = World::new(campaign(), 1);
+    let maya = device_id(1);
+    let (attempt, line) = talking(&mut world, maya);
+    let mark = world.said.len();
+    world.feed(Input::LineGone { device: maya, line });
+    let lost_at = world.now;
+    assert_eq!(world.view(maya).line, Line::Lost { since_ms: lost_at });
+    world.pass(SECOND - 1, &[]);
+    assert!(announcements(&world, mark).is_empty());
+    world.pass(1, &[]);
+    assert_eq!(announcements(&world, mark), [Announcement::OneMoment]);
+    world.pass(2 * SECOND, &[]);
+    world.feed(Input::AnnouncementDone { attempt });
+    world.pass(5 * SECOND, &[]);
+    assert_eq!(announcements(&world, mark), [Announcement::OneMoment; 2], "repeated");
+
+    world.open_line(maya);
+    assert!(world.since(mark).contains(&Output::StopAnnouncement { attempt }));
+    assert_eq!(world.view(maya).line, Line::Up);
+    assert!(matches!(world.view(maya).session, Session::Talking { .. }), "they talk on");
+    let mark = world.said.len();
+    world.pass(5 * MINUTE, &[maya]);
+    assert!(announcements(&world, mark).is_empty());
+}
+
+#[test]
+fn after_thirty_seconds_the_callee_gets_an_apology_and_the_outcome_is_unknown_and_editable() {
+    let mut world = World::new(campaign(), 2);
+    let maya = device_id(1);
+    let (attempt, line) = talking(&mut world, maya);
+    let mark = world.said.len();
+    world.feed(Input::LineGone { device: maya, line });
+    world.pass(30 * SECOND - 1, &[]);
+    assert!(!announcements(&world, mark).contains(&Announcement::Apology));
+    world.pass(1, &[]);
+    assert!(announcements(&world, mark).ends_with(&[Announcement::Apology]));
+    world.pass(3 * SECOND, &[]);
+    world.feed(Input::AnnouncementDone { attempt });
+    assert!(world.since(mark).contains(&Output::HangUp { attempt, why: HangUpWhy::LineLost }));
+    world.feed(Input::CalleeGone { attempt, cause: 16 });
+    assert_eq!(world.outcome(attempt), (Some(Outcome::Unknown), "closed"));
+    assert_eq!(world.view(maya).session, Session::Waiting { why: Waiting::Line });
+    assert_eq!(world.view(maya).last_outcome.unwrap().by, WrittenBy::Server);
+    world.press(maya, attempt, Outcome::Reached);
+    assert_eq!(world.outcome(attempt), (Some(Outcome::Reached), "closed"));
+}
+
+#[test]
+fn a_line_lost_while_it_rings_lets_it_ring_fifteen_seconds() {
+    let mut world = World::new(campaign(), 1);
+    let maya = device_id(1);
+    world.ask(maya, Ask::Start { campaign: campaign_id(0) });
+    let line = world.open_line(maya);
+    let attempt = world.dial(maya);
+    world.feed(Input::CalleeRinging { attempt });
+    world.pass(SECOND, &[]);
+    let mark = world.said.len();
+    world.feed(Input::LineGone { device: maya, line });
+    world.pass(14 * SECOND - 1, &[]);
+    let hang_up = Output::HangUp { attempt, why: HangUpWhy::LineLost };
+    assert!(!world.since(mark).contains(&hang_up), "R05");
+    world.pass(1, &[]);
+    assert!(world.since(mark).contains(&hang_up));
+    world.feed(Input::CalleeUp { attempt });
+    world.feed(Input::CalleeGone { attempt, cause: 16 });
+    assert_eq!(world.outcome(attempt).1, "closed");
+}
+
+#[test]
+fn a_revoked_device_loses_its_line_at_once_and_its_callee_gets_an_apology() {
+    let mut world = World::new(campaign(), 1);
+    let maya = device_id(1);
+    let (attempt, line) = talking(&mut world, maya);
+    let mark = world.said.len();
+    world.feed(Input::Revoked { device: maya });
+    assert!(world.since(mark).contains(&Output::DropLine { device: maya, line: line.clone() }));
+    assert_eq!(announcements(&world, mark), [Announcement::Apology]);
+    world.feed(Input::LineGone { device: maya, line });
+    world.pass(8 * SECOND, &[]);
+    world.feed(Input::CalleeGone { attempt, cause: 16 });
+    assert_eq!(world.outcome(attempt), (Some(Outcome::Unknown), "closed"));
+    assert_eq!((world.view(maya).session, world.view(maya).line), (Session::Ended, Line::Down));
+}
+
+#[test]
+fn a_line_that_does_not_come_up_is_down_again_after_thirty_seconds() {
+    let mut world = World::new(campaign(), 1);
+    let maya = device_id(1);
+    world.ask(maya, Ask::Start { campaign: campaign_id(0) });
+    let ask = world.new_line();
+    let Ask::OpenLine { line, token } = ask.clone() else { unreachable!() };
+    world.ask(maya, ask);
+    let mark = world.said.len();
+    let retried = Ask::OpenLine { line: LineId("another".to_owned()), token };
+    assert_eq!(world.ask(maya, retried), Some(Ok(Answer::Done)));
+    assert!(!world.since(mark).iter().any(|output| matches!(output, Output::MakeLine { .. })), "one token, one line");
+    world.pass(30 * SECOND, &[]);
+    assert_eq!(world.view(maya).line, Line::Down);
+    let mark = world.said.len();
+    world.feed(Input::LineUp { device: maya, line: line.clone() });
+    assert_eq!(world.since(mark), [Output::DropLine { device: maya, line }], "too late");
+}
+
+#[test]
+fn a_full_disk_refuses_the_call_and_the_key_and_loses_neither() {
+    let mut world = World::new(campaign(), 2);
+    let maya = device_id(1);
+    world.start(maya);
+    let card = world.card(maya);
+    world.disk_is_full = true;
+    let ask = world.dial_ask(card.lease_id);
+    assert_eq!(world.ask(maya, ask).unwrap().unwrap_err().code, ErrorCode::NoStorage);
+    assert!(world.created.is_empty(), "write-ahead: nothing was created");
+    assert_eq!(world.card(maya), card);
+
+    world.disk_is_full = false;
+    let attempt = world.dial(maya);
+    world.answer(attempt);
+    world.disk_is_full = true;
+    world.feed(Input::CalleeGone { attempt, cause: 16 });
+    assert_eq!(world.press(maya, attempt, Outcome::Reached).unwrap().unwrap_err().code, ErrorCode::NoStorage);
+    assert!(matches!(world.view(maya).session, Session::WrapUp { .. }), "the key may be pressed again");
+    world.disk_is_full = false;
+    assert_eq!(world.press(maya, attempt, Outcome::Reached), Some(Ok(Answer::Done)));
+    assert_eq!(world.outcome(attempt), (Some(Outcome::Reached), "closed"));
+    world.card(maya);
+}
+
+#[test]
+fn what_the_server_writes_by_itself_is_tried_until_the_disk_takes_it() {
+    let mut world = World::new(campaign(), 2);
+    let maya = device_id(1);
+    world.start(maya);
+    let attempt = world.dial(maya);
+    world.disk_is_full = true;
+    world.feed(Input::CalleeGone { attempt, cause: 17 });
+    world.pass(MINUTE, &[maya]);
+    assert!(matches!(world.view(maya).session, Session::WrapUp { .. }), "no new card before it is written");
+    world.disk_is_full = false;
+    world.pass(10 * SECOND, &[maya]);
+    assert_eq!(world.outcome(attempt), (Some(Outcome::Busy), "closed"));
+    world.card(maya);
+}
+
+/// The world after a restart: the store's open attempt is adopted.
+fn restarted(world: &mut World, device: DeviceId, attempt: AttemptId, state: AdoptedState) {
+    let row = world.attempts[&attempt].clone();
+    let card = match world.view(device).session {
+        Session::Dialling { card, .. } | Session::Talking { card, .. } | Session::WrapUp { card, .. } => card,
+        other => panic!("{other:?}"),
+    };
+    world.restart(campaign());
+    let contact = world.row(row.contact).facts.clone();
+    let lease = Lease { id: row.lease, contact, card, expires_at: world.now };
+    let adopted = Adopted { attempt, device, lease, state, dialled_at: row.dialled_at, kept: None };
+    world.feed(Input::Adopted(Box::new(adopted)));
+}
+
+#[test]
+fn a_restart_in_a_call_adopts_channel_line_and_session() {
+    let mut world = World::new(campaign(), 2);
+    let maya = device_id(1);
+    let (attempt, line) = talking(&mut world, maya);
+    let answered_at = world.now;
+    restarted(&mut world, maya, attempt, AdoptedState::Talking { ringing_at: None, answered_at });
+    let mark = world.said.len();
+    world.pass(10 * SECOND, &[]);
+    let facts = LineFacts { device: maya, campaign: campaign_id(0), line };
+    world.back(vec![CallFacts { attempt, state: ChannelState::Up }], vec![facts]);
+    assert!(matches!(world.view(maya).session, Session::Talking { .. }));
+    assert_eq!(world.view(maya).line, Line::Up);
+    world.pass(MINUTE, &[maya]);
+    assert!(announcements(&world, mark).is_empty(), "they heard nothing of it");
+    world.feed(Input::CalleeGone { attempt, cause: 16 });
+    world.press(maya, attempt, Outcome::Reached);
+    assert_eq!(world.created.len(), 1);
+    world.card(maya);
+}
+
+#[test]
+fn a_restart_closes_what_has_no_channel_and_never_rings_it_again() {
+    for stage in ["dialling", "ringing", "talking"] {
+        let mut world = World::new(campaign(), 1);
+        let maya = device_id(1);
+        world.start(maya);
+        let attempt = world.dial(maya);
+        let state = match stage {
+            "dialling" => AdoptedState::Dialling,
+            "ringing" => AdoptedState::Ringing { ringing_at: world.now },
+            _ => AdoptedState::Talking { ringing_at: Some(world.now), answered_at: world.now },
+        };
+        restarted(&mut world, maya, attempt, state);
+        world.back(Vec::new(), Vec::new());
+        assert_eq!(world.outcome(attempt), (Some(Outcome::Unknown), "closed"), "{stage}");
+        assert!(world.row(contact_id(0)).due_at > world.now + 12 * HOUR, "{stage}");
+        assert_eq!(world.created.len(), 1, "{stage}: never originated again");
+        // The key that waited in the app's outbox.
+        assert_eq!(world.press(maya, attempt, Outcome::Reached), Some(Ok(Answer::Done)), "{stage}");
+        assert_eq!(world.outcome(attempt), (Some(Outcome::Reached), "closed"), "{stage}");
+    }
+}
+
+#[test]
+fn an_answer_that_came_while_the_server_was_away_is_found() {
+    let mut world = World::new(campaign(), 1);
+    let maya = device_id(1);
+    world.ask(maya, Ask::Start { campaign: campaign_id(0) });
+    let line = world.open_line(maya);
+    let attempt = world.dial(maya);
+    restarted(&mut world, maya, attempt, AdoptedState::Dialling);
+    let facts = LineFacts { device: maya, campaign: campaign_id(0), line };
+    world.back(vec![CallFacts { attempt, state: ChannelState::Up }], vec![facts]);
+    assert!(matches!(world.view(maya).session, Session::Talking { .. }));
+    assert_eq!(world.attempts[&attempt].state, "talking");
+}
+
+#[test]
+fn a_wrap_up_is_shown_again_after_a_restart() {
+    let mut world = World::new(campaign(), 1);
+    let maya = device_id(1);
+    let (attempt, _) = talking(&mut world, maya);
+    let answered_at = world.now;
+    world.feed(Input::CalleeGone { attempt, cause: 16 });
+    let (ended_at, by) = (world.now, EndedBy::Callee);
+    let state = AdoptedState::WrapUp { ringing_at: None, answered_at, ended_at, by };
+    restarted(&mut world, maya, attempt, state);
+    world.back(Vec::new(), Vec::new());
+    assert!(matches!(world.view(maya).session, Session::WrapUp { .. }));
+    world.pass(30 * MINUTE, &[]);
+    assert_eq!(world.outcome(attempt), (Some(Outcome::Unknown), "closed"));
+}
+
+#[test]
+fn channels_that_nobody_owns_are_hung_up() {
+    let mut world = World::new(campaign(), 1);
+    let maya = device_id(1);
+    let stray = attempt_id(77);
+    let unknown = LineFacts { device: device_id(9), campaign: campaign_id(9), line: LineId("x".to_owned()) };
+    let known = LineFacts { device: maya, campaign: campaign_id(0), line: LineId("y".to_owned()) };
+    let second = LineFacts { device: maya, campaign: campaign_id(0), line: LineId("z".to_owned()) };
+    world.back(vec![CallFacts { attempt: stray, state: ChannelState::Up }], vec![unknown, known, second]);
+    assert!(world.said.contains(&Output::HangUp { attempt: stray, why: HangUpWhy::Stray }));
+    let drop = |device, line: &str| Output::DropLine { device, line: LineId(line.to_owned()) };
+    assert!(world.said.contains(&drop(device_id(9), "x")) && world.said.contains(&drop(maya, "z")));
+    world.card(maya);
+    assert_eq!(world.view(maya).line, Line::Up, "a session goes on with its line");
+}
+
+#[test]
+fn a_telephone_that_stays_away_ends_its_calls_in_the_books() {
+    let mut world = World::new(campaign(), 2);
+    let maya = device_id(1);
+    let (attempt, _) = talking(&mut world, maya);
+    world.feed(Input::TelephoneGone);
+    world.pass(5 * MINUTE - 1, &[maya]);
+    assert_eq!(world.outcome(attempt).1, "talking");
+    world.pass(1, &[maya]);
+    assert_eq!(world.outcome(attempt), (Some(Outcome::Unknown), "closed"));
+    assert_eq!(world.view(maya).session, Session::Waiting { why: Waiting::NoTelephone });
+    world.back(vec![CallFacts { attempt, state: ChannelState::Up }], vec![]);
+    assert!(world.said.contains(&Output::HangUp { attempt, why: HangUpWhy::Stray }));
+}
