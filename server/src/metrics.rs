@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use prometheus_client::{
     encoding::text::encode,
-    metrics::{counter::Counter, gauge::Gauge, histogram::Histogram},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
 
@@ -15,10 +15,7 @@ const SECONDS: [f64; 9] = [0.000_5, 0.001, 0.002, 0.005, 0.015, 0.05, 0.2, 1.0, 
 #[derive(Clone, Debug)]
 pub struct Metrics {
     registry: Arc<Registry>,
-    /// Requests refused because of the address's earlier failures.
-    pub requests_limited: Counter,
-    /// Joins and sign-ins that were refused.
-    pub sign_ins_refused: Counter,
+    refusals: Family<Vec<(&'static str, String)>, Counter>,
     /// Writes that the disk refused.
     pub writes_refused: Counter,
     /// Frames and messages from outside that made no sense and were dropped.
@@ -46,19 +43,13 @@ pub struct Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("ringround");
-        let requests_limited = Counter::default();
-        let sign_ins_refused = Counter::default();
+        let refusals = Family::<Vec<(&'static str, String)>, Counter>::default();
         let writes_refused = Counter::default();
         let frames_dropped = Counter::default();
         let unexpected_inputs = Counter::default();
         let attempts = Counter::default();
         let lines_up = Gauge::default();
-        registry.register(
-            "requests_limited",
-            "Requests refused after too many failures from one address",
-            requests_limited.clone(),
-        );
-        registry.register("sign_ins_refused", "Joins and sign-ins refused", sign_ins_refused.clone());
+        registry.register("refusals", "Requests that were refused, by their code", refusals.clone());
         registry.register("writes_refused", "Writes that the disk refused", writes_refused.clone());
         registry.register(
             "frames_dropped",
@@ -80,11 +71,7 @@ impl Default for Metrics {
         let strays_hung_up = Counter::default();
         registry.register("live_clients", "Apps that follow /live", live_clients.clone());
         registry.register("tunnels", "Apps with an open SIP tunnel", tunnels.clone());
-        registry.register(
-            "asterisk_connected",
-            "Connections made to Asterisk",
-            asterisk_connected.clone(),
-        );
+        registry.register("asterisk_connected", "Connections made to Asterisk", asterisk_connected.clone());
         registry.register(
             "asterisk_answer_seconds",
             "From a request to Asterisk until its answer",
@@ -98,8 +85,7 @@ impl Default for Metrics {
         registry.register("strays_hung_up", "Channels that nobody owned, hung up", strays_hung_up.clone());
         Self {
             registry: Arc::new(registry),
-            requests_limited,
-            sign_ins_refused,
+            refusals,
             writes_refused,
             frames_dropped,
             unexpected_inputs,
@@ -116,6 +102,11 @@ impl Default for Metrics {
 }
 
 impl Metrics {
+    /// Counts a refused request by the code's word on the wire.
+    pub fn refused(&self, code: &str) {
+        self.refusals.get_or_create(&vec![("code", code.to_owned())]).inc();
+    }
+
     /// The OpenMetrics text.
     pub fn text(&self) -> String {
         let mut text = String::new();

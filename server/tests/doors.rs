@@ -159,7 +159,7 @@ async fn health_says_what_is_missing_and_metrics_count() {
     assert_eq!((&health["database"], &health["asterisk"]), (&json!("ready"), &json!("waiting")));
     let _ = server.post::<Joined>("/api/join", None, &Device::new().join("x")).await;
     let text = server.app().get(server.url("/metrics")).send().await.unwrap().text().await.unwrap();
-    assert!(text.contains("ringround_sign_ins_refused_total 1"), "{text}");
+    assert!(text.contains("ringround_refusals_total{code=\"unknown-link\"} 1"), "{text}");
     server.running.stop().await;
 }
 

@@ -348,19 +348,20 @@ fn print_results(
     let mut table = print::Results::new(format, out).map_err(|e| e.to_string())?;
     loop {
         let command = Command::Results { campaign: campaign.to_owned(), after };
-        match client::ask(data, &command, None).map_err(|e| e.to_string())? {
-            Answer::Results { rows, more } => {
-                after = rows.last().map(|row| row.attempt_id);
-                for row in &rows {
-                    table.row(row).map_err(|e| e.to_string())?;
-                }
-                if !more {
-                    table.end().map_err(|e| e.to_string())?;
-                    return Ok(ExitCode::SUCCESS);
-                }
-            }
-            Answer::Refused { message } => return Err(message),
-            other => return Err(format!("the server answered something else: {other:?}")),
+        let answer = client::ask(data, &command, None).map_err(|e| e.to_string())?;
+        if let Answer::Refused { message } = answer {
+            return Err(message);
+        }
+        let Answer::Results { rows, more } = answer else {
+            return Err(format!("the server answered something else: {answer:?}"));
+        };
+        after = rows.last().map(|row| row.attempt_id);
+        for row in &rows {
+            table.row(row).map_err(|e| e.to_string())?;
+        }
+        if !more {
+            table.end().map_err(|e| e.to_string())?;
+            return Ok(ExitCode::SUCCESS);
         }
     }
 }

@@ -2,12 +2,14 @@
 
 use axum::{
     Json,
+    extract::{Request, State},
     http::StatusCode,
+    middleware::Next,
     response::{IntoResponse, Response},
 };
 use protocol::http::{ApiError, ErrorCode};
 
-use crate::store::StoreError;
+use crate::{app::Shared, store::StoreError};
 
 /// An [`ApiError`] that axum can send. `?` makes one of an [`ApiError`] or a [`StoreError`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,8 +39,26 @@ impl From<StoreError> for Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        (status(self.0.code), Json(self.0)).into_response()
+        let code = self.0.code;
+        let mut response = (status(code), Json(self.0)).into_response();
+        response.extensions_mut().insert(Code(code));
+        response
     }
+}
+
+/// Goes along with a refusal to [`count`].
+#[derive(Clone, Copy)]
+struct Code(ErrorCode);
+
+/// A layer that counts refusals by their codes.
+pub async fn count(State(app): State<Shared>, request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    if let Some(Code(code)) = response.extensions().get()
+        && let Ok(serde_json::Value::String(word)) = serde_json::to_value(code)
+    {
+        app.metrics.refused(&word);
+    }
+    response
 }
 
 fn status(code: ErrorCode) -> StatusCode {

@@ -28,9 +28,7 @@ async fn join(
     Body(join): Body<Join>,
 ) -> Result<Json<Joined>, Refusal> {
     let now_ms = app.clock.now_ms();
-    app.failures.check(peer.ip(), now_ms).inspect_err(|_| {
-        app.metrics.requests_limited.inc();
-    })?;
+    app.failures.check(peer.ip(), now_ms)?;
     let new = new_device(&join)?;
     let spent = match secret::decode::<16>(&join.token) {
         Some(_) => app.store.spend_join_link(&secret::hash(&join.token), &new, now_ms).await?,
@@ -40,7 +38,6 @@ async fn join(
         Spent::Joined { person, campaign } => (person, campaign),
         refused @ (Spent::Unknown | Spent::Spent | Spent::Expired | Spent::Revoked | Spent::Taken) => {
             app.failures.count(peer.ip(), now_ms);
-            app.metrics.sign_ins_refused.inc();
             tracing::info!(device = %new.id, ?refused, "a device could not join");
             return Err(refusal(&refused));
         }

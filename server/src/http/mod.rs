@@ -45,6 +45,7 @@ pub fn router(app: Shared) -> Router {
         .merge(health::routes())
         .fallback(nothing_here)
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .layer(middleware::from_fn_with_state(app.clone(), error::count))
         .with_state(app)
 }
 

@@ -46,12 +46,9 @@ async fn sign_in(
     Body(answer): Body<SignIn>,
 ) -> Result<Json<SignedIn>, Refusal> {
     let now_ms = app.clock.now_ms();
-    app.failures.check(peer.ip(), now_ms).inspect_err(|_| {
-        app.metrics.requests_limited.inc();
-    })?;
+    app.failures.check(peer.ip(), now_ms)?;
     let refused = |refusal: Refusal| {
         app.failures.count(peer.ip(), now_ms);
-        app.metrics.sign_ins_refused.inc();
         tracing::info!(device = %answer.device_id, code = ?refusal.0.code, "a device could not sign in");
         refusal
     };
