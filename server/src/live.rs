@@ -8,7 +8,7 @@ use std::{
 use protocol::{
     campaign::Campaign,
     events::{Change, LiveEvent},
-    ids::{CampaignId, DeviceId},
+    ids::DeviceId,
     session::Desk,
 };
 use tokio::sync::broadcast;
@@ -28,7 +28,7 @@ pub struct Hub {
 
 #[derive(Debug)]
 struct Seat {
-    campaign: CampaignId,
+    campaign: Campaign,
     seq: u64,
     news: broadcast::Sender<LiveEvent>,
 }
@@ -55,11 +55,11 @@ impl Hub {
     pub fn follow(&self, device: DeviceId, desk: Desk) -> Following {
         let mut seats = self.seats();
         let seat = seats.entry(device).or_insert_with(|| Seat {
-            campaign: desk.campaign.id,
+            campaign: desk.campaign.clone(),
             seq: 0,
             news: broadcast::Sender::new(BEHIND),
         });
-        seat.campaign = desk.campaign.id;
+        seat.campaign = desk.campaign.clone();
         let following = Following { seq: seat.seq, desk, changes: seat.news.subscribe() };
         self.count(&seats);
         following
@@ -75,10 +75,14 @@ impl Hub {
         self.count(&seats);
     }
 
-    /// Tells everyone on a campaign that it is new.
+    /// Tells everyone on a campaign who was told otherwise.
     pub fn campaign(&self, campaign: &Campaign) {
-        for seat in self.seats().values_mut().filter(|seat| seat.campaign == campaign.id) {
-            seat.tell(Change::Campaign(campaign.clone()));
+        let mut seats = self.seats();
+        for seat in seats.values_mut() {
+            if seat.campaign.id == campaign.id && seat.campaign != *campaign {
+                seat.campaign = campaign.clone();
+                seat.tell(Change::Campaign(campaign.clone()));
+            }
         }
     }
 
@@ -118,7 +122,7 @@ impl Seat {
 
 #[cfg(test)]
 mod tests {
-    use protocol::{campaign::Mode, line::Line, session::Session};
+    use protocol::{campaign::Mode, ids::CampaignId, line::Line, session::Session};
     use tokio::sync::broadcast::error::TryRecvError;
     use uuid::Uuid;
 

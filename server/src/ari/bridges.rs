@@ -20,7 +20,9 @@ impl Ari {
         channel: &str,
     ) -> impl Future<Output = Result<(), AriError>> + Send + use<> {
         granted(
-            self.ask(Request::new("POST", format!("bridges/{bridge}/addChannel")).with("channel", channel)),
+            self.ask(Request::new("POST", format!("bridges/{bridge}/addChannel")).with("channel", channel)
+                // Else a callee would be shown the line's identity, not the campaign's caller ID.
+                .with("inhibitConnectedLineUpdates", "true")),
         )
     }
 

@@ -67,19 +67,16 @@ impl Ari {
         )
     }
 
-    /// Sends the INVITE of a channel that was made.
+    /// Sends the INVITE of a channel that was made. Asterisk's `caller` parameter is left out: it
+    /// would show the callee the line's identity, not the campaign's caller ID (seen with 22.10).
     pub fn dial(
         &self,
         channel: &str,
-        caller: Option<&str>,
         timeout_s: u32,
     ) -> impl Future<Output = Result<(), AriError>> + Send + use<> {
-        let mut request = Request::new("POST", format!("channels/{channel}/dial"))
-            .with("timeout", timeout_s.to_string());
-        if let Some(caller) = caller {
-            request = request.with("caller", caller);
-        }
-        granted(self.ask(request))
+        granted(self.ask(
+            Request::new("POST", format!("channels/{channel}/dial")).with("timeout", timeout_s.to_string()),
+        ))
     }
 
     /// Hangs up; [`AriError::NotThere`] if the channel is gone already.

@@ -82,11 +82,6 @@ impl Exchange {
         to.map(|(playback, _)| playback.clone()).collect()
     }
 
-    /// The line of a device that is up.
-    pub(super) fn line_up(&self, device: DeviceId) -> Option<&str> {
-        self.lines.iter().find(|(_, line)| line.device == device && line.up).map(|(id, _)| id.as_str())
-    }
-
     /// Every line of a device, being made or up.
     pub(super) fn lines_of(&self, device: DeviceId) -> Vec<String> {
         self.lines.iter().filter(|(_, line)| line.device == device).map(|(id, _)| id.clone()).collect()

@@ -10,7 +10,7 @@ use dialler::{Announcement, Answer, CampaignRules, Dialler, Input, LineId, Outpu
 use protocol::{
     http::ApiError,
     ids::{AttemptId, CampaignId, DeviceId},
-    session::Desk,
+    session::{Desk, Session},
 };
 use tokio::{
     sync::{mpsc, oneshot},
@@ -216,6 +216,8 @@ impl Turn {
                 self.asked.insert(self.tickets, reply);
                 self.handle(Input::Ask { ticket: dialler::Ticket(self.tickets), device, ask });
             }
+            // Between sessions there is nothing to renew.
+            Command::Ping(device) if self.dialler.view(device).session == Session::Ended => {}
             Command::Ping(device) => self.handle(Input::Ping { device }),
             Command::End { device, organiser, done } => self.end_device(device, organiser, done),
             Command::Campaign(row) => {
@@ -458,10 +460,9 @@ impl Turn {
                 let joined = self.parts.ari.join_bridge(&names::bridge(device), &attempt.to_string());
                 self.or_callee_failed(attempt, joined);
             }
-            Output::DialChannel { attempt, device, timeout_ms } => {
+            Output::DialChannel { attempt, timeout_ms, .. } => {
                 let seconds = u32::try_from(timeout_ms.max(0).div_euclid(1_000) + 1).unwrap_or(60);
-                let line = self.exchange.line_up(device);
-                let dialled = self.parts.ari.dial(&attempt.to_string(), line, seconds);
+                let dialled = self.parts.ari.dial(&attempt.to_string(), seconds);
                 self.or_callee_failed(attempt, dialled);
             }
             Output::HangUp { attempt, why } => {
