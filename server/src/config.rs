@@ -53,7 +53,7 @@ impl std::fmt::Debug for Asterisk {
 /// The way to the telephone network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trunk {
-    /// Name of the PJSIP endpoint, `provider`.
+    /// Name of the PJSIP endpoint, `trunk`.
     pub endpoint: String,
     /// What is at its other end.
     pub kind: TrunkKind,

@@ -58,15 +58,19 @@ pub struct LastLook(Mutex<Option<(i64, Health)>>);
 
 const LOOK_EVERY_MS: i64 = 1_000;
 
+/// How the server was at most a second ago.
+pub async fn glance(app: &App) -> Health {
+    let now_ms = app.clock.now_ms();
+    let last = app.last_look.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    match last {
+        Some((at, health)) if (at..at + LOOK_EVERY_MS).contains(&now_ms) => health,
+        Some(_) | None => look(app).await,
+    }
+}
+
 /// Looks at the database and at Asterisk.
 pub async fn look(app: &App) -> Health {
     let now_ms = app.clock.now_ms();
-    let last = app.last_look.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    if let Some((at, health)) = &last
-        && (*at..*at + LOOK_EVERY_MS).contains(&now_ms)
-    {
-        return health.clone();
-    }
     let (database, telephone) = tokio::join!(probe(app, now_ms), app.dialling.telephone());
     let health = Health {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -77,10 +81,11 @@ pub async fn look(app: &App) -> Health {
             Telephone { trunk: TrunkState::Offline | TrunkState::Unknown, .. } => Asterisk::NoTrunk,
         },
     };
-    if last.is_none_or(|(_, before)| before != health) {
+    let before =
+        app.last_look.0.lock().unwrap_or_else(PoisonError::into_inner).replace((now_ms, health.clone()));
+    if before.is_none_or(|(_, before)| before != health) {
         tracing::info!(database = ?health.database, asterisk = ?health.asterisk, "how the server is");
     }
-    *app.last_look.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((now_ms, health.clone()));
     health
 }
 

@@ -5,7 +5,7 @@
 use std::{
     io::{BufRead, BufReader, Read, Write},
     os::unix::{fs::PermissionsExt, net::UnixStream},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
 };
 
@@ -29,7 +29,7 @@ fn serve(data: TempDir) -> Server {
     let mut process = program()
         .args(["serve", "--listen", "127.0.0.1:0", "--name", "localhost", "--trunk-kind", "simulated"])
         .args(["--ari", "http://127.0.0.1:1", "--data"])
-        .arg(data.path())
+        .arg(data.path().join("here"))
         .env("RINGROUND_ARI_PASSWORD", "canary-password")
         .stderr(Stdio::piped())
         .spawn()
@@ -77,8 +77,13 @@ fn text(bytes: &[u8]) -> &str {
 }
 
 impl Server {
+    /// The server makes it.
+    fn folder(&self) -> PathBuf {
+        self.data.path().join("here")
+    }
+
     fn run(&self, args: &[&str]) -> Output {
-        program().arg("--data").arg(self.data.path()).args(args).output().unwrap()
+        program().arg("--data").arg(self.folder()).args(args).output().unwrap()
     }
 
     fn json(&self, args: &[&str]) -> Value {
@@ -94,7 +99,7 @@ impl Server {
     }
 
     fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> String {
-        let path = self.data.path().join(name);
+        let path = self.folder().join(name);
         std::fs::write(&path, bytes).unwrap();
         path.to_str().unwrap().to_owned()
     }
@@ -140,7 +145,7 @@ fn a_list_that_is_none_changes_nothing() {
     assert!(server.refused(&["import", "nowhere.csv", "-c", "Winter Warmth"]).contains("nowhere.csv"));
 
     // A program that goes away in the middle of its file.
-    let mut stream = UnixStream::connect(server.data.path().join("control.sock")).unwrap();
+    let mut stream = UnixStream::connect(server.folder().join("control.sock")).unwrap();
     let command = json!({ "command": "import", "campaign": "Winter Warmth", "source": "half.csv" });
     stream.write_all(format!("{command}\n").as_bytes()).unwrap();
     let half = b"name,phone\nAnn,07700900001\n";
@@ -220,7 +225,7 @@ fn results_begin_with_their_columns_and_a_copy_opens() {
         "{}",
         text(&results.stdout)
     );
-    let copy = server.data.path().join("copy.db");
+    let copy = server.folder().join("copy.db");
     let copied = server.json(&["backup", copy.to_str().unwrap()]);
     assert_eq!(copied["bytes"], std::fs::metadata(&copy).unwrap().len());
     assert!(server.refused(&["backup", copy.to_str().unwrap()]).contains("is there already"));
@@ -230,10 +235,11 @@ fn results_begin_with_their_columns_and_a_copy_opens() {
 fn the_server_waits_for_asterisk_stops_when_told_and_starts_again() {
     let mut server = started();
     assert!(server.said.iter().any(|line| line.contains("waiting for Asterisk")), "{:?}", server.said);
-    let socket = server.data.path().join("control.sock");
+    let socket = server.folder().join("control.sock");
     assert_eq!(std::fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
-    let key = server.data.path().join("tls/authority.key");
+    let key = server.folder().join("tls/authority.key");
     assert_eq!(std::fs::metadata(key).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(std::fs::metadata(server.folder()).unwrap().permissions().mode() & 0o777, 0o700);
     let before = server.json(&["status"])["authority"].clone();
 
     let kill = Command::new("kill").args(["-TERM", &server.process.id().to_string()]).status().unwrap();
@@ -246,7 +252,7 @@ fn the_server_waits_for_asterisk_stops_when_told_and_starts_again() {
     let again = serve(data);
     assert_eq!(again.json(&["status"])["authority"], before);
     assert_eq!(again.json(&["campaign", "list"])["campaigns"][0]["form"]["name"], "Winter Warmth");
-    for log in std::fs::read_dir(again.data.path().join("logs")).unwrap() {
+    for log in std::fs::read_dir(again.folder().join("logs")).unwrap() {
         let log = std::fs::read_to_string(log.unwrap().path()).unwrap();
         assert!(log.contains("waiting for Asterisk") && !log.contains("canary-password"));
     }
@@ -263,15 +269,15 @@ fn a_second_server_and_a_missing_password_are_told_apart() {
         assert_eq!(output.status.code(), Some(1));
         text(&output.stderr).to_owned()
     };
-    assert!(serve(Some("x"), server.data.path()).contains("another ringround-server runs"));
-    assert!(serve(None, server.data.path()).contains("password is missing"));
+    assert!(serve(Some("x"), &server.folder()).contains("another ringround-server runs"));
+    assert!(serve(None, &server.folder()).contains("password is missing"));
 }
 
 #[test]
 fn nonsense_on_the_control_socket_is_answered_in_words() {
     let server = started();
     for nonsense in ["{}\n", "\u{0}\n", "{\"command\":\"fly\"}\n", "{\"command\":\"lookup\"}\n"] {
-        let mut stream = UnixStream::connect(server.data.path().join("control.sock")).unwrap();
+        let mut stream = UnixStream::connect(server.folder().join("control.sock")).unwrap();
         stream.write_all(nonsense.as_bytes()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();

@@ -41,7 +41,7 @@ pub struct Cli {
 
 const FIRST_STEPS: &str = "\
 First steps:
-  ringround-server serve --name calls.example.org --trunk provider --trunk-kind sip
+  ringround-server serve --name calls.example.org --trunk-kind sip
   ringround-server campaign create --file campaign.toml
   ringround-server import people.csv --campaign \"Winter Warmth\"
   ringround-server invite --campaign \"Winter Warmth\" --name Maya

@@ -40,7 +40,7 @@ pub struct Serve {
     #[arg(long, value_name = "FILE")]
     ari_password_file: Option<PathBuf>,
     /// Name of the PJSIP endpoint that leads to the telephone provider
-    #[arg(long, default_value = "provider", value_name = "ENDPOINT")]
+    #[arg(long, default_value = "trunk", value_name = "ENDPOINT")]
     trunk: String,
     /// What that provider is. "simulated": ours, on this machine; then only the numbers set aside
     /// for drama can be rung, and a campaign may ignore calling hours

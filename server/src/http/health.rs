@@ -18,7 +18,7 @@ pub fn routes() -> Router<Shared> {
 }
 
 async fn health(State(app): State<Shared>) -> Response {
-    let health = health::look(&app).await;
+    let health = health::glance(&app).await;
     let status = if health.is_well() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(health)).into_response()
 }

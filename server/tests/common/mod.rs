@@ -49,7 +49,7 @@ pub fn config(data: &Path) -> Config {
             user: "ringround".into(),
             password: Zeroizing::new("secret".into()),
         },
-        trunk: Trunk { endpoint: "provider".into(), kind: TrunkKind::Simulated },
+        trunk: Trunk { endpoint: "trunk".into(), kind: TrunkKind::Simulated },
     }
 }
 
