@@ -173,7 +173,7 @@ impl Ringround {
     }
 
     async fn healthy(&self) -> bool {
-        self.health().await.is_ok()
+        self.health().await.is_ok_and(|health| health["database"] == "ready" && health["asterisk"] == "ready")
     }
 
     /// Runs one of the organiser's commands and gives what it printed.
@@ -213,7 +213,7 @@ impl Ringround {
                  calling for {{organisation}}.\n\"\"\"\n"
             ),
         )?;
-        self.command(&["campaign", "create", &form.display().to_string()])?;
+        self.command(&["campaign", "create", "--file", &form.display().to_string()])?;
         Ok(())
     }
 
@@ -256,7 +256,8 @@ impl Ringround {
     /// When it is not understood.
     pub fn results(&self) -> Result<Vec<Attempted>> {
         let said = self.command(&["results", "--campaign", CAMPAIGN, "--format", "json"])?;
-        serde_json::from_str(&said).with_context(|| format!("results: {said}"))
+        let row = |line: &str| serde_json::from_str(line).with_context(|| format!("results: {line}"));
+        said.lines().filter(|line| !line.trim().is_empty()).map(row).collect()
     }
 
     /// The outcome's word of each number that was attempted; a number's last attempt counts.
