@@ -5,6 +5,7 @@
 //! | leased | Ping | leased | Save Renew, when less than 60 s are left |
 //! | leased | Dial | committing | Save Attempt |
 //! | leased | Dial, a rule forbids it | settling | Answer refused, Save Release |
+//! | leased | Dial, the store does not hold it any more | closed | Answer refused |
 //! | leased | Settle, GiveBack; lease or hours over | settling | Save Release |
 //! | committing | Saved | calling | Answer dialled, CreateChannel |
 //! | committing | Saved, but line or Asterisk are gone | settling | Answer dialled, Save Close `unknown` |
@@ -132,7 +133,7 @@ pub(crate) struct Settling {
 }
 
 /// Over, and written.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Closed {
     /// What may be corrected, and what the volunteer is told; `None` if nobody was dialled.
     pub last: Option<(StoredAttempt, LastOutcome)>,
@@ -260,14 +261,10 @@ impl Attempt {
             Attempt::Committing(_) | Attempt::Closed(_) => None,
             Attempt::Calling(calling) => Some(calling.view()),
             Attempt::WrapUp(wrap_up) => Some(calling::wrap_up_view(&wrap_up.lease, &wrap_up.ended)),
+            // A write that fails shows what it holds up; a card on its way back shows nothing.
             Attempt::Settling(settling) => {
-                if settling.tries == 0 {
-                    return None;
-                }
-                Some(match &settling.ended {
-                    Some(ended) => calling::wrap_up_view(&settling.lease, ended),
-                    None => SessionView::Ready { card: settling.lease.card.clone() },
-                })
+                let ended = settling.ended.as_ref().filter(|_| settling.tries > 0);
+                ended.map(|ended| calling::wrap_up_view(&settling.lease, ended))
             }
         }
     }

@@ -72,6 +72,8 @@ pub(crate) struct Leg {
     pub dialled_at: i64,
     /// Since when the volunteer's line has been away.
     away: Option<i64>,
+    /// It will not come back.
+    is_revoked: bool,
     hanging_up: Option<HangingUp>,
 }
 
@@ -232,7 +234,7 @@ impl Call {
 
 impl Leg {
     fn new(attempt: AttemptId, dialled_at: i64) -> Self {
-        Leg { attempt, dialled_at, away: None, hanging_up: None }
+        Leg { attempt, dialled_at, away: None, is_revoked: false, hanging_up: None }
     }
 
     /// Asks for the channel's end, unless it was asked already.
@@ -358,6 +360,7 @@ fn before_ringing(mut leg: Leg, same: fn(Leg) -> Call, input: CallInput, scene: 
         CallInput::HangUp => leg.hang_up(HangUpWhy::Volunteer, None, scene),
         // Nothing rings yet, so nobody notices; an answer without a volunteer would be noticed.
         CallInput::LineLost | CallInput::LineRevoked => {
+            leg.is_revoked |= matches!(input, CallInput::LineRevoked);
             leg.away = Some(scene.now);
             leg.hang_up(HangUpWhy::LineLost, None, scene);
         }
@@ -393,6 +396,7 @@ impl Ringing {
             CallInput::Failed { why } => self.leg.hang_up(HangUpWhy::Failed, Some(why), scene),
             CallInput::HangUp => self.leg.hang_up(HangUpWhy::Volunteer, None, scene),
             CallInput::LineLost | CallInput::LineRevoked => {
+                self.leg.is_revoked |= matches!(input, CallInput::LineRevoked);
                 self.leg.away = Some(scene.now);
                 self.give_up_in_time(scene);
             }
@@ -425,9 +429,13 @@ impl Ringing {
     }
 }
 
-fn answered(leg: Leg, ringing_at: Option<i64>, scene: &Scene<'_>) -> Call {
+fn answered(leg: Leg, ringing_at: Option<i64>, scene: &mut Scene<'_>) -> Call {
     let moment = leg.away.map(|_| Moment::from(scene.now));
-    Call::Answered(Answered { leg, ringing_at, since: scene.now, moment })
+    let mut answered = Answered { leg, ringing_at, since: scene.now, moment };
+    if answered.leg.is_revoked {
+        answered.apologise(scene);
+    }
+    Call::Answered(answered)
 }
 
 impl Moment {

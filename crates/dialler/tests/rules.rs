@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 #![expect(dead_code, reason = "each test file uses a part of the support")]
+#![expect(clippy::wildcard_enum_match_arm, reason = "a test names what it wants and fails on the rest")]
 
 mod support;
 
@@ -153,7 +154,8 @@ fn a_third_attempt_of_the_day_moves_the_retry_to_the_next() {
 fn the_last_attempt_is_the_last_but_a_callback_is_kept() {
     let rung = ContactFacts { attempts: 3, ..contact(&[NOON]) };
     assert_eq!(retry::after(Outcome::Busy, None, &rung, &campaign(), NOON), ContactNext::Done);
-    let again_at = Some(retry::instant_of(RingAgain::At { at_ms: NOON + 5 * HOUR }, &rung, &campaign(), NOON));
+    let again_at =
+        Some(retry::instant_of(RingAgain::At { at_ms: NOON + 5 * HOUR }, &rung, &campaign(), NOON));
     let next = retry::after(Outcome::Callback, again_at, &rung, &campaign(), NOON);
     assert_eq!(next, ContactNext::Due(NOON + 5 * HOUR));
 }

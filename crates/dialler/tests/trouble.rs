@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 #![expect(dead_code, reason = "each test file uses a part of the support")]
+#![expect(clippy::wildcard_enum_match_arm, reason = "a test names what it wants and fails on the rest")]
 
 mod support;
 
@@ -29,10 +30,7 @@ fn announcements(world: &World, mark: usize) -> Vec<Announcement> {
 }
 
 fn talking(world: &mut World, device: DeviceId) -> (AttemptId, LineId) {
-    assert_eq!(
-        world.ask(device, Ask::Start { campaign: campaign_id(0) }),
-        Some(Ok(Answer::Done))
-    );
+    assert_eq!(world.ask(device, Ask::Start { campaign: campaign_id(0) }), Some(Ok(Answer::Done)));
     let line = world.open_line(device);
     let attempt = world.dial(device);
     world.answer(attempt);
@@ -126,6 +124,36 @@ fn a_revoked_device_loses_its_line_at_once_and_its_callee_gets_an_apology() {
 }
 
 #[test]
+fn a_callee_who_answers_a_revoked_device_gets_an_apology_at_once() {
+    let mut world = World::new(campaign(), 1);
+    let maya = device_id(1);
+    world.start(maya);
+    let attempt = world.dial(maya);
+    world.feed(Input::CalleeRinging { attempt });
+    world.feed(Input::Revoked { device: maya });
+    let mark = world.said.len();
+    world.feed(Input::CalleeUp { attempt });
+    assert_eq!(announcements(&world, mark), [Announcement::Apology]);
+    world.pass(8 * SECOND, &[]);
+    assert!(world.since(mark).contains(&Output::HangUp { attempt, why: HangUpWhy::LineLost }));
+}
+
+#[test]
+fn a_card_that_the_store_does_not_hold_any_more_goes() {
+    let mut world = World::new(campaign(), 2);
+    let maya = device_id(1);
+    world.start(maya);
+    let lease = world.card(maya).lease_id;
+    for row in &mut world.rows {
+        row.leased = None;
+    }
+    let ask = world.dial_ask(lease);
+    assert_eq!(world.ask(maya, ask).unwrap().unwrap_err().code, ErrorCode::LeaseLost);
+    assert_ne!(world.card(maya).lease_id, lease);
+    world.dial(maya);
+}
+
+#[test]
 fn a_line_that_does_not_come_up_is_down_again_after_thirty_seconds() {
     let mut world = World::new(campaign(), 1);
     let maya = device_id(1);
@@ -136,7 +164,10 @@ fn a_line_that_does_not_come_up_is_down_again_after_thirty_seconds() {
     let mark = world.said.len();
     let retried = Ask::OpenLine { line: LineId("another".to_owned()), token };
     assert_eq!(world.ask(maya, retried), Some(Ok(Answer::Done)));
-    assert!(!world.since(mark).iter().any(|output| matches!(output, Output::MakeLine { .. })), "one token, one line");
+    assert!(
+        !world.since(mark).iter().any(|output| matches!(output, Output::MakeLine { .. })),
+        "one token, one line"
+    );
     world.pass(30 * SECOND, &[]);
     assert_eq!(world.view(maya).line, Line::Down);
     let mark = world.said.len();

@@ -63,11 +63,14 @@ impl Leased {
         number_busy: bool,
         scene: &mut Scene<'_>,
     ) -> Attempt {
-        let Some(facts) =
-            facts.filter(|facts| lease == self.lease.id && facts.contact == self.lease.contact.contact)
-        else {
+        if lease != self.lease.id {
             scene.refuse(ticket, words::lease_lost());
             return Attempt::Leased(self);
+        }
+        let Some(facts) = facts.filter(|facts| facts.contact == self.lease.contact.contact) else {
+            // The store does not hold it for this desk any more: the card goes.
+            scene.refuse(ticket, words::lease_lost());
+            return Attempt::Closed(Closed::default());
         };
         if !scene.telephone {
             scene.refuse(ticket, words::no_telephone());
@@ -238,9 +241,7 @@ impl Committing {
         }
         match why {
             SaveRefused::NoStorage => Attempt::Leased(Leased::new(self.lease, scene)),
-            SaveRefused::LeaseLost => {
-                Attempt::Closed(Closed { last: None, contact_is_due: false, pressed: Vec::new() })
-            }
+            SaveRefused::LeaseLost => Attempt::Closed(Closed::default()),
         }
     }
 }
