@@ -3,7 +3,11 @@
 use std::collections::BTreeMap;
 
 use protocol::{
-    attempt::LastOutcome, events::Change, http::RecordOutcome, ids::CampaignId, line as line_view,
+    attempt::LastOutcome,
+    events::Change,
+    http::RecordOutcome,
+    ids::{AttemptId, CampaignId, LeaseId},
+    line as line_view,
     session::Session as SessionView,
 };
 
@@ -122,6 +126,12 @@ impl Desk {
         }
         scene.done(ticket);
         self.line(LineInput::Open { line, token }, scene);
+    }
+
+    /// The attempt that came of a lease which is closed by now: the app asks again when it did
+    /// not get the first answer.
+    pub fn dialled_before(&self, lease: LeaseId) -> Option<AttemptId> {
+        self.last.as_ref().filter(|last| last.lease == lease).map(|last| last.attempt)
     }
 
     /// News of the callee's channel, if there is one.

@@ -212,7 +212,10 @@ impl Dialler {
                 Ask::OpenLine { line, token } => desk.open_line(ticket, line, token, scene),
                 Ask::Dial { lease, attempt, facts } => {
                     let input = AttemptInput::Dial { ticket, lease, attempt, facts, number_busy };
-                    desk.session(SessionInput::Attempt(input), scene);
+                    match desk.dialled_before(lease) {
+                        Some(before) => scene.dialled(ticket, before),
+                        None => desk.session(SessionInput::Attempt(input), scene),
+                    }
                 }
                 Ask::HangUp { attempt } => {
                     if desk.session.attempt().and_then(Attempt::id) == Some(attempt) {

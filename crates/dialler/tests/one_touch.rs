@@ -262,6 +262,9 @@ fn dial_twice_is_one_attempt() {
     world.feed(Input::CalleeGone { attempt, cause: 16 });
     let ask = world.dial_ask(lease);
     assert_eq!(world.ask(maya, ask), Some(Ok(Answer::Dialled(attempt))), "in wrap-up too");
+    world.press(maya, attempt, Outcome::Reached);
+    let ask = world.dial_ask(lease);
+    assert_eq!(world.ask(maya, ask), Some(Ok(Answer::Dialled(attempt))), "and when it is closed");
     assert_eq!(world.created.len(), 1);
 }
 
