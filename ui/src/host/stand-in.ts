@@ -1,3 +1,4 @@
+import type { View } from '../api/types';
 import { speak } from '../i18n';
 import { longer } from '../i18n/longer';
 import { BrowserHost } from './browser';
@@ -32,6 +33,8 @@ function evening(host: BrowserHost, name: string): void {
         host.show(deskView(ready, { last_outcome: { ...LAST, attempt_id: `attempt-${n}`, outcome } }));
       }
     }
-    host.show(views[name] as (typeof views)[string]);
+    const last = views[name] as View;
+    const last_outcome = { ...LAST, attempt_id: `attempt-${n}`, outcome: 'refused' as const };
+    if (last.screen.name === 'desk') host.show({ ...last, screen: { ...last.screen, last_outcome } });
   });
 }

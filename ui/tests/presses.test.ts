@@ -1,0 +1,415 @@
+import { describe, expect, test } from 'vitest';
+import type { View } from '../src/api/types';
+import { deskView, NEXT_CARD, talking, views, wrapUp } from '../src/host/fixtures';
+import { openWindow, settled } from './window';
+
+const view = (name: string) => views[name] as View;
+
+describe('the big button', () => {
+  const labels: [string, string, boolean][] = [
+    ['opening', 'Opening', false],
+    ['join', 'Paste your link to join', false],
+    ['join-busy', 'Joining', false],
+    ['start', 'Start calling Space', true],
+    ['waiting-line', 'Pause P', true],
+    ['nobody-left', 'Finish for today Space', true],
+    ['ready', 'Call Margaret Space', true],
+    ['ready-calling', 'Calling Margaret', false],
+    ['dialling', 'CancelH', true],
+    ['ringing', 'CancelH', true],
+    ['talking', 'Hang up H', true],
+    ['muted', 'Hang up H', true],
+    ['wrap-up', 'How did it go?Press a key below; the next card follows', true],
+    ['paused', 'Back to calling Space', true],
+    ['paused-by-organiser', 'Waiting for Ruth', false],
+    ['line-lost', 'Margaret is held for you 22 s', false],
+    ['line-lost-idle', 'Your line comes back by itself', false],
+    ['server-lost', 'Waiting for the server', false],
+    ['no-microphone', 'Use built-in microphone Space', true],
+    ['no-speaker', 'Plug in a headset', false],
+    ['revoked', 'Switched off', false],
+    ['update-app', 'Update needed', false],
+    ['untrusted', 'This is not the server you joined.', false],
+  ];
+  test.each(labels)('%s: %s', async (name, label, works) => {
+    const window = await openWindow(view(name));
+    await settled();
+    expect(window.text('#main-button')).toBe(label);
+    expect(document.querySelector('#main-button')?.getAttribute('aria-disabled')).toBe(String(!works));
+  });
+
+  test('is one element from Call to the next card, so that the focus stays', async () => {
+    const window = await openWindow(view('ready'));
+    const button = document.querySelector('#main-button') as HTMLElement;
+    button.focus();
+    for (const name of [
+      'ready-calling',
+      'dialling',
+      'ringing',
+      'talking',
+      'line-lost',
+      'wrap-up',
+      'ready',
+      'paused',
+    ]) {
+      await window.show(view(name));
+      expect(document.activeElement, name).toBe(button);
+    }
+  });
+
+  test('Space presses it at once, and a click does the same', async () => {
+    const window = await openWindow(view('ready'));
+    expect(window.press(' ').defaultPrevented).toBe(true);
+    window.click('Call Margaret');
+    expect(window.commands()).toEqual(['call', 'call']);
+  });
+
+  test('Space never hangs up, wherever the focus is', async () => {
+    const window = await openWindow(view('talking'));
+    window.wait(5000);
+    for (const on of [document.body, document.querySelector('#main-button') as Element]) {
+      expect(window.press(' ', { on }).defaultPrevented).toBe(true);
+    }
+    window.press(' ', { on: document.body, altKey: true });
+    expect(window.commands()).toEqual([]);
+    await window.show(view('line-lost'));
+    const banner = document.querySelector('[data-trouble] [data-hangs-up]') as HTMLElement;
+    expect(window.press(' ', { on: banner }).defaultPrevented).toBe(true);
+    expect(window.commands()).toEqual([]);
+  });
+});
+
+describe('a press that was meant for something else', () => {
+  test('a double click on Call does not cancel', async () => {
+    const window = await openWindow(view('ready'));
+    window.click('Call Margaret');
+    await window.show(view('dialling'));
+    window.wait(399);
+    window.click('Cancel');
+    expect(window.commands()).toEqual(['call']);
+    window.wait(1);
+    window.click('Cancel');
+    expect(window.commands()).toEqual(['call', 'hangUp']);
+  });
+
+  test('Hang up waits a second, by click and by key', async () => {
+    const window = await openWindow(view('ringing'));
+    await window.show(view('talking'));
+    window.wait(999);
+    window.click('Hang up');
+    window.press('h');
+    expect(window.commands()).toEqual([]);
+    window.wait(1);
+    window.press('h');
+    expect(window.commands()).toEqual(['hangUp']);
+  });
+
+  test('an outcome key waits 400 ms after the callee rang off', async () => {
+    const window = await openWindow(view('talking'));
+    await window.show(view('wrap-up'));
+    window.wait(399);
+    window.press('2');
+    expect(window.commands()).toEqual([]);
+    window.wait(1);
+    window.press('2');
+    expect(window.commands()).toEqual(['outcome']);
+  });
+
+  test('two presses of Skip skip one person', async () => {
+    const window = await openWindow(view('ready'));
+    window.press('s');
+    await window.show(deskView({ state: 'ready', card: NEXT_CARD }));
+    window.press('s');
+    expect(window.commands()).toEqual(['settle']);
+  });
+
+  test('a held key acts once', async () => {
+    const window = await openWindow(view('ready'));
+    window.press(' ');
+    window.press(' ', { repeat: true });
+    window.press('s', { repeat: true });
+    expect(window.commands()).toEqual(['call']);
+  });
+});
+
+describe('single keys', () => {
+  test('are dead in a field, and work there with Alt', async () => {
+    const window = await openWindow(view('wrap-up'));
+    const note = document.querySelector('#note') as HTMLInputElement;
+    note.focus();
+    window.press('1');
+    window.press('p');
+    expect(window.commands()).toEqual([]);
+    window.press('¡', { altKey: true, code: 'Digit1' });
+    expect(window.host.pressed).toEqual([
+      { command: 'outcome', with: [{ outcome: 'reached', note: null, again: null }] },
+    ]);
+  });
+
+  test('digits mark in a call, machine hangs up too, and X is do not call', async () => {
+    const window = await openWindow(view('talking'));
+    window.wait(2000);
+    window.press('1');
+    window.press('x');
+    window.press('6');
+    expect(window.host.pressed).toEqual([
+      { command: 'outcome', with: [{ outcome: 'reached', note: null, again: null }] },
+      { command: 'outcome', with: [{ outcome: 'do-not-call', note: null, again: null }] },
+      { command: 'outcome', with: [{ outcome: 'machine', note: null, again: null }] },
+      { command: 'hangUp', with: [] },
+    ]);
+  });
+
+  test('digits do nothing before a call', async () => {
+    for (const name of ['ready', 'dialling', 'paused', 'nobody-left', 'start']) {
+      const window = await openWindow(view(name));
+      window.press('1');
+      window.click(/^1, Reached/);
+      expect(window.commands(), name).toEqual([]);
+    }
+  });
+
+  test('M mutes and unmutes', async () => {
+    const window = await openWindow(view('talking'));
+    window.press('m');
+    await window.show(view('muted'));
+    window.press('m');
+    expect(window.host.pressed).toEqual([
+      { command: 'mute', with: [true] },
+      { command: 'mute', with: [false] },
+    ]);
+    expect(window.text('[data-part=page-header]')).toContain('Muted');
+  });
+
+  test('P pauses, Space goes back', async () => {
+    const window = await openWindow(view('ready'));
+    window.press('p');
+    await window.show(view('paused'));
+    window.wait(400);
+    window.press(' ');
+    expect(window.commands()).toEqual(['pause', 'resume']);
+  });
+
+  test('nothing of Ctrl is ours', async () => {
+    const window = await openWindow(view('ready'));
+    expect(window.press('p', { ctrlKey: true }).defaultPrevented).toBe(false);
+    expect(window.press('s', { metaKey: true }).defaultPrevented).toBe(false);
+    expect(window.commands()).toEqual([]);
+  });
+
+  test('# opens the telephone keys in the same rectangle, Esc closes them', async () => {
+    const window = await openWindow(view('talking'));
+    window.wait(2000);
+    window.press('#');
+    expect(document.querySelector('[data-part=keys]')?.getAttribute('aria-label')).toBe('Telephone keys');
+    window.press('1');
+    window.press('#');
+    window.click('0');
+    expect(window.host.pressed.map((press) => press.with[0])).toEqual(['1', '#', '0']);
+    expect(window.text('[data-part=title-row] p')).toBe('Sent 1#0');
+    window.press('Escape');
+    window.press('1');
+    expect(window.commands().at(-1)).toBe('outcome');
+  });
+
+  test('? shows all keys and Esc closes them', async () => {
+    const window = await openWindow(view('ready'));
+    window.press('?');
+    expect(window.text('[role=dialog]')).toContain('Hang up, or cancel while it rings');
+    window.press('Escape');
+    expect(document.querySelector('[role=dialog]')).toBeNull();
+  });
+
+  test('F6 goes round phone, page, header, and back', async () => {
+    const window = await openWindow(view('ready'));
+    const names = () => document.activeElement?.getAttribute('aria-label');
+    const seen = ['F6', 'F6', 'F6', 'F6'].map((key) => (window.press(key), names()));
+    expect(seen).toEqual(['Call', 'Page', 'Header', 'Call']);
+    window.press('F6', { shiftKey: true });
+    expect(names()).toBe('Header');
+  });
+
+  test('arrows step through the script', async () => {
+    const window = await openWindow(view('talking'));
+    window.press('ArrowDown');
+    window.press('ArrowDown');
+    window.press('ArrowUp');
+    expect(window.text('[aria-current=step]')).toContain('Is your heating working');
+    expect(window.text('[data-part=page-header]')).toContain('step 2 of 5');
+  });
+});
+
+describe('later, call back, do not call', () => {
+  test('L offers two times for a card, and 1 takes the first', async () => {
+    const window = await openWindow(view('ready'));
+    window.press('l');
+    expect(window.text('[data-part=sheet] h2')).toBe('Ring Margaret later');
+    expect(document.activeElement?.textContent).toContain('In an hour');
+    window.press('1');
+    expect(window.host.pressed).toEqual([
+      { command: 'settle', with: [{ how: 'later', again: { when: 'in-an-hour' } }] },
+    ]);
+    expect(document.querySelector('[data-part=sheet]')).toBeNull();
+  });
+
+  test('3 asks when, in a call and after it, and the outcome goes with the time', async () => {
+    for (const session of [talking, wrapUp]) {
+      const window = await openWindow(deskView(session));
+      window.press('3');
+      expect(window.text('[data-part=sheet] h2')).toBe('When to ring Margaret back');
+      window.click(/Tomorrow/);
+      expect(window.host.pressed).toEqual([
+        { command: 'outcome', with: [{ outcome: 'callback', note: null, again: { when: 'tomorrow' } }] },
+      ]);
+    }
+  });
+
+  test('a chooser opened in the call stays open when the callee rings off', async () => {
+    const window = await openWindow(view('talking'));
+    window.press('3');
+    await window.show(view('wrap-up'));
+    window.press('2');
+    expect(window.host.pressed[0]?.with[0]).toEqual({
+      outcome: 'callback',
+      note: null,
+      again: { when: 'tomorrow' },
+    });
+  });
+
+  test('X before a call asks, because it cannot be undone', async () => {
+    const window = await openWindow(view('ready'));
+    window.press('x');
+    expect(window.text('[data-part=sheet] h2')).toBe('Never ring Mrs Hollis again?');
+    expect(document.activeElement?.textContent, 'Enter keeps').toContain('Keep on the list');
+    window.press('Escape');
+    window.press('x');
+    window.press('x');
+    expect(window.host.pressed).toEqual([{ command: 'settle', with: [{ how: 'do-not-call' }] }]);
+  });
+
+  test('an open chooser takes no outcome and no Call', async () => {
+    const window = await openWindow(view('ready'));
+    window.press('l');
+    window.press('s');
+    window.press('p');
+    expect(window.commands()).toEqual([]);
+  });
+});
+
+describe('the outcome', () => {
+  test('a note goes along, and Enter takes the suggested one', async () => {
+    const window = await openWindow(view('wrap-up-cancelled'));
+    const note = document.querySelector('#note') as HTMLInputElement;
+    note.value = '  Rings out after ten. ';
+    note.dispatchEvent(new Event('input', { bubbles: true }));
+    note.blur();
+    expect(document.querySelector('.suggested')?.getAttribute('data-outcome')).toBe('no-answer');
+    window.press('Enter', { on: document.body });
+    expect(window.host.pressed).toEqual([
+      { command: 'outcome', with: [{ outcome: 'no-answer', note: 'Rings out after ten.', again: null }] },
+    ]);
+  });
+
+  test('something else asks what, and Enter saves it', async () => {
+    const window = await openWindow(view('wrap-up'));
+    window.press('9');
+    await settled();
+    const note = document.activeElement as HTMLInputElement;
+    expect(note.id).toBe('note');
+    note.value = 'A dog answered';
+    note.dispatchEvent(new Event('input', { bubbles: true }));
+    window.press('Enter');
+    expect(window.host.pressed).toEqual([
+      { command: 'outcome', with: [{ outcome: 'other', note: 'A dog answered', again: null }] },
+    ]);
+  });
+
+  test('U corrects the last one, without the note of this card', async () => {
+    const window = await openWindow(view('ready'));
+    window.press('u');
+    expect(window.text('[data-part=title-row] p')).toBe('Correct Terence Whitlow');
+    expect(document.querySelector('.marked')?.getAttribute('data-outcome')).toBe('no-answer');
+    window.wait(400);
+    window.press('6');
+    expect(window.host.pressed).toEqual([
+      { command: 'correct', with: [{ outcome: 'machine', note: null, again: null }] },
+    ]);
+    window.press('2');
+    expect(window.commands(), 'one correction').toEqual(['correct']);
+  });
+
+  test('a note is forgotten with its card', async () => {
+    const window = await openWindow(view('talking'));
+    window.press('n');
+    await settled();
+    window.desk.hand.note = 'About Margaret';
+    await window.show(deskView({ state: 'ready', card: NEXT_CARD }));
+    expect(window.desk.hand.note).toBe('');
+  });
+
+  test('the focus goes to the call button after an outcome, if it was on a key', async () => {
+    const window = await openWindow(view('wrap-up'));
+    (document.querySelector('[data-outcome=reached]') as HTMLElement).focus();
+    await window.show(view('ready'));
+    await settled();
+    expect(document.activeElement?.id).toBe('main-button');
+
+    const elsewhere = await openWindow(view('wrap-up'));
+    (document.querySelector('aside') as HTMLElement).focus();
+    await elsewhere.show(view('ready'));
+    await settled();
+    expect(document.activeElement?.id).not.toBe('main-button');
+  });
+});
+
+describe('join, start, finish, devices', () => {
+  test('a link pasted anywhere goes into the field, and Space joins', async () => {
+    const window = await openWindow(view('join'));
+    const paste = new Event('paste', { bubbles: true, cancelable: true });
+    Object.assign(paste, { clipboardData: { getData: () => ' ringround://join/?s=x&t=y \n' } });
+    document.body.dispatchEvent(paste);
+    await settled();
+    expect((document.querySelector('#link') as HTMLInputElement).value).toBe('ringround://join/?s=x&t=y');
+    window.wait(400);
+    window.press(' ', { on: document.body });
+    expect(window.host.pressed).toEqual([{ command: 'join', with: ['ringround://join/?s=x&t=y'] }]);
+  });
+
+  test('start, finish from the menu, and a sum of the evening', async () => {
+    const window = await openWindow(deskView({ state: 'ended' }));
+    window.press(' ');
+    await window.show(view('ready'));
+    const last = {
+      attempt_id: 'attempt-1',
+      name: 'Margaret Hollis',
+      outcome: 'reached',
+      by: 'volunteer',
+    } as const;
+    await window.show(deskView({ state: 'ready', card: NEXT_CARD }, { last_outcome: last }));
+    window.wait(400);
+    window.click('More');
+    window.click('Finish for today');
+    await window.show(deskView({ state: 'ended' }, { last_outcome: last }));
+    expect(window.commands()).toEqual(['start', 'stop']);
+    expect(window.text('main')).toContain('You rang one person and spoke with one.');
+    expect(window.text('#main-button')).toContain('Start again');
+  });
+
+  test('without a microphone the chooser is there, and Space uses the built-in one', async () => {
+    const window = await openWindow(view('ready'));
+    await window.show(view('no-microphone'));
+    await settled();
+    expect(window.text('[data-part=sheet]')).toContain('webcam microphone');
+    window.wait(400);
+    window.press(' ', { on: document.body });
+    expect(window.host.pressed).toEqual([{ command: 'chooseDevices', with: ['built-in', 'usb'] }]);
+  });
+
+  test('a switched-off computer may take a new link; try now tries now', async () => {
+    const window = await openWindow(view('revoked'));
+    window.click('Use a new link');
+    const server = await openWindow(view('server-lost'));
+    server.click('Try now');
+    expect([...window.commands(), ...server.commands()]).toEqual(['leave', 'retryNow']);
+  });
+});
