@@ -1,0 +1,254 @@
+//! Opening the system's devices and watching them: a thread of its own, since both may take long.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::time::Duration;
+
+use cpal::traits::{DeviceTrait as _, HostTrait as _, StreamTrait as _};
+use cpal::{BufferSize, Host, SampleFormat, Stream, StreamConfig};
+use rtrb::RingBuffer;
+
+use super::devices::{Device, describe, host};
+use super::thread::{Order, Told};
+use super::{Pace, RATE, Sound, TICK};
+use crate::events::DeviceState;
+
+/// Which devices are wished: `None` is the system's default.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Choice {
+    pub(crate) microphone: Option<String>,
+    pub(crate) speaker: Option<String>,
+}
+
+/// What this thread is told.
+#[derive(Debug)]
+pub(crate) enum Wish {
+    Open(Choice),
+    Close,
+}
+
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// After everything failed: the sound server may be starting again.
+const RETRY_EVERY: u32 = 3;
+const RING: usize = RATE / 4;
+
+/// Opens and closes devices as wished, tells what becomes of them, ends when nobody wishes any more.
+pub(crate) fn run(wishes: &Receiver<Wish>, orders: &Sender<Order>, told: &dyn Fn(Told)) {
+    let mut open: Option<Open> = None;
+    loop {
+        let wish = match &open {
+            None => wishes.recv().ok(),
+            Some(_) => match wishes.recv_timeout(LOOK_EVERY) {
+                Ok(wish) => Some(wish),
+                Err(RecvTimeoutError::Disconnected) => None,
+                Err(RecvTimeoutError::Timeout) => {
+                    if let Some(now) = &mut open
+                        && now.changed()
+                    {
+                        let (again, sound) = Open::new(now.choice.clone());
+                        told(Told::Devices(again.state(Some(now))));
+                        *now = again;
+                        if orders.send(Order::Sound(sound)).is_err() {
+                            return;
+                        }
+                    }
+                    continue;
+                }
+            },
+        };
+        let Some(wish) = wish else { return };
+        // The old streams go first: some systems open a device only once.
+        open = None;
+        if let Wish::Open(choice) = wish {
+            let (now, sound) = Open::new(choice);
+            told(Told::Devices(now.state(None)));
+            open = Some(now);
+            if orders.send(Order::Sound(sound)).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// Devices in use.
+struct Open {
+    choice: Choice,
+    host: Host,
+    microphone: Result<Running, String>,
+    speaker: Result<Running, String>,
+    looks: u32,
+}
+
+struct Running {
+    device: Device,
+    broken: Arc<AtomicBool>,
+    _stream: Stream,
+}
+
+impl Open {
+    fn new(choice: Choice) -> (Self, Sound) {
+        let host = host();
+        let wanted = Arc::new(AtomicUsize::new(TICK));
+        let (mut taken, microphone) = RingBuffer::new(RING);
+        let (speaker, mut given) = RingBuffer::new(RING);
+        let input = find(&host, choice.microphone.as_deref(), true).and_then(|device| {
+            start(&device, true, move |device, config, format, broken| match format {
+                SampleFormat::I16 => device.build_input_stream(
+                    config,
+                    move |samples: &[i16], _| {
+                        let mono = samples.chunks(usize::from(config.channels));
+                        for frame in mono {
+                            let _ = taken.push(f32::from(frame[0]) / 32_768.0);
+                        }
+                    },
+                    flag(broken),
+                    None,
+                ),
+                _ => device.build_input_stream(
+                    config,
+                    move |samples: &[f32], _| {
+                        for frame in samples.chunks(usize::from(config.channels)) {
+                            let _ = taken.push(frame[0]);
+                        }
+                    },
+                    flag(broken),
+                    None,
+                ),
+            })
+        });
+        let asked = Arc::clone(&wanted);
+        let output = find(&host, choice.speaker.as_deref(), false).and_then(|device| {
+            start(&device, false, move |device, config, format, broken| match format {
+                SampleFormat::I16 => device.build_output_stream(
+                    config,
+                    move |samples: &mut [i16], _| {
+                        let frames = samples.chunks_mut(usize::from(config.channels));
+                        asked.store(frames.len(), Ordering::Relaxed);
+                        for frame in frames {
+                            frame.fill((given.pop().unwrap_or_default() * 32_767.0) as i16);
+                        }
+                    },
+                    flag(broken),
+                    None,
+                ),
+                _ => device.build_output_stream(
+                    config,
+                    move |samples: &mut [f32], _| {
+                        let frames = samples.chunks_mut(usize::from(config.channels));
+                        asked.store(frames.len(), Ordering::Relaxed);
+                        for frame in frames {
+                            frame.fill(given.pop().unwrap_or_default());
+                        }
+                    },
+                    flag(broken),
+                    None,
+                ),
+            })
+        });
+        let pace = if output.is_ok() { Pace::Device { wanted } } else { Pace::Clock };
+        let sound = Sound {
+            microphone: input.is_ok().then_some(microphone),
+            speaker: output.is_ok().then_some(speaker),
+            pace,
+        };
+        (Self { choice, host, microphone: input, speaker: output, looks: 0 }, sound)
+    }
+
+    /// Whether the devices must be opened anew: one broke, a chosen one went or came back.
+    fn changed(&mut self) -> bool {
+        self.looks += 1;
+        let retry = self.looks.is_multiple_of(RETRY_EVERY);
+        let side = |now: &Result<Running, String>, chosen: Option<&String>, input: bool| match now {
+            Err(_) => retry && find(&self.host, chosen.map(String::as_str), input).is_ok(),
+            Ok(running) if running.broken.load(Ordering::Relaxed) => true,
+            // PulseAudio moves a stream without a word when its device goes.
+            Ok(running) => match chosen {
+                None => default(&self.host, input).is_some_and(|d| d.id != running.device.id),
+                Some(id) => {
+                    let there = exists(&self.host, id, input);
+                    there != (running.device.id == *id)
+                }
+            },
+        };
+        side(&self.microphone, self.choice.microphone.as_ref(), true)
+            || side(&self.speaker, self.choice.speaker.as_ref(), false)
+    }
+
+    fn state(&self, before: Option<&Self>) -> DeviceState {
+        match (&self.microphone, &self.speaker) {
+            (Err(why), _) => DeviceState::NoMicrophone { why: why.clone() },
+            (_, Err(why)) => DeviceState::NoSpeaker { why: why.clone() },
+            (Ok(input), Ok(output)) => {
+                let (microphone, speaker) = (input.device.name.clone(), output.device.name.clone());
+                match before {
+                    None => DeviceState::Ready { microphone, speaker },
+                    Some(_) => DeviceState::Changed { microphone, speaker },
+                }
+            }
+        }
+    }
+}
+
+fn flag(broken: Arc<AtomicBool>) -> impl FnMut(cpal::Error) + Send + 'static {
+    move |error| {
+        // A change of route and a missed period mend themselves.
+        if !matches!(error.kind(), cpal::ErrorKind::DeviceChanged | cpal::ErrorKind::Xrun) {
+            broken.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The chosen device, else the default one.
+fn find(host: &Host, chosen: Option<&str>, input: bool) -> Result<cpal::Device, String> {
+    let chosen = chosen.and_then(|id| id.parse().ok()).and_then(|id| host.device_by_id(&id));
+    let usable =
+        |device: &cpal::Device| if input { device.supports_input() } else { device.supports_output() };
+    let default = || if input { host.default_input_device() } else { host.default_output_device() };
+    chosen
+        .filter(usable)
+        .or_else(default)
+        .ok_or_else(|| "the system has no such device, or its sound server does not run".to_owned())
+}
+
+fn default(host: &Host, input: bool) -> Option<Device> {
+    let device = if input { host.default_input_device() } else { host.default_output_device() };
+    device.as_ref().and_then(describe)
+}
+
+fn exists(host: &Host, id: &str, input: bool) -> bool {
+    let devices = if input { host.input_devices().ok() } else { host.output_devices().ok() };
+    devices.is_some_and(|mut all| all.any(|device| describe(&device).is_some_and(|d| d.id == id)))
+}
+
+/// Opens 10 ms of 48 kHz: one channel where the system mixes, else what it has.
+fn start<F>(device: &cpal::Device, input: bool, build: F) -> Result<Running, String>
+where
+    F: FnOnce(&cpal::Device, StreamConfig, SampleFormat, Arc<AtomicBool>) -> Result<Stream, cpal::Error>,
+{
+    let said = |error: cpal::Error| error.to_string();
+    let found = describe(device).ok_or("the device has no name")?;
+    let (channels, format) = form(device, input)?;
+    let config =
+        StreamConfig { channels, sample_rate: RATE as u32, buffer_size: BufferSize::Fixed(TICK as u32) };
+    let broken = Arc::new(AtomicBool::new(false));
+    let stream = build(device, config, format, Arc::clone(&broken)).map_err(said)?;
+    stream.play().map_err(said)?;
+    Ok(Running { device: found, broken, _stream: stream })
+}
+
+fn form(device: &cpal::Device, input: bool) -> Result<(u16, SampleFormat), String> {
+    let said = |error: cpal::Error| error.to_string();
+    let ranges: Vec<cpal::SupportedStreamConfigRange> = if input {
+        device.supported_input_configs().map_err(said)?.collect()
+    } else {
+        device.supported_output_configs().map_err(said)?.collect()
+    };
+    ranges
+        .iter()
+        .filter(|range| (range.min_sample_rate()..=range.max_sample_rate()).contains(&(RATE as u32)))
+        .filter(|range| matches!(range.sample_format(), SampleFormat::F32 | SampleFormat::I16))
+        .min_by_key(|range| (range.channels(), range.sample_format() != SampleFormat::F32))
+        .map(|range| (range.channels(), range.sample_format()))
+        .ok_or_else(|| "the device does not do 48 kHz".to_owned())
+}

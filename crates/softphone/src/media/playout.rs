@@ -1,0 +1,229 @@
+//! From packets to sound: jitter buffer, decoder, concealment.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use opus::{Channels, Decoder};
+
+use super::g711::G711;
+use super::jitter::{Counts, Jitter, Pull};
+use super::{Packet, stretch};
+use crate::audio::RATE;
+use crate::events::Codec;
+use crate::sip::sdp::{Agreed, clock};
+
+/// 120 ms: the longest Opus packet (RFC 6716 section 2.1.4).
+const LONGEST: usize = RATE * 120 / 1000;
+const SHORTEST: usize = RATE / 400;
+/// Frames in a row that may be too much alike to nothing to be shortened; then it is done anyhow.
+const PATIENCE: u32 = 25;
+
+/// One call's sound to us.
+pub(crate) struct Playout {
+    jitter: Jitter,
+    opus: Option<Decoder>,
+    g711: G711,
+    codec: Codec,
+    agreed: u8,
+    sound: VecDeque<f32>,
+    frame: Vec<f32>,
+    /// Samples in the last decoded frame.
+    length: usize,
+    refused: u32,
+}
+
+impl Playout {
+    /// Fails where libopus has no memory.
+    pub(crate) fn new(agreed: Agreed, now: Instant) -> Result<Self, opus::Error> {
+        let opus = match agreed.codec {
+            Codec::Opus => Some(Decoder::new(RATE as u32, Channels::Mono)?),
+            Codec::Pcmu | Codec::Pcma => None,
+        };
+        Ok(Self {
+            jitter: Jitter::new(clock(agreed.codec), now),
+            opus,
+            g711: G711::new(agreed.codec),
+            codec: agreed.codec,
+            agreed: agreed.payload_type,
+            sound: VecDeque::with_capacity(2 * LONGEST),
+            frame: Vec::with_capacity(LONGEST),
+            length: RATE / 50,
+            refused: 0,
+        })
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        self.jitter.counts()
+    }
+
+    /// Sound that waits, in ms.
+    pub(crate) fn waiting_ms(&self) -> f32 {
+        let samples = self.jitter.depth() * self.length + self.sound.len();
+        samples as f32 * 1000.0 / RATE as f32
+    }
+
+    pub(crate) fn receive(&mut self, packet: Packet) {
+        // Events and comfort noise are not sound; the buffer sees one clock and one codec.
+        if packet.payload_type == self.agreed {
+            self.jitter.push(packet);
+        }
+    }
+
+    /// Adds the next samples to what is played.
+    pub(crate) fn add_to(&mut self, out: &mut [f32], now: Instant) {
+        while self.sound.len() < out.len() {
+            if !self.decode_next(now) {
+                break;
+            }
+        }
+        let ready = out.len().min(self.sound.len());
+        for (sample, sound) in out.iter_mut().zip(self.sound.drain(..ready)) {
+            *sample += sound;
+        }
+    }
+
+    /// False: there is nothing to play.
+    fn decode_next(&mut self, now: Instant) -> bool {
+        match self.jitter.pull(now) {
+            Pull::Play { payload, behind, .. } => {
+                self.decode(&payload, false);
+                if behind {
+                    self.hurry();
+                }
+            }
+            Pull::Recover { next, .. } => self.decode(&next, true),
+            Pull::Conceal => self.decode(&[], false),
+            Pull::Nothing => return false,
+        }
+        if self.frame.is_empty() {
+            // A packet that cannot be decoded counts as its silence.
+            self.frame.resize(self.length, 0.0);
+        }
+        self.sound.extend(self.frame.drain(..));
+        true
+    }
+
+    /// Fills `frame`. An empty packet is concealed; `copy`: the copy of the packet before in this one.
+    fn decode(&mut self, packet: &[u8], copy: bool) {
+        self.frame.clear();
+        let Some(opus) = &mut self.opus else {
+            match (packet, copy) {
+                ([], _) | (_, true) => self.frame.resize(self.length, 0.0),
+                (bytes, false) => {
+                    // 120 ms at most, whatever the packet says.
+                    let bytes = &bytes[..bytes.len().min(LONGEST / 6)];
+                    self.g711.decode(bytes, &mut self.frame);
+                    self.length = self.frame.len().max(SHORTEST);
+                }
+            }
+            return;
+        };
+        let whole = packet.is_empty() || copy;
+        self.frame.resize(if whole { self.length } else { LONGEST }, 0.0);
+        match opus.decode_float(packet, &mut self.frame, copy) {
+            Ok(samples) => {
+                self.frame.truncate(samples);
+                self.length = samples.max(SHORTEST);
+            }
+            Err(error) => {
+                tracing::trace!(%error, codec = ?self.codec, "a packet cannot be decoded");
+                self.frame.clear();
+            }
+        }
+    }
+
+    fn hurry(&mut self) {
+        if stretch::shorten(&mut self.frame) > 0 {
+            self.refused = 0;
+            return;
+        }
+        self.refused += 1;
+        if self.refused > PATIENCE {
+            self.refused = 0;
+            let half = self.frame.len() / 2;
+            self.frame.truncate(half);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+    use bytes::Bytes;
+    use proptest::prelude::*;
+    use std::time::Duration;
+
+    fn opus() -> Agreed {
+        Agreed { codec: Codec::Opus, payload_type: 111, digits: None }
+    }
+
+    fn packet(n: u16, payload: Bytes, arrived: Instant) -> Packet {
+        let timestamp = u32::from(n) * 960;
+        Packet { stream: 1, sequence: n, timestamp, payload_type: 111, payload, arrived }
+    }
+
+    /// Levels of the frames of a tone, played 40 ms behind a link on which every tenth packet is slow,
+    /// so that a lost packet's successor is there when it is missed.
+    fn hear(lost: &[u16], fec: bool) -> Vec<f32> {
+        let mut encoder = opus::Encoder::new(48_000, Channels::Mono, opus::Application::Voip).unwrap();
+        encoder.set_inband_fec(fec).unwrap();
+        encoder.set_packet_loss_perc(if fec { 20 } else { 0 }).unwrap();
+        encoder.set_bitrate(opus::Bitrate::Bits(28_000)).unwrap();
+        let start = Instant::now();
+        let at = |n: u16| start + Duration::from_millis(20) * u32::from(n);
+        let mut playout = Playout::new(opus(), start).unwrap();
+        let (mut levels, mut slow) = (Vec::new(), Vec::new());
+        for n in 0..200_u16 {
+            let tone: Vec<f32> = (0..960)
+                .map(|s| (usize::from(n) * 960 + s) as f32 * 300.0 / 48_000.0)
+                .map(|turns| 0.3 * (std::f32::consts::TAU * turns).sin())
+                .collect();
+            let bytes = encoder.encode_vec_float(&tone, 400).unwrap();
+            slow.extend((n % 10 == 5).then_some((n + 2, n, bytes.clone())));
+            if !lost.contains(&n) && n % 10 != 5 {
+                playout.receive(packet(n, bytes.into(), at(n)));
+            }
+            for (_, n, bytes) in slow.extract_if(.., |(due, ..)| *due == n) {
+                playout.receive(packet(n, bytes.into(), at(n + 2)));
+            }
+            let mut out = [0.0; 960];
+            playout.add_to(&mut out, at(n));
+            levels.push((out.iter().map(|s| s * s).sum::<f32>() / 960.0).sqrt());
+        }
+        levels
+    }
+
+    #[test]
+    fn a_lost_packet_is_filled_in_and_better_so_with_a_copy_in_the_next() {
+        let lost = [100, 120, 140, 160];
+        let lowest = |levels: &[f32]| levels[90..180].iter().copied().fold(1.0, f32::min);
+        let (without, with) = (lowest(&hear(&lost, false)), lowest(&hear(&lost, true)));
+        assert!(without > 0.002, "{without}");
+        assert!(with > 0.1 && with > without, "{with}");
+    }
+
+    #[test]
+    fn what_is_not_the_agreed_codec_is_left_out() {
+        let now = Instant::now();
+        let mut playout = Playout::new(opus(), now).unwrap();
+        playout.receive(Packet { payload_type: 13, ..packet(1, Bytes::from_static(&[1; 9]), now) });
+        assert_eq!(playout.counts().received, 0);
+    }
+
+    proptest! {
+        #[test]
+        fn no_payload_makes_it_panic(payloads in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..1300), 1..40), g711: bool) {
+            let now = Instant::now();
+            let agreed = if g711 { Agreed { codec: Codec::Pcma, ..opus() } } else { opus() };
+            let mut playout = Playout::new(agreed, now).unwrap();
+            let mut out = [0.0; 480];
+            for (n, payload) in payloads.into_iter().enumerate() {
+                let now = now + Duration::from_millis(20) * n as u32;
+                playout.receive(packet(n as u16, payload.into(), now));
+                playout.add_to(&mut out, now);
+                prop_assert!(playout.sound.len() <= 2 * LONGEST);
+            }
+        }
+    }
+}
