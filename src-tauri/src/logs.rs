@@ -11,12 +11,15 @@ use tracing_subscriber::{
 
 /// Starts the log. Without a place to write there is only stderr.
 pub fn start(folder: &Path) {
+    let logs = folder.join("logs");
+    // Where it cannot be made there is no file; the start of the log says no more than that either.
+    let _ = std::fs::create_dir_all(&logs);
     let appender = RollingFileAppender::builder()
         .rotation(Rotation::DAILY)
         .filename_prefix("ringround")
         .filename_suffix("log")
         .max_log_files(7)
-        .build(folder.join("logs"))
+        .build(logs)
         .ok();
     let wanted = || {
         EnvFilter::try_from_env("RINGROUND_LOG")

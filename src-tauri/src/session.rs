@@ -265,12 +265,9 @@ impl App {
         [
             self.link.wake(),
             self.line_wake(),
-            self.outcomes.wake(),
+            self.device().filter(|_| self.link.is_up()).and_then(|device| self.outcomes.wake(device.id)),
             self.busy.as_ref().map(|busy| busy.until),
-            self.hang_up
-                .as_ref()
-                .filter(|hang_up| !hang_up.in_flight && self.link.is_up())
-                .map(|h| h.retry_at),
+            self.hang_up_wake(),
         ]
         .into_iter()
         .flatten()

@@ -182,6 +182,7 @@ impl App {
                 if self.line.lost_since.take().is_some() && self.in_call() {
                     self.notice = Some(Notice::LineBack);
                 }
+                self.listen_for_the_volunteer();
                 if !same {
                     // A new call knows nothing of what was said to the one before it.
                     self.line.quality = None;
@@ -324,7 +325,7 @@ impl App {
         if !self.in_call() && !call_pressed {
             self.line.heard = false;
         }
-        if !talking || self.muted {
+        if !talking || self.muted || !self.line.is_up() {
             self.line.quiet_since = None;
         }
         let Some(id) = self.line.id() else { return };

@@ -10,7 +10,7 @@
 
 use protocol::{
     http::{ErrorCode, RecordOutcome},
-    ids::{AttemptId, OutcomeId},
+    ids::{AttemptId, DeviceId, OutcomeId},
     outcome::Outcome,
 };
 use uuid::Uuid;
@@ -60,10 +60,11 @@ impl Outcomes {
         }));
     }
 
-    pub(super) fn wake(&self) -> Option<i64> {
-        let waits = self.rows.iter().any(|row| row.state == State::Waiting);
+    /// When the next try is due, for what this device may send.
+    pub(super) fn wake(&self, device: DeviceId) -> Option<i64> {
+        let waits = self.rows.iter().any(|row| row.state == State::Waiting && row.kept.device == device);
         let busy = self.rows.iter().any(|row| row.state == State::InFlight);
-        (waits && !busy && self.retry_at > 0).then_some(self.retry_at)
+        (waits && !busy).then_some(self.retry_at)
     }
 
     pub(super) fn waiting(&self) -> u32 {

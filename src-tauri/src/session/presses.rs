@@ -313,6 +313,11 @@ impl App {
         }
     }
 
+    pub(super) fn hang_up_wake(&self) -> Option<i64> {
+        let hang_up = self.hang_up.as_ref().filter(|_| self.link.is_up())?;
+        (hang_up.attempt.is_some() && !hang_up.in_flight).then_some(hang_up.retry_at)
+    }
+
     /// A hang-up stays wanted until the call is over, also over a loss of the server.
     pub(super) fn reconcile_hang_up(&mut self) {
         let current = self.attempt_in_call();

@@ -291,6 +291,8 @@ outcome: Outcome } |
 { kind: "do-not-call"; 
 /**  "Mrs Hollis". */
 name: string } | 
+/**  The window was to be closed in a call: hang up first. */
+{ kind: "in-call" } | 
 /**  The server refused for another reason; its own words. */
 { kind: "refused"; 
 /**  The server's sentence. */

@@ -1,0 +1,313 @@
+//! The controller with everything real but the server: TLS, SQLite, the phone, the clock.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod double;
+
+use std::{os::unix::fs::PermissionsExt, path::Path, sync::Arc, time::Duration};
+
+use double::Double;
+use keyring_core::{CredentialStore, Error};
+use protocol::{
+    call::{Call, CallState, EndedBy},
+    contact::Card,
+    http::ErrorCode,
+    ids::{AttemptId, LeaseId},
+    outcome::Outcome,
+    session::Session,
+};
+use ringround::{
+    controller::{Controller, Parts, Request, Sound},
+    secrets::Secrets,
+    view::{DeskView, JoinProblem, Notice, OutcomePress, Screen, Trouble, View},
+};
+use uuid::Uuid;
+
+const PATIENCE: Duration = Duration::from_secs(15);
+
+fn no_keyring() -> Result<Arc<CredentialStore>, Error> {
+    Err(Error::PlatformFailure("ServiceUnknown".into()))
+}
+
+fn mock_keyring() -> Result<Arc<CredentialStore>, Error> {
+    Ok(keyring_core::mock::Store::new()?)
+}
+
+fn start(folder: &Path, secrets: Secrets) -> Controller {
+    Controller::start(Parts {
+        folder: folder.to_owned(),
+        secrets,
+        device_name: "a test".into(),
+        sound: Sound::Silence,
+    })
+}
+
+async fn until(controller: &mut Controller, what: &str, fits: impl Fn(&View) -> bool) -> View {
+    let wait = async {
+        loop {
+            let view = controller.view();
+            if fits(&view) {
+                return view;
+            }
+            controller.next_view().await.unwrap();
+        }
+    };
+    let found = tokio::time::timeout(PATIENCE, wait).await;
+    found.unwrap_or_else(|_| panic!("never {what}: {:#?}", controller.view()))
+}
+
+fn desk(view: &View) -> Option<&DeskView> {
+    match &view.screen {
+        Screen::Desk(desk) => Some(desk),
+        Screen::Opening | Screen::Join { .. } => None,
+    }
+}
+
+fn wrap_up() -> Session {
+    let card = Card {
+        lease_id: LeaseId::new(Uuid::from_u128(3)),
+        name: "Margaret Hollis".into(),
+        form_of_address: "Mrs Hollis".into(),
+        flag: None,
+        facts: vec![],
+        number: serde_json::from_str("\"+44 7700 ••• 001\"").unwrap(),
+        attempt: 1,
+        attempts_allowed: 3,
+        script: vec![],
+    };
+    let state = CallState::Ended { by: EndedBy::Callee, talked_ms: 1 };
+    Session::WrapUp { card, call: Call { attempt_id: AttemptId::new(Uuid::from_u128(4)), state } }
+}
+
+fn pressed(outcome: Outcome) -> Request {
+    Request::Outcome { press: OutcomePress { outcome, note: Some(" Spoke to her son ".into()), again: None } }
+}
+
+/// A double, a folder, and a controller that joined and sees the desk.
+async fn joined() -> (Double, tempfile::TempDir, Secrets, Controller) {
+    let double = Double::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let secrets = Secrets::new(mock_keyring);
+    let mut controller = start(folder.path(), secrets.clone());
+    until(&mut controller, "asks for a link", |view| matches!(view.screen, Screen::Join { .. })).await;
+    controller.ask(Request::Join { link: double.link() }).await.unwrap();
+    until(&mut controller, "at the desk", |view| desk(view).is_some()).await;
+    (double, folder, secrets, controller)
+}
+
+#[tokio::test]
+async fn joining_signs_in_by_the_key_and_a_second_run_needs_no_link() {
+    let (mut double, folder, secrets, controller) = joined().await;
+    let join = double.request("/api/join").await;
+    assert_eq!(join["device_name"], "a test");
+    let view = controller.view();
+    assert_eq!(desk(&view).unwrap().volunteer, "Maya");
+    assert_eq!(view.troubles, []);
+    drop(controller);
+
+    let mut again = start(folder.path(), secrets);
+    until(&mut again, "at the desk", |view| desk(view).is_some()).await;
+    let text = std::fs::read_to_string(folder.path().join("settings.json")).unwrap();
+    assert!(!text.contains("canary-sip") && !text.contains("token"), "no secret in a file: {text}");
+}
+
+#[tokio::test]
+async fn another_authority_is_not_believed() {
+    let double = Double::start().await;
+    let other = Double::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let mut controller = start(folder.path(), Secrets::new(mock_keyring));
+    until(&mut controller, "asks for a link", |view| matches!(view.screen, Screen::Join { .. })).await;
+    let link = double.link().replace(&double.address.port().to_string(), &other.address.port().to_string());
+    controller.ask(Request::Join { link }).await.unwrap();
+    until(&mut controller, "untrusted", |view| {
+        view.screen == Screen::Join { busy: false, problem: Some(JoinProblem::Untrusted) }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn each_bad_link_has_its_own_word() {
+    let double = Double::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let mut controller = start(folder.path(), Secrets::new(mock_keyring));
+    until(&mut controller, "asks for a link", |view| matches!(view.screen, Screen::Join { .. })).await;
+    for (status, code, problem) in [
+        (403, ErrorCode::UnknownLink, JoinProblem::Unknown),
+        (410, ErrorCode::LinkSpent, JoinProblem::Spent),
+        (410, ErrorCode::LinkExpired, JoinProblem::Expired),
+        (426, ErrorCode::UpdateApp, JoinProblem::UpdateApp),
+        (426, ErrorCode::UpdateServer, JoinProblem::UpdateServer),
+        (429, ErrorCode::TooMany, JoinProblem::Refused { message: "The double says no".into() }),
+    ] {
+        double.refuse("/api/join", status, code);
+        controller.ask(Request::Join { link: double.link() }).await.unwrap();
+        let wanted = Screen::Join { busy: false, problem: Some(problem) };
+        until(&mut controller, &format!("{wanted:?}"), |view| view.screen == wanted).await;
+    }
+}
+
+#[tokio::test]
+async fn a_link_tried_again_makes_no_second_device() {
+    let mut double = Double::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let mut controller = start(folder.path(), Secrets::new(mock_keyring));
+    until(&mut controller, "asks for a link", |view| matches!(view.screen, Screen::Join { .. })).await;
+    double.answer("/api/join", 500, serde_json::json!("lost on the way back"));
+    controller.ask(Request::Join { link: double.link() }).await.unwrap();
+    let first = double.request("/api/join").await;
+    until(&mut controller, "unreachable", |view| {
+        view.screen == Screen::Join { busy: false, problem: Some(JoinProblem::Unreachable) }
+    })
+    .await;
+    double.as_usual("/api/join");
+    controller.ask(Request::Join { link: double.link() }).await.unwrap();
+    let second = double.request("/api/join").await;
+    assert_eq!(first, second);
+}
+
+#[tokio::test]
+async fn an_outcome_pressed_without_a_server_reaches_it_after_a_crash_of_the_app() {
+    let (mut double, folder, secrets, mut controller) = joined().await;
+    double.session(wrap_up());
+    let in_wrap_up =
+        |view: &View| desk(view).is_some_and(|desk| matches!(desk.session, Session::WrapUp { .. }));
+    until(&mut controller, "in wrap-up", in_wrap_up).await;
+    double.stop().await;
+    until(&mut controller, "told of the loss", |view| {
+        view.troubles
+            .iter()
+            .any(|trouble| matches!(trouble, Trouble::ServerUnreachable { in_call: false, .. }))
+    })
+    .await;
+    controller.ask(pressed(Outcome::Reached)).await.unwrap();
+    until(&mut controller, "saved here", |view| {
+        view.notice == Some(Notice::SavedHere { outcome: Outcome::Reached })
+            && desk(view).is_some_and(|desk| desk.waiting_outcomes == 1)
+    })
+    .await;
+    let outbox = folder.path().join("outbox.sqlite");
+    assert_eq!(std::fs::metadata(&outbox).unwrap().permissions().mode() & 0o777, 0o600);
+    let bytes = std::fs::read(&outbox).unwrap();
+    assert!(!String::from_utf8_lossy(&bytes).contains("Hollis"), "no name in the outbox");
+    // A crash: nothing is closed or said.
+    drop(controller);
+
+    double.start_again().await;
+    let mut again = start(folder.path(), secrets);
+    let outcome = double.request("/api/outcome").await;
+    assert_eq!(
+        (outcome["outcome"].as_str(), outcome["note"].as_str()),
+        (Some("reached"), Some("Spoke to her son"))
+    );
+    until(&mut again, "wrap-up restored with the mark", |view| {
+        desk(view).is_some_and(|desk| desk.waiting_outcomes == 0 && desk.marked == Some(Outcome::Reached))
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_server_that_comes_back_is_found_by_itself() {
+    let (mut double, _folder, _, mut controller) = joined().await;
+    double.stop().await;
+    let away = |view: &View| {
+        view.troubles.iter().any(|trouble| matches!(trouble, Trouble::ServerUnreachable { .. }))
+    };
+    until(&mut controller, "away", away).await;
+    double.start_again().await;
+    controller.ask(Request::RetryNow).await.unwrap();
+    until(&mut controller, "back", |view| view.troubles.is_empty()).await;
+}
+
+#[tokio::test]
+async fn a_token_past_its_time_is_renewed_without_a_word() {
+    let (mut double, _folder, _, mut controller) = joined().await;
+    double.request("/api/sign-in").await;
+    double.forget_tokens();
+    double.request("/api/sign-in").await;
+    double.session(wrap_up());
+    until(&mut controller, "live again", |view| {
+        desk(view).is_some_and(|desk| matches!(desk.session, Session::WrapUp { .. }))
+    })
+    .await;
+    assert_eq!(controller.view().troubles, []);
+}
+
+#[tokio::test]
+async fn frames_that_make_no_sense_are_answered_by_a_new_socket() {
+    let (double, _folder, _, mut controller) = joined().await;
+    for frame in
+        ["{", "[]", r#"{"type":"change","seq":99,"change":{"part":"line","value":{"state":"up"}}}"#, "\u{0}"]
+    {
+        double.live(frame);
+    }
+    double.live(&"x".repeat(3 * 1024 * 1024));
+    double.session(wrap_up());
+    until(&mut controller, "live again", |view| {
+        desk(view).is_some_and(|desk| matches!(desk.session, Session::WrapUp { .. }))
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn another_protocol_says_which_side_to_update() {
+    let (double, _folder, _, mut controller) = joined().await;
+    double.live(r#"{"type":"hello","protocol":2,"server_version":"9","now_ms":0}"#);
+    until(&mut controller, "told", |view| view.troubles == [Trouble::UpdateApp]).await;
+}
+
+#[tokio::test]
+async fn a_revoked_device_is_told_whom_to_ask_and_may_leave() {
+    let (double, folder, _, mut controller) = joined().await;
+    double.live(r#"{"type":"revoked","organiser":"Ruth"}"#);
+    until(&mut controller, "told", |view| view.troubles == [Trouble::Revoked { organiser: "Ruth".into() }])
+        .await;
+    controller.ask(Request::Leave).await.unwrap();
+    until(&mut controller, "asks for a link", |view| matches!(view.screen, Screen::Join { .. })).await;
+    let settings = ringround::settings::read(folder.path());
+    assert_eq!(settings.device, None);
+}
+
+#[tokio::test]
+async fn without_a_keyring_it_works_for_this_run_and_says_so() {
+    let double = Double::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let mut controller = start(folder.path(), Secrets::new(no_keyring));
+    until(&mut controller, "asks for a link", |view| matches!(view.screen, Screen::Join { .. })).await;
+    controller.ask(Request::Join { link: double.link() }).await.unwrap();
+    until(&mut controller, "told", |view| {
+        desk(view).is_some()
+            && matches!(&view.troubles[..], [Trouble::NoKeyring { why }] if why.contains("ServiceUnknown"))
+    })
+    .await;
+    for entry in std::fs::read_dir(folder.path()).unwrap() {
+        let path = entry.unwrap().path();
+        let bytes = std::fs::read(&path).unwrap();
+        assert!(!String::from_utf8_lossy(&bytes).contains("canary-sip"), "a secret in {}", path.display());
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_was_not_stopped_is_stopped_when_the_app_closes() {
+    let (mut double, _folder, _, controller) = joined().await;
+    let why = protocol::session::Waiting::Line;
+    double.session(Session::Waiting { why });
+    let mut waiting = controller.clone();
+    until(&mut waiting, "waiting", |view| {
+        desk(view).is_some_and(|desk| matches!(desk.session, Session::Waiting { .. }))
+    })
+    .await;
+    controller.ask(Request::Quit).await.unwrap();
+    double.request("/api/session/stop").await;
+}
+
+#[tokio::test]
+async fn a_request_that_a_rule_refuses_says_the_servers_words() {
+    let (double, _folder, _, mut controller) = joined().await;
+    double.refuse("/api/session/start", 409, ErrorCode::RefusedByRule);
+    controller.ask(Request::Start).await.unwrap();
+    until(&mut controller, "refused", |view| {
+        view.notice == Some(Notice::RefusedByRule { message: "The double says no".into() })
+            && desk(view).is_some_and(|desk| desk.busy.is_none())
+    })
+    .await;
+}
