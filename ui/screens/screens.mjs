@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { build, preview } from 'vite';
 import { axeRun, rectangles, settled, viewNames } from './in-page.mjs';
-import { openBrowser } from './webdriver.mjs';
+import { freePort, openBrowser } from './webdriver.mjs';
 
 const ui = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const out = path.join(process.env.CARGO_TARGET_DIR ?? path.join(ui, '..', 'target'), 'screens');
@@ -32,7 +32,7 @@ const outDir = path.join(out, 'site');
 await build({ mode: 'screens', logLevel: 'warn', build: { outDir, emptyOutDir: true } });
 const server = await preview({
   build: { outDir },
-  preview: { host: '127.0.0.1', port: 4173 },
+  preview: { host: '127.0.0.1', port: await freePort() },
   logLevel: 'warn',
 });
 const site = server.resolvedUrls?.local[0];

@@ -129,7 +129,7 @@ async function ready(call) {
   throw new Error('WebKitWebDriver did not start');
 }
 
-async function freePort() {
+export async function freePort() {
   const server = net.createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address();

@@ -251,6 +251,7 @@ describe('the answer to a press', () => {
       'status',
       'Mrs Hollis will not be rung again, by anyone here',
     ],
+    [{ kind: 'in-call' }, 'alert', 'You are in a call. Hang up first, then close the window'],
     [{ kind: 'refused', message: 'The list is empty.' }, 'alert', 'The list is empty.'],
   ];
   test.each(notices)('%o', async (notice, region, sentence) => {

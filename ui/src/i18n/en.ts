@@ -168,9 +168,10 @@ export const en = {
       button: 'Finish for today',
     },
     hours: {
-      name: 'Too late to ring people now',
+      name: 'Outside calling hours',
       text: (when: string) => `Calling starts again at ${when}.`,
-      said: (when: string) => `Calling starts again at ${when}. It is too late to ring people now`,
+      said: (when: string, today: boolean) =>
+        `Calling starts again at ${when}. It is too ${today ? 'early' : 'late'} to ring people now`,
       why: 'People are rung only within the campaign’s calling hours. You can leave this open: a card comes by itself when they begin.',
       button: (when: string) => `Calling starts again at ${when}`,
     },
@@ -181,7 +182,6 @@ export const en = {
       said: 'The server has lost its telephone line. Calls wait until it is back',
       why: 'Nothing was dialled and nothing is lost. Usually it takes under a minute. If it lasts, tell your organiser.',
     },
-    lastWords: 'While you wait',
   },
 
   paused: {
@@ -314,7 +314,6 @@ export const en = {
     microphones: 'Microphone',
     speakers: 'Loudspeaker',
     none: 'None found. Plug one in.',
-    system: 'What the system uses',
     chosen: 'in use',
     close: 'Close',
   },
@@ -469,6 +468,7 @@ export const en = {
     lineBack: (name: string) => `You are back with ${name}`,
     lineBackIdle: 'Your line is back',
     doNotCall: (name: string) => `${name} will not be rung again, by anyone here`,
+    inCall: 'You are in a call. Hang up first, then close the window',
     wrongNumber: (name: string) => `Marked as a wrong number. Nobody will ring it again for ${name}`,
     refused: (message: string) => message,
   },

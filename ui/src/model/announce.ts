@@ -4,7 +4,7 @@ import { endedText } from './call-block';
 import { stateName } from './hand';
 import { noticeText } from './keys';
 import { troubleName, troubleOver, troubleSaid } from './trouble';
-import { timeAndDay } from './when';
+import { sameDay, timeAndDay } from './when';
 
 /** One sentence for one of the two live regions. */
 export interface Said {
@@ -115,7 +115,7 @@ function waitingSaid(why: (Session & { state: 'waiting' })['why'], nowMs: number
         why.next_at_ms === null ? null : timeAndDay(why.next_at_ms, nowMs),
       );
     case 'outside-hours':
-      return t.waiting.hours.said(timeAndDay(why.opens_at_ms, nowMs));
+      return t.waiting.hours.said(timeAndDay(why.opens_at_ms, nowMs), sameDay(why.opens_at_ms, nowMs));
     case 'no-telephone':
       return t.waiting.telephone.said;
   }

@@ -112,6 +112,8 @@ export function noticeText(notice: Notice, { screen }: View): string {
     }
     case 'do-not-call':
       return t.notice.doNotCall(notice.name);
+    case 'in-call':
+      return t.notice.inCall;
     case 'refused':
       return t.notice.refused(notice.message);
   }

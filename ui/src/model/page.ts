@@ -92,9 +92,8 @@ function deskPage(base: Page, desk: DeskView, hand: Hand, tally: Tally): Page {
       if (session.why.reason === 'nobody-left' && tally.people > 0) {
         const { lead, rows } = tallyBody(desk, tally);
         const items = [waitingItem('nobody-left')];
-        const under = tallyUnder(tally);
         const body: Body = { kind: 'tally', lead, rows, items };
-        return { ...base, title: t.finished.page, under, body, foot: savedFoot(desk), pause: true };
+        return { ...base, title: t.finished.page, body, foot: savedFoot(desk), pause: true };
       }
       return {
         ...base,

@@ -17,6 +17,11 @@ export function timeAndDay(ms: number, nowMs: number): string {
   return t.when.onDate(time, date.getDate(), t.when.months[date.getMonth()] ?? '');
 }
 
+/** Whether both are on one day of the volunteer's calendar. */
+export function sameDay(a: number, b: number): boolean {
+  return midnight(a) === midnight(b);
+}
+
 function midnight(ms: number): number {
   const date = new Date(ms);
   return new Date(date.getFullYear(), date.getMonth(), date.getDate()).getTime();
