@@ -52,6 +52,10 @@ const RINGS_OUT: (&str, &str) = ("Terence Whitlow", "+447700900201");
 const SILENT: (&str, &str) = ("Dilys Pugh", "+447700900099");
 const EVERYONE: [(&str, &str); 4] = [SPEAKS, BUSY, RINGS_OUT, SILENT];
 
+/// WebDriver's picture never comes (WebKitGTK 2.50.6) without this renderer, which the app would choose not to
+/// use where there is no graphics card.
+const WITH_PICTURES: (&str, &str) = ("WEBKIT_DISABLE_DMABUF_RENDERER", "0");
+
 fn main() -> ExitCode {
     let arguments = Arguments_::parse();
     if arguments.read_keyring {
@@ -128,7 +132,7 @@ async fn play(arguments: &Arguments_, folder: &Path) -> Result<()> {
     tell(began, "waiting for the screen, the keyring and the sound server");
     let desktop = Desktop::start(folder, true).await?;
     tell(began, "waiting for the app's window");
-    let window = Window::open(&arguments.app, &desktop, &[], &folder.join("app.log")).await?;
+    let window = Window::open(&arguments.app, &desktop, &[WITH_PICTURES], &folder.join("app.log")).await?;
     let out = arguments.out.clone();
     let mut stage = Stage { window, desktop, server, _node: node, provider, out, shots: Vec::new(), began };
 

@@ -8,7 +8,9 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use fantoccini::{Client, ClientBuilder, Locator, elements::Element, wd::WebDriverCompatibleCommand};
+use fantoccini::{
+    Client, ClientBuilder, Locator, elements::Element, error::CmdError, wd::WebDriverCompatibleCommand,
+};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 
@@ -74,10 +76,12 @@ impl Window {
     /// When the window is gone.
     pub async fn find(&self, role: &str, name: &str) -> Result<Option<Element>> {
         let (_, candidates) = ROLES.iter().find(|(r, _)| *r == role).context("no such role in ROLES")?;
-        for element in self.client.find_all(Locator::Css(candidates)).await? {
+        for element in soon("looking for elements", self.client.find_all(Locator::Css(candidates))).await? {
             let label = Label(element.element_id().to_string());
             // An element that was replaced meanwhile is none of ours.
-            let Ok(Value::String(label)) = self.client.issue_cmd(label).await else { continue };
+            let Ok(Value::String(label)) = soon("asking a name", self.client.issue_cmd(label)).await else {
+                continue;
+            };
             if label.trim().starts_with(name) {
                 return Ok(Some(element));
             }
@@ -169,7 +173,7 @@ impl Window {
         let keys = KeyActions::new("keyboard".to_owned())
             .then(KeyAction::Down { value: key })
             .then(KeyAction::Up { value: key });
-        Ok(self.client.perform_actions(keys).await?)
+        soon("pressing a key", self.client.perform_actions(keys)).await
     }
 
     /// Runs a script of the test in the page.
@@ -177,7 +181,7 @@ impl Window {
     /// # Errors
     /// When it throws, or the window is gone.
     pub async fn run(&self, script: &str, arguments: Vec<Value>) -> Result<Value> {
-        Ok(self.client.execute(script, arguments).await?)
+        soon("a script", self.client.execute(script, arguments)).await
     }
 
     /// Types into an element.
@@ -185,8 +189,8 @@ impl Window {
     /// # Errors
     /// When it cannot be typed into.
     pub async fn paste(&self, element: &Element, text: &str) -> Result<()> {
-        element.click().await?;
-        Ok(element.send_keys(text).await?)
+        soon("a click", element.click()).await?;
+        soon("typing", element.send_keys(text)).await
     }
 
     /// A picture of the window after it was painted.
@@ -196,8 +200,8 @@ impl Window {
     pub async fn screenshot(&self, file: &Path) -> Result<()> {
         let painted = "const done = arguments[arguments.length - 1];
             requestAnimationFrame(() => requestAnimationFrame(() => done(true)))";
-        self.client.execute_async(painted, vec![]).await?;
-        Ok(std::fs::write(file, self.client.screenshot().await?)?)
+        soon("two painted frames", self.client.execute_async(painted, vec![])).await?;
+        Ok(std::fs::write(file, soon("a picture", self.client.screenshot()).await?)?)
     }
 
     /// Closes the window, and with it the app.
@@ -210,6 +214,12 @@ impl Window {
     pub fn kill(mut self) {
         self.driver.kill();
     }
+}
+
+/// A page that hangs must not hang the test.
+async fn soon<T>(what: &str, command: impl Future<Output = Result<T, CmdError>>) -> Result<T> {
+    let done = tokio::time::timeout(Duration::from_secs(15), command).await;
+    done.with_context(|| format!("the window does not answer: {what}"))?.with_context(|| what.to_owned())
 }
 
 /// WebDriver 2, section 12.4.7: the name that a screen reader says.
