@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use rtc::ice::mdns::MulticastDnsMode;
 use rtc::media_stream::MediaStreamTrack;
 use rtc::rtp_transceiver::rtp_sender::{
     RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters, RTCRtpEncodingParameters, RtpCodecKind,
@@ -147,6 +148,8 @@ impl Leg {
         let settings = SettingEngineBuilder::new()
             .with_ice_connection_attempts(Some(CHECK_EVERY), Some(MOST_CHECKS))
             .with_prflx_acceptance_min_wait(Some(Duration::ZERO))
+            // Names of this network only mean nothing to the server, and the socket fails without a network.
+            .with_multicast_dns_mode(MulticastDnsMode::Disabled)
             .with_include_loopback_candidate(local.is_loopback())
             .build();
         let connection = PeerConnectionBuilder::<String>::new()
