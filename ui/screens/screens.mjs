@@ -46,7 +46,7 @@ try {
   for (const theme of themes) {
     await mkdir(path.join(out, theme), { recursive: true });
     for (const name of names) {
-      await browser.open(`${site}?view=${name}&still&theme=${theme}&meter=0.8&words=${options.words}`);
+      await browser.open(`${site}?view=${name}&still&theme=${theme}&meter=0.35&words=${options.words}`);
       await browser.runAsync(settled);
       if (!options.checks) await writeFile(path.join(out, theme, `${name}.png`), await browser.picture());
       const frame = await browser.run(rectangles);

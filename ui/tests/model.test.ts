@@ -4,6 +4,7 @@ import { OUTCOME_KEYS } from '../src/api/bindings';
 import { t } from '../src/i18n';
 import { CARD, LAST } from '../src/host/fixtures';
 import { duration, ServerClock, untilNextSecond } from '../src/model/clock';
+import { barsOf } from '../src/model/level';
 import { Guard } from '../src/model/guard';
 import { digitOfOutcome, outcomeOfDigit } from '../src/model/outcomes';
 import { stepsOf } from '../src/model/page';
@@ -109,6 +110,10 @@ describe('the script', () => {
     const [step] = stepsOf([{ kind: 'say', runs: [{ text: 'Ring 020 7946 0142 at 6', filled: false }] }]);
     expect(step?.say[0]?.text).toBe('Ring 020\u00a07946\u00a00142 at 6');
   });
+});
+
+test('the meter is drawn in decibels', () => {
+  expect([0, 0.0001, 0.004, 0.03, 0.1, 0.35, 0.6, 1, 3].map(barsOf)).toEqual([0, 0, 0, 4, 6, 8, 9, 10, 10]);
 });
 
 test('attempts in words', () => {

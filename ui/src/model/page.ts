@@ -13,8 +13,8 @@ export interface Page {
   foot: string;
   /** The note field is open, or a button opens it. */
   note: 'none' | 'button' | 'open';
-  /** Pause stands in the header. */
-  pause: boolean;
+  /** Pause stands in the header; in a call it waits for its end. */
+  pause: 'none' | 'now' | 'later';
   sound: boolean;
 }
 
@@ -44,7 +44,7 @@ export function pageOf(view: View, hand: Hand, tally: Tally): Page {
     body: { kind: 'info', lead: '', items: [] },
     foot: '',
     note: 'none',
-    pause: false,
+    pause: 'none',
     sound: false,
   };
   if (screen.name === 'opening') return { ...base, title: t.opening.page };
@@ -85,7 +85,7 @@ function deskPage(base: Page, desk: DeskView, hand: Hand, tally: Tally): Page {
         under: steps.length > 1 ? t.script.step(now + 1, steps.length) : '',
         body: { kind: 'script', steps, now },
         note: session.state === 'wrap-up' || hand.noteOpen ? 'open' : 'button',
-        pause: true,
+        pause: session.state === 'ready' || session.state === 'wrap-up' ? 'now' : 'later',
       };
     }
     case 'waiting':
@@ -93,14 +93,15 @@ function deskPage(base: Page, desk: DeskView, hand: Hand, tally: Tally): Page {
         const { lead, rows } = tallyBody(desk, tally);
         const items = [waitingItem('nobody-left')];
         const body: Body = { kind: 'tally', lead, rows, items };
-        return { ...base, title: t.finished.page, body, foot: savedFoot(desk), pause: true };
+        return { ...base, title: t.finished.page, body, foot: savedFoot(desk), pause: 'now' };
       }
       return {
         ...base,
         title: t.waiting.page,
         body: { kind: 'info', lead: '', items: [waitingItem(session.why.reason)] },
         foot: savedFoot(desk),
-        pause: session.why.reason === 'nobody-left' || session.why.reason === 'outside-hours',
+        pause:
+          session.why.reason === 'nobody-left' || session.why.reason === 'outside-hours' ? 'now' : 'none',
       };
     case 'paused': {
       const byOther = session.pause.by !== null;

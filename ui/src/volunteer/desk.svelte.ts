@@ -107,7 +107,7 @@ export class Desk {
         if (state === 'talking' && screen.name === 'desk') void this.host.mute(!screen.muted);
         return;
       case 'pause':
-        if (state === 'ready' || state === 'waiting' || state === 'wrap-up' || state === 'talking') {
+        if (state === 'ready' || state === 'waiting' || state === 'wrap-up') {
           if (this.#mainOpen()) void this.host.pause();
         }
         return;
@@ -241,7 +241,6 @@ export class Desk {
       return;
     }
     this.#send({ outcome, note: this.#note(), again: null });
-    if (outcome === 'machine' && state === 'talking' && !this.hand.correcting) void this.host.hangUp();
     this.hand.correcting = false;
   }
 
