@@ -206,3 +206,37 @@ async fn the_leaf_is_renewed_while_the_server_runs() {
     assert!(!app.identity.renew().unwrap());
     server.running.stop().await;
 }
+
+#[tokio::test]
+async fn files_of_a_known_authority_are_used_and_read_again_when_they_change() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = server::config::CertificateFiles {
+        chain: folder.path().join("chain.pem"),
+        key: folder.path().join("key.pem"),
+    };
+    let write = |changed_s: u64| {
+        let made = rcgen::generate_simple_self_signed(vec!["calls.example".into()]).unwrap();
+        std::fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
+        std::fs::write(&files.chain, made.cert.pem()).unwrap();
+        set_changed(&files.chain, changed_s);
+    };
+    let config =
+        || server::config::Config { certificate: Some(files.clone()), ..common::config(folder.path()) };
+    let missing = server::tls::Identity::open(&config(), server::clock::Clock::system()).err().unwrap();
+    assert!(missing.to_string().contains("chain.pem"), "{missing}");
+
+    write(1_000);
+    let identity = server::tls::Identity::open(&config(), server::clock::Clock::system()).unwrap();
+    assert_eq!(identity.pin(), None, "links name no authority");
+    assert!(!identity.renew().unwrap());
+    write(2_000);
+    assert!(identity.renew().unwrap());
+    std::fs::write(&files.key, "not a key").unwrap();
+    set_changed(&files.chain, 3_000);
+    assert!(identity.renew().is_err(), "half written: the old one stays");
+}
+
+fn set_changed(file: &std::path::Path, changed_s: u64) {
+    let changed = std::time::UNIX_EPOCH + std::time::Duration::from_secs(changed_s);
+    std::fs::File::options().append(true).open(file).unwrap().set_modified(changed).unwrap();
+}

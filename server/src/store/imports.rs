@@ -1,7 +1,9 @@
 //! What an import puts on a list: all of it or nothing.
 
+use std::collections::HashSet;
+
 use protocol::ids::{CampaignId, ContactId};
-use sqlx::Row;
+use sqlx::{QueryBuilder, Row, Sqlite, Transaction, sqlite::SqliteRow};
 use uuid::Uuid;
 
 use super::{Store, StoreError};
@@ -15,6 +17,9 @@ pub enum NotAdded {
     /// The number asked never to be rung again (R12).
     DoNotCall,
 }
+
+/// Fewer, larger statements: the one writer is held for a second by 100,000 rows, not for ten.
+const ROWS_AT_ONCE: usize = 200;
 
 impl Store {
     /// Puts contacts on a campaign's list, due at once, in one transaction. Answers with the lines of
@@ -41,36 +46,35 @@ impl Store {
         .bind(now_ms)
         .execute(&mut *tx)
         .await?;
-        for contact in contacts {
-            let silent = sqlx::query("SELECT 1 FROM do_not_call WHERE number = $1")
-                .bind(contact.number.e164())
-                .fetch_optional(&mut *tx)
-                .await?;
-            if silent.is_some() {
-                not_added.push((contact.line, NotAdded::DoNotCall));
+        for batch in contacts.chunks(ROWS_AT_ONCE) {
+            let silent = silent_numbers(&mut tx, batch).await?;
+            let (wanted, unwanted): (Vec<_>, Vec<_>) =
+                batch.iter().partition(|contact| !silent.contains(contact.number.e164()));
+            not_added.extend(unwanted.iter().map(|contact| (contact.line, NotAdded::DoNotCall)));
+            if wanted.is_empty() {
                 continue;
             }
-            let added = sqlx::query(
+            let mut insert = QueryBuilder::<Sqlite>::new(
                 "INSERT INTO contacts (id, campaign_id, import_id, number, name, form_of_address, flag,
-                                       context, reference, due_at, created_at)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)
-                 ON CONFLICT (campaign_id, number) DO NOTHING",
-            )
-            .bind(ContactId::new(Uuid::now_v7()).to_string())
-            .bind(&campaign)
-            .bind(&import)
-            .bind(contact.number.e164())
-            .bind(&contact.name)
-            .bind(&contact.form_of_address)
-            .bind(&contact.flag)
-            .bind(&contact.context)
-            .bind(&contact.reference)
-            .bind(now_ms)
-            .execute(&mut *tx)
-            .await?;
-            if added.rows_affected() == 0 {
-                not_added.push((contact.line, NotAdded::OnTheList));
-            }
+                                       context, reference, due_at, created_at) ",
+            );
+            insert.push_values(&wanted, |mut row, contact| {
+                row.push_bind(ContactId::new(Uuid::now_v7()).to_string())
+                    .push_bind(&campaign)
+                    .push_bind(&import)
+                    .push_bind(contact.number.e164())
+                    .push_bind(&contact.name)
+                    .push_bind(&contact.form_of_address)
+                    .push_bind(&contact.flag)
+                    .push_bind(&contact.context)
+                    .push_bind(&contact.reference)
+                    .push_bind(now_ms)
+                    .push_bind(now_ms);
+            });
+            insert.push(" ON CONFLICT (campaign_id, number) DO NOTHING RETURNING number");
+            let added = numbers(insert.build().fetch_all(&mut *tx).await?)?;
+            let known = wanted.iter().filter(|contact| !added.contains(contact.number.e164()));
+            not_added.extend(known.map(|contact| (contact.line, NotAdded::OnTheList)));
         }
         sqlx::query("UPDATE imports SET kept = $2, refused = $3 WHERE id = $1")
             .bind(&import)
@@ -79,6 +83,7 @@ impl Store {
             .execute(&mut *tx)
             .await?;
         tx.commit().await?;
+        not_added.sort_by_key(|(line, _)| *line);
         Ok(not_added)
     }
 
@@ -90,6 +95,24 @@ impl Store {
             .await?;
         Ok(row.try_get(0)?)
     }
+}
+
+/// Those of a batch that asked never to be rung again.
+async fn silent_numbers(
+    tx: &mut Transaction<'_, Sqlite>,
+    batch: &[NewContact],
+) -> Result<HashSet<String>, StoreError> {
+    let mut select = QueryBuilder::<Sqlite>::new("SELECT number FROM do_not_call WHERE number IN (");
+    let mut list = select.separated(", ");
+    for contact in batch {
+        list.push_bind(contact.number.e164());
+    }
+    select.push(")");
+    numbers(select.build().fetch_all(&mut **tx).await?)
+}
+
+fn numbers(rows: Vec<SqliteRow>) -> Result<HashSet<String>, StoreError> {
+    Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?)
 }
 
 fn whole(count: usize) -> i64 {

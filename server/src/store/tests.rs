@@ -216,7 +216,8 @@ async fn a_full_disk_refuses_in_words_and_keeps_nothing_half_written() {
     assert!(matches!(&refused, Err(StoreError::NoStorage(why)) if why == "the disk is full"), "{refused:?}");
     assert_eq!(store.count_list(here.campaign, NOW).await.expect("count").contacts, 0);
     assert_eq!(store.count_imports(here.campaign).await.expect("count"), 0);
-    // With room again, the same store goes on. (The limit went with its connection.)
+    // With room again, the same store goes on.
+    sqlx::query("PRAGMA max_page_count = 1000000").execute(store.writer()).await.expect("limit");
     assert!(store.add_contacts(here.campaign, "a.csv", &many, 0, NOW).await.expect("added").is_empty());
 }
 
@@ -268,4 +269,16 @@ async fn the_file_is_private() {
         let meta = std::fs::metadata(here.folder.path().join(&file)).expect("there");
         assert_eq!(meta.permissions().mode() & 0o777, 0o600, "{file}");
     }
+}
+
+#[tokio::test]
+async fn a_transaction_that_sqlite_rolled_back_by_itself_does_not_end_all_writing() {
+    let here = here().await;
+    let mut tx = here.store.begin().await.expect("begun");
+    // As SQLite does when the disk is full in the middle.
+    sqlx::query("ROLLBACK").execute(&mut *tx).await.expect("rolled back");
+    drop(tx);
+    let tx = here.store.begin().await.expect("a new one");
+    tx.commit().await.expect("kept");
+    here.store.probe(NOW).await.expect("written");
 }
