@@ -65,14 +65,20 @@ impl Hub {
         following
     }
 
+    /// A socket that followed this device is closed.
+    pub fn left(&self, device: DeviceId) {
+        let mut seats = self.seats();
+        if seats.get(&device).is_some_and(|seat| seat.news.receiver_count() == 0) {
+            seats.remove(&device);
+        }
+        self.count(&seats);
+    }
+
     /// Tells the apps of a device what is new.
     pub fn tell(&self, device: DeviceId, change: Change) {
-        let mut seats = self.seats();
-        if let Some(seat) = seats.get_mut(&device) {
+        if let Some(seat) = self.seats().get_mut(&device) {
             seat.tell(change);
         }
-        seats.retain(|_, seat| seat.news.receiver_count() > 0);
-        self.count(&seats);
     }
 
     /// Tells everyone on a campaign who was told otherwise.

@@ -21,7 +21,7 @@ use tokio_tungstenite::{
     },
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 use url::Url;
 
 use crate::metrics::Metrics;
@@ -115,8 +115,10 @@ impl Tunnels {
                     Err(_) => return "the app was silent",
                     Ok(None | Some(Ok(ws::Message::Close(_)))) => return "the app closed it",
                     Ok(Some(Err(error))) => {
-                        self.metrics.frames_dropped.inc();
-                        debug!(%error, %device, "a frame of the app was refused");
+                        if is_bad_frame(&error) {
+                            self.metrics.frames_dropped.inc();
+                        }
+                        debug!(%error, %device, "the app's connection failed");
                         return "the app's connection failed";
                     }
                     Ok(Some(Ok(message))) => message,
@@ -179,6 +181,15 @@ impl Tunnels {
     }
 }
 
+/// Whether a connection failed for what the peer sent (too long, not UTF-8, not a WebSocket frame),
+/// not for want of the peer. axum keeps its WebSocket library's error to itself; its words tell.
+pub fn is_bad_frame(error: &axum::Error) -> bool {
+    let words = error.to_string();
+    !["without closing handshake", "IO error", "closed connection", "Connection closed"]
+        .iter()
+        .any(|gone| words.contains(gone))
+}
+
 /// Connects to Asterisk's WebSocket for SIP, `ws://127.0.0.1:8088/ws`.
 ///
 /// # Errors
@@ -197,7 +208,7 @@ pub async fn to_asterisk(http: &Url) -> Result<ToAsterisk, String> {
     match tokio::time::timeout(CONNECT_WITHIN, connecting).await {
         Ok(Ok((stream, _))) => Ok(stream),
         Ok(Err(error)) => {
-            warn!(%error, "Asterisk's WebSocket for SIP refused a tunnel");
+            debug!(%error, "Asterisk's WebSocket for SIP refused a tunnel");
             Err(error.to_string())
         }
         Err(_) => Err("no answer".to_owned()),

@@ -129,19 +129,17 @@ fn body(variables: Map<String, Value>) -> Value {
     Value::Object(Map::from_iter([("variables".to_owned(), Value::Object(variables))]))
 }
 
-pub(super) fn granted(
+pub(super) async fn granted(
     answer: impl Future<Output = Result<super::Response, AriError>> + Send,
-) -> impl Future<Output = Result<(), AriError>> + Send {
-    async move { answer.await.map(|_| ()) }
+) -> Result<(), AriError> {
+    answer.await.map(|_| ())
 }
 
-pub(super) fn gone_is_fine(
+pub(super) async fn gone_is_fine(
     answer: impl Future<Output = Result<super::Response, AriError>> + Send,
-) -> impl Future<Output = Result<(), AriError>> + Send {
-    async move {
-        match answer.await {
-            Ok(_) | Err(AriError::NotThere) => Ok(()),
-            Err(error) => Err(error),
-        }
+) -> Result<(), AriError> {
+    match answer.await {
+        Ok(_) | Err(AriError::NotThere) => Ok(()),
+        Err(error) => Err(error),
     }
 }

@@ -317,10 +317,8 @@ mod tests {
     use super::*;
 
     fn event(value: &Value) -> Event {
-        match read(&value.to_string()).unwrap() {
-            Incoming::Event(event) => event,
-            other => panic!("{other:?}"),
-        }
+        let Incoming::Event(event) = read(&value.to_string()).unwrap() else { panic!("no event: {value}") };
+        event
     }
 
     #[test]

@@ -147,4 +147,6 @@ fn what_it_said(answer: &Response) -> String {
 }
 
 #[cfg(test)]
+pub(crate) mod fake;
+#[cfg(test)]
 mod tests;

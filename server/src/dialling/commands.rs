@@ -43,6 +43,8 @@ pub(super) enum Inward {
     Listed { connection: u64, listing: Box<Result<Listing, ListError>> },
     /// The channels that Asterisk has, asked for in passing.
     Swept { connection: u64, channels: Vec<Channel> },
+    /// Where the trunk leads; `None`: Asterisk does not know it.
+    Trunk { connection: u64, contacts: Option<Vec<String>> },
     /// How many packets have come from a line's app.
     Packets { line: String, count: u64 },
     /// An announcement could not be played.

@@ -6,9 +6,12 @@
 //! | ChannelEnteredBridge | LineUp | CalleeInBridge | - |
 //! | Dial(PROGRESS), Dial(RINGING) or state Ringing, state Up | - | CalleeProgress, CalleeRinging, CalleeUp, each once | - |
 //! | ChannelDestroyed | LineGone | CalleeGone | - |
-//! | PlaybackFinished | - | AnnouncementDone | - |
+//! | PlaybackFinished | - | AnnouncementDone, unless we stopped it | - |
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Instant,
+};
 
 use dialler::{CallFacts, Input, LineFacts, LineId};
 use protocol::ids::{AttemptId, DeviceId};
@@ -21,7 +24,7 @@ use crate::ari::{Channel, ChannelState, Event};
 pub(super) struct Exchange {
     calls: HashMap<AttemptId, Call>,
     lines: HashMap<String, Line>,
-    announcements: HashMap<String, AttemptId>,
+    announcements: HashMap<String, (AttemptId, Instant)>,
     strangers: HashSet<String>,
 }
 
@@ -56,8 +59,19 @@ pub(super) enum Step {
     Tell(Input),
     /// The line answered: it goes into its device's bridge.
     JoinLine { line: String, device: DeviceId },
+    /// An announcement is over, or could not be played.
+    Announced { attempt: AttemptId, asked: Instant },
+    /// A channel is no more, for this Q.850 cause.
+    Gone(Gone, u16),
     /// Nobody here made this channel.
     HangUpStray(String),
+}
+
+/// A channel of ours that is no more.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Gone {
+    Callee(AttemptId),
+    Line(String),
 }
 
 impl Exchange {
@@ -72,19 +86,32 @@ impl Exchange {
     }
 
     /// An announcement that Asterisk is asked to play.
-    pub(super) fn announcement_asked(&mut self, playback: String, attempt: AttemptId) {
-        self.announcements.insert(playback, attempt);
+    pub(super) fn announcement_asked(&mut self, playback: String, attempt: AttemptId, now: Instant) {
+        self.announcements.insert(playback, (attempt, now));
     }
 
-    /// What is being played to a callee.
-    pub(super) fn announcements_to(&self, attempt: AttemptId) -> Vec<String> {
-        let to = self.announcements.iter().filter(|(_, to)| **to == attempt);
-        to.map(|(playback, _)| playback.clone()).collect()
+    /// What is being played to a callee, and is to be stopped: of its end nothing is told.
+    pub(super) fn stop_announcements(&mut self, attempt: AttemptId) -> Vec<String> {
+        self.announcements
+            .extract_if(|_, (to, _)| *to == attempt)
+            .map(|(playback, _)| playback)
+            .collect()
     }
 
     /// Every line of a device, being made or up.
     pub(super) fn lines_of(&self, device: DeviceId) -> Vec<String> {
         self.lines.iter().filter(|(_, line)| line.device == device).map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Whether nothing of a device is left: no line, no callee. Then its bridge is of no use.
+    pub(super) fn is_empty_of(&self, device: DeviceId) -> bool {
+        !self.lines.values().any(|line| line.device == device)
+            && !self.calls.values().any(|call| call.device == device)
+    }
+
+    /// Whose call it is.
+    pub(super) fn device_of(&self, attempt: AttemptId) -> Option<DeviceId> {
+        self.calls.get(&attempt).map(|call| call.device)
     }
 
     /// Lines that are up, whose they are, and whether their callee has answered.
@@ -142,14 +169,14 @@ impl Exchange {
             Event::Destroyed { channel, cause } => {
                 self.strangers.remove(&channel);
                 let gone = match names::attempt(&channel) {
-                    Some(attempt) => self.call_gone(attempt, cause),
-                    None => self.line_gone(&channel),
+                    Some(attempt) => self.calls.contains_key(&attempt).then_some(Gone::Callee(attempt)),
+                    None => self.lines.contains_key(&channel).then_some(Gone::Line(channel)),
                 };
-                gone.map(Step::Tell)
+                gone.map(|gone| Step::Gone(gone, cause))
             }
             Event::PlaybackFinished { playback } => {
-                let attempt = self.announcements.remove(&playback)?;
-                Some(Step::Tell(Input::AnnouncementDone { attempt }))
+                let (attempt, asked) = self.announcements.remove(&playback)?;
+                Some(Step::Announced { attempt, asked })
             }
             Event::StasisEnd { .. }
             | Event::LeftBridge { .. }
@@ -196,7 +223,10 @@ impl Exchange {
         device_of: impl Fn(AttemptId) -> Option<DeviceId>,
     ) -> Found {
         *self = Self::default();
-        let mut found = Found::default();
+        let empty = listing.bridges.iter().filter(|bridge| bridge.channels.is_empty());
+        let empty = empty.filter(|bridge| names::device_of_bridge(&bridge.id).is_some());
+        let bridges = empty.map(|bridge| bridge.id.clone()).collect();
+        let mut found = Found { bridges, ..Found::default() };
         for channel in &listing.channels {
             if let Some(attempt) = names::attempt(&channel.id) {
                 self.adopt_call(attempt, channel, listing, device_of(attempt));
@@ -243,23 +273,19 @@ impl Exchange {
 
     /// Compares what Asterisk has with what we know, in passing: events can be lost. A channel
     /// counts as a stray, or as gone, when two lists in a row say so.
-    pub(super) fn sweep(&mut self, channels: &[Channel]) -> (Vec<String>, Vec<Input>) {
+    pub(super) fn sweep(&mut self, channels: &[Channel]) -> (Vec<String>, Vec<Gone>) {
         let there: HashSet<&str> = channels.iter().map(|channel| channel.id.as_str()).collect();
-        let mut lost_calls = Vec::new();
+        let mut gone = Vec::new();
         for (attempt, call) in &mut self.calls {
             if missed_twice(&mut call.missed, there.contains(attempt.to_string().as_str())) {
-                lost_calls.push(*attempt);
+                gone.push(Gone::Callee(*attempt));
             }
         }
-        let mut lost_lines = Vec::new();
         for (line, state) in &mut self.lines {
             if missed_twice(&mut state.missed, there.contains(line.as_str())) {
-                lost_lines.push(line.clone());
+                gone.push(Gone::Line(line.clone()));
             }
         }
-        let mut gone: Vec<Input> =
-            lost_calls.into_iter().filter_map(|attempt| self.call_gone(attempt, 0)).collect();
-        gone.extend(lost_lines.iter().filter_map(|line| self.line_gone(line)));
 
         let strangers: HashSet<String> = channels
             .iter()
@@ -283,6 +309,8 @@ pub(super) struct Found {
     pub(super) calls: Vec<CallFacts>,
     pub(super) lines: Vec<LineFacts>,
     pub(super) strays: Vec<String>,
+    /// Bridges of ours with nobody in them.
+    pub(super) bridges: Vec<String>,
 }
 
 /// Whether it leads to a telephone; what Asterisk makes for itself (announcers) does not.

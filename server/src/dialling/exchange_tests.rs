@@ -47,7 +47,10 @@ fn a_line_is_up_when_it_is_in_its_own_bridge_and_told_once() {
     assert!(exchange.event(entered).is_none());
     assert_eq!(exchange.lines_up(), 1);
     let destroyed = Event::Destroyed { channel: line.0.clone(), cause: 16 };
-    assert!(matches!(told(exchange.event(destroyed.clone())), Input::LineGone { .. }));
+    let gone = exchange.event(destroyed.clone());
+    assert!(matches!(gone, Some(Step::Gone(Gone::Line(gone), 16)) if gone == line.0));
+    assert!(!exchange.is_empty_of(device));
+    assert!(matches!(exchange.line_gone(&line.0), Some(Input::LineGone { .. })));
     assert!(exchange.event(destroyed).is_none());
 }
 
@@ -75,8 +78,7 @@ fn each_step_of_a_call_is_told_once_whatever_asterisk_repeats() {
         .flatten()
         .filter_map(|step| match step {
             Step::Tell(input) => Some(input),
-            // The same StasisStart again is nobody's.
-            Step::HangUpStray(_) | Step::JoinLine { .. } => None,
+            Step::Announced { .. } | Step::Gone(..) | Step::HangUpStray(_) | Step::JoinLine { .. } => None,
         })
         .collect();
     assert!(
@@ -88,11 +90,13 @@ fn each_step_of_a_call_is_told_once_whatever_asterisk_repeats() {
                 Input::CalleeProgress { .. },
                 Input::CalleeRinging { .. },
                 Input::CalleeUp { .. },
-                Input::CalleeGone { cause: 17, .. },
             ]
         ),
         "{told:?}"
     );
+    assert!(matches!(exchange.call_gone(attempt, 17), Some(Input::CalleeGone { cause: 17, .. })));
+    assert!(exchange.call_gone(attempt, 17).is_none());
+    assert!(exchange.event(Event::Destroyed { channel: id.clone(), cause: 17 }).is_none());
 }
 
 #[test]
@@ -149,12 +153,7 @@ fn a_sweep_needs_two_lists_to_call_a_channel_gone_or_a_stray() {
     assert!(strays.is_empty() && gone.is_empty());
     let (strays, gone) = exchange.sweep(&strange);
     assert_eq!(strays, ["1732192192.12"]);
-    assert!(matches!(
-        gone.as_slice(),
-        [Input::CalleeGone { cause: 0, .. }, Input::LineGone { .. }]
-    ));
-    assert!(exchange.call_gone(attempt, 0).is_none());
-    assert!(exchange.line_gone(&line.0).is_none());
+    assert_eq!(gone, [Gone::Callee(attempt), Gone::Line(line.0)]);
 }
 
 #[test]
@@ -169,4 +168,17 @@ fn a_channel_that_was_only_late_for_one_list_stays() {
         assert!(strays.is_empty() && gone.is_empty(), "{gone:?}");
     }
     assert_eq!(exchange.call_gone(attempt, 16).map(|_| ()).unwrap(), ());
+}
+
+#[test]
+fn the_end_of_an_announcement_that_we_stopped_is_no_news() {
+    let Scene { mut exchange, attempt, .. } = scene();
+    let now = Instant::now();
+    exchange.announcement_asked("say-1".into(), attempt, now);
+    exchange.announcement_asked("say-other".into(), AttemptId::new(Uuid::now_v7()), now);
+    assert_eq!(exchange.stop_announcements(attempt), ["say-1"]);
+    exchange.announcement_asked("say-2".into(), attempt, now);
+    assert!(exchange.event(Event::PlaybackFinished { playback: "say-1".into() }).is_none());
+    let over = exchange.event(Event::PlaybackFinished { playback: "say-2".into() });
+    assert!(matches!(over, Some(Step::Announced { attempt: of, .. }) if of == attempt));
 }

@@ -1,1 +1,278 @@
+//! The loop, the dialler and the store together, with a double of Asterisk; the same stories run
+//! with the real one in the end-to-end tests.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use protocol::{
+    events::{Change, LiveEvent},
+    line::Line,
+    outcome::Outcome,
+    session::Session,
+};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::*;
+use crate::{
+    ari::fake::{Asked, Behaviour, FakeAsterisk, channel, event},
+    config::{Trunk, TrunkKind},
+    store::fixture::{Hall, NOW},
+};
+
+struct Scene {
+    hall: Hall,
+    asterisk: FakeAsterisk,
+    dialling: Handle,
+    metrics: Metrics,
+    _stop: tokio_util::sync::DropGuard,
+}
+
+impl Scene {
+    async fn new(hall: Hall, channels: Vec<Value>, bridges: Vec<Value>) -> Self {
+        let asterisk = FakeAsterisk::start(obliging(channels, bridges)).await;
+        let (metrics, stop) = (Metrics::default(), CancellationToken::new());
+        let config = Config {
+            data: hall.folder.path().to_owned(),
+            listen: "127.0.0.1:0".parse().unwrap(),
+            names: vec![],
+            public_url: None,
+            certificate: None,
+            asterisk: asterisk.settings(),
+            trunk: Trunk { endpoint: "trunk".into(), kind: TrunkKind::Simulated },
+        };
+        let (ari, news) = Ari::start(config.asterisk.clone(), metrics.clone(), stop.clone());
+        let parts = Parts {
+            config,
+            clock: Clock::standing_at(NOW),
+            store: hall.store.clone(),
+            ari,
+            news,
+            live: Hub::new(metrics.clone()),
+            tunnels: Tunnels::new(metrics.clone()),
+            metrics: metrics.clone(),
+            stop: stop.clone(),
+        };
+        let dialling = Handle::start(parts).await.unwrap();
+        Self { hall, asterisk, dialling, metrics, _stop: stop.drop_guard() }
+    }
+
+    fn maya(&self) -> DeviceId {
+        self.hall.devices[0]
+    }
+
+    async fn follow(&self) -> Desk {
+        let following = self.dialling.follow(self.maya(), "Maya".into(), self.hall.campaign).await.unwrap();
+        Desk { desk: following.desk.clone(), following }
+    }
+}
+
+/// What the app knows.
+struct Desk {
+    desk: protocol::session::Desk,
+    following: Following,
+}
+
+impl Desk {
+    async fn until(&mut self, what: &str, holds: impl Fn(&protocol::session::Desk) -> bool) {
+        let wait = async {
+            while !holds(&self.desk) {
+                let LiveEvent::Change { change, .. } = self.following.changes.recv().await.unwrap() else {
+                    panic!("closed while waiting for {what}")
+                };
+                self.desk.apply(change);
+            }
+        };
+        let waited = tokio::time::timeout(Duration::from_secs(10), wait).await;
+        assert!(waited.is_ok(), "never {what}: {:?}", self.desk.session);
+    }
+
+    fn lease(&self) -> LeaseId {
+        let Session::Ready { card } = &self.desk.session else { panic!("no card: {:?}", self.desk.session) };
+        card.lease_id
+    }
+}
+
+/// An Asterisk that does what it is asked.
+fn obliging(channels: Vec<Value>, bridges: Vec<Value>) -> Behaviour {
+    Box::new(move |asked: &Asked| {
+        let ok = |body: Value| asked.answer(200, &body);
+        let parts: Vec<&str> = asked.uri.split('/').collect();
+        match (asked.method.as_str(), parts.as_slice()) {
+            ("GET", ["channels"]) => vec![ok(Value::from(channels.clone()))],
+            ("GET", ["bridges"]) => vec![ok(Value::from(bridges.clone()))],
+            ("GET", ["endpoints", "PJSIP"]) => vec![ok(json!([]))],
+            ("GET", [.., "aor", "trunk"]) => {
+                vec![ok(json!([{"attribute": "contact", "value": "sip:127.0.0.1:5070"}]))]
+            }
+            ("POST", ["channels", "create"]) => {
+                vec![ok(json!({})), event("StasisStart", asked.param("channelId"), "Down")]
+            }
+            ("POST", ["channels", line]) => vec![ok(json!({})), event("StasisStart", line, "Up")],
+            ("POST", ["bridges", bridge, "addChannel"]) => {
+                let mut entered = event("ChannelEnteredBridge", asked.param("channel"), "Up");
+                entered["bridge"] = json!({"id": bridge});
+                vec![ok(json!({})), entered]
+            }
+            ("DELETE", ["channels", id]) => {
+                let mut destroyed = event("ChannelDestroyed", id, "Up");
+                destroyed["cause"] = json!(16);
+                vec![ok(json!({})), destroyed]
+            }
+            _ => vec![ok(json!({}))],
+        }
+    })
+}
+
+fn token() -> String {
+    "0123456789abcdef0123456789abcdef".into()
+}
+
+async fn ready(scene: &mut Scene) -> Desk {
+    let mut desk = scene.follow().await;
+    // Until the trunk was looked up nothing can be dialled.
+    scene.asterisk.asked("aor/trunk").await;
+    scene.dialling.start_session(scene.maya(), scene.hall.campaign).await.unwrap();
+    let mut opened = Err(stopping());
+    for _ in 0..100 {
+        opened = scene.dialling.open_line(scene.maya(), token()).await;
+        if opened.is_ok() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await; // the lists are on their way
+    }
+    opened.unwrap();
+    desk.until("ready", |desk| desk.line == Line::Up && matches!(desk.session, Session::Ready { .. })).await;
+    desk
+}
+
+#[tokio::test]
+async fn a_touch_on_call_is_on_the_disk_before_its_channel_is_made() {
+    let mut scene = Scene::new(Hall::new(1, 1).await, vec![], vec![]).await;
+    let mut desk = ready(&mut scene).await;
+    let line = scene.asterisk.asked("POST channels/line-").await;
+    assert_eq!(line.param("endpoint"), format!("PJSIP/{}", scene.maya()));
+    assert_eq!(line.body["variables"]["PJSIP_HEADER(add,X-Line-Token)"], token());
+
+    let attempt = scene.dialling.dial(scene.maya(), desk.lease()).await.unwrap();
+    let create = scene.asterisk.asked("POST channels/create").await;
+    assert_eq!(scene.hall.count("SELECT count(*) FROM attempts WHERE state = 'dialling'").await, 1);
+    assert_eq!(create.param("channelId"), attempt.to_string());
+    assert_eq!(create.param("endpoint"), "PJSIP/+447700900000@trunk");
+    assert_eq!(create.body["variables"]["CONNECTEDLINE(num,i)"], "+442079460000");
+    assert_eq!(scene.dialling.dial(scene.maya(), lease_of(&scene, attempt).await).await.unwrap(), attempt);
+    assert_eq!(scene.asterisk.asked("addChannel").await.param("channel"), attempt.to_string());
+    scene.asterisk.asked(&format!("{attempt}/dial")).await;
+
+    let id = attempt.to_string();
+    scene.asterisk.send(&event("ChannelStateChange", &id, "Ringing"));
+    scene.asterisk.send(&event("ChannelStateChange", &id, "Up"));
+    desk.until("talking", |desk| matches!(desk.session, Session::Talking { .. })).await;
+    let mut destroyed = event("ChannelDestroyed", &id, "Up");
+    destroyed["cause"] = json!(16);
+    scene.asterisk.send(&destroyed);
+    desk.until("wrap-up", |desk| matches!(desk.session, Session::WrapUp { .. })).await;
+
+    let press = RecordOutcome {
+        id: protocol::ids::OutcomeId::new(Uuid::now_v7()),
+        attempt_id: attempt,
+        outcome: Outcome::Reached,
+        note: None,
+        again: None,
+    };
+    for _ in 0..2 {
+        scene.dialling.record_outcome(scene.maya(), press.clone()).await.unwrap();
+    }
+    assert_eq!(scene.hall.count("SELECT count(*) FROM outcomes").await, 1);
+    assert_eq!(scene.hall.count("SELECT count(*) FROM contacts WHERE state = 'done'").await, 1);
+    assert_eq!(scene.metrics.unexpected_inputs.get(), 0);
+}
+
+async fn lease_of(scene: &Scene, attempt: AttemptId) -> LeaseId {
+    scene.hall.store.stored_attempt(attempt, scene.maya(), NOW).await.unwrap().unwrap().lease
+}
+
+#[tokio::test]
+async fn a_call_that_nobody_here_made_is_hung_up() {
+    let mut scene = Scene::new(Hall::new(0, 1).await, vec![], vec![]).await;
+    scene.asterisk.asked("aor/trunk").await;
+    scene.asterisk.send(&event("StasisStart", "1732192192.7", "Ring"));
+    scene.asterisk.asked("DELETE channels/1732192192.7").await;
+    assert_eq!(scene.metrics.strays_hung_up.get(), 1);
+}
+
+#[tokio::test]
+async fn after_a_restart_a_conversation_goes_on_and_nobody_is_dialled_again() {
+    let hall = Hall::new(2, 1).await;
+    let held = hall.claim(0, NOW).await.unwrap();
+    let attempt = hall.attempt(0, &held);
+    hall.store.commit_attempt(&attempt).await.unwrap();
+    let device = hall.devices[0];
+    let (line, stray, id) = (names::line(device).0, Uuid::now_v7().to_string(), attempt.attempt.to_string());
+    let mut scene = Scene::new(
+        hall,
+        vec![
+            channel(&line, "PJSIP/a-1", "Up"),
+            channel(&id, "PJSIP/trunk-1", "Up"),
+            channel(&stray, "PJSIP/trunk-2", "Up"),
+        ],
+        vec![json!({"id": names::bridge(device), "channels": [line, id]})],
+    )
+    .await;
+    scene.asterisk.asked(&format!("DELETE channels/{stray}")).await;
+    let mut desk = scene.follow().await;
+    desk.until("talking", |desk| {
+        desk.line == Line::Up && matches!(&desk.session, Session::Talking { call, .. } if call.attempt_id == attempt.attempt)
+    })
+    .await;
+    scene.dialling.hang_up(scene.maya(), attempt.attempt).await.unwrap();
+    scene.asterisk.asked(&format!("DELETE channels/{id}")).await;
+    desk.until("wrap-up", |desk| matches!(desk.session, Session::WrapUp { .. })).await;
+    assert_eq!(scene.hall.count("SELECT count(*) FROM attempts").await, 1);
+}
+
+#[tokio::test]
+async fn an_attempt_whose_channel_is_gone_is_closed_as_unknown() {
+    let hall = Hall::new(1, 1).await;
+    let held = hall.claim(0, NOW).await.unwrap();
+    hall.store.commit_attempt(&hall.attempt(0, &held)).await.unwrap();
+    let mut scene = Scene::new(hall, vec![], vec![]).await;
+    scene.asterisk.asked("aor/trunk").await;
+    let closed = async {
+        while scene.hall.count("SELECT count(*) FROM attempts WHERE outcome = 'unknown' AND state = 'closed'").await == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await; // the database tells nobody
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), closed).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_revoked_device_loses_its_line_before_its_account() {
+    let mut scene = Scene::new(Hall::new(1, 1).await, vec![], vec![]).await;
+    let mut desk = ready(&mut scene).await;
+    scene.dialling.revoke(scene.maya(), "Ruth".into()).await;
+    scene.asterisk.asked("DELETE channels/line-").await;
+    let removed = scene.asterisk.asked("res_pjsip/endpoint/").await;
+    assert_eq!((removed.method.as_str(), removed.uri.ends_with(&scene.maya().to_string())), ("DELETE", true));
+    let last = async {
+        loop {
+            match desk.following.changes.recv().await {
+                Ok(LiveEvent::Revoked { organiser }) => return organiser,
+                Ok(LiveEvent::Change { change: Change::Line(_) | Change::Session(_), .. }) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    };
+    assert_eq!(tokio::time::timeout(Duration::from_secs(5), last).await.unwrap(), "Ruth");
+    assert!(desk.following.changes.recv().await.is_err(), "the socket is to be closed");
+}
+
+#[tokio::test]
+async fn a_real_number_is_refused_over_a_simulated_trunk_and_nothing_is_written() {
+    let hall = Hall::new(1, 1).await;
+    sqlx::query("UPDATE contacts SET number = '+442079460958'").execute(hall.store.writer()).await.unwrap();
+    let mut scene = Scene::new(hall, vec![], vec![]).await;
+    let desk = ready(&mut scene).await;
+    let refused = scene.dialling.dial(scene.maya(), desk.lease()).await.unwrap_err();
+    assert_eq!(refused.code, ErrorCode::RefusedByRule, "{refused}");
+    assert_eq!(scene.hall.count("SELECT count(*) FROM attempts").await, 0);
+}

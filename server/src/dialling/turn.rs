@@ -6,9 +6,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use dialler::{Announcement, Answer, CampaignRules, Dialler, Input, LineId, Output};
+use dialler::{Announcement, Answer, Ask, CampaignRules, Dialler, Input, LineId, Output};
 use protocol::{
-    http::ApiError,
+    http::{ApiError, ErrorCode},
     ids::{AttemptId, CampaignId, DeviceId},
     session::{Desk, Session},
 };
@@ -22,11 +22,11 @@ use tracing::{error, info, warn};
 use super::{
     Parts, card,
     commands::{Command, Inward},
-    exchange::{Exchange, Step},
+    exchange::{Exchange, Gone, Step},
     names,
     rounds::{self, Listing},
     saves::{Job, Saves},
-    trunk::Way,
+    trunk::{TrunkRefuses, Way},
     watch::{self, Verdict, Watch},
 };
 use crate::{
@@ -37,8 +37,6 @@ use crate::{
 
 /// How often the channels are compared with what is known; twice missed means gone or stray.
 const SWEEP_EVERY: Duration = Duration::from_secs(4);
-/// How often sign-ins that are past their time are ended.
-const LAPSE_EVERY: Duration = Duration::from_secs(60);
 /// The longest sleep: a clock that is set by a test, or by hand, moves without a sound.
 const LONGEST_SLEEP_MS: i64 = 500;
 /// How long a failed list waits for the next.
@@ -76,7 +74,6 @@ pub(super) async fn start(
         committed: HashMap::new(),
         owners: HashMap::new(),
         campaigns: HashMap::new(),
-        announced: HashMap::new(),
         connection: 0,
         held: None,
     };
@@ -103,8 +100,6 @@ struct Turn {
     owners: HashMap<AttemptId, DeviceId>,
     /// Rules as the dialler has them.
     campaigns: HashMap<CampaignId, CampaignRules>,
-    /// When an announcement was asked for.
-    announced: HashMap<AttemptId, Instant>,
     /// Number of the connection to Asterisk.
     connection: u64,
     /// Events that came while the lists were on their way; the lists go first.
@@ -132,8 +127,7 @@ impl Turn {
         let stop = self.parts.stop.clone();
         let mut looks = interval(watch::EVERY);
         let mut sweeps = interval(SWEEP_EVERY);
-        let mut lapses = interval(LAPSE_EVERY);
-        for every in [&mut looks, &mut sweeps, &mut lapses] {
+        for every in [&mut looks, &mut sweeps] {
             every.set_missed_tick_behavior(MissedTickBehavior::Delay);
         }
         loop {
@@ -150,7 +144,6 @@ impl Turn {
                 },
                 _ = looks.tick() => self.look_at_lines(),
                 _ = sweeps.tick() => self.sweep(),
-                _ = lapses.tick() => self.end_lapsed_sign_ins(),
                 () = sleep => {
                     if self.dialler.next_wake().is_some_and(|at| at <= self.now()) {
                         self.handle(Input::Tick);
@@ -178,16 +171,8 @@ impl Turn {
             Inward::Committed(committed) => {
                 self.committed.insert(committed.id(), committed);
             }
-            Inward::NoSuchCallee(attempt) => {
-                if let Some(input) = self.exchange.call_gone(attempt, 0) {
-                    self.handle(input);
-                }
-            }
-            Inward::NoSuchLine(line) => {
-                if let Some(input) = self.exchange.line_gone(&line) {
-                    self.handle(input);
-                }
-            }
+            Inward::NoSuchCallee(attempt) => self.callee_gone(attempt, 0),
+            Inward::NoSuchLine(line) => self.line_gone(&line),
             Inward::Listed { connection, listing } => {
                 if connection == self.connection {
                     self.listed(*listing);
@@ -197,10 +182,18 @@ impl Turn {
                 if connection == self.connection && self.held.is_none() {
                     let (strays, gone) = self.exchange.sweep(&channels);
                     self.hang_up_strays(strays);
-                    for input in gone {
-                        warn!(?input, "news of a channel's end were lost; a sweep found it");
-                        self.handle(input);
+                    for gone in gone {
+                        warn!(?gone, "news of a channel's end were lost; a sweep found it");
+                        match gone {
+                            Gone::Callee(attempt) => self.callee_gone(attempt, 0),
+                            Gone::Line(line) => self.line_gone(&line),
+                        }
                     }
+                }
+            }
+            Inward::Trunk { connection, contacts } => {
+                if connection == self.connection {
+                    self.way.found(contacts.as_deref());
                 }
             }
             Inward::Packets { line, count } => self.watch.packets(&line, count),
@@ -212,6 +205,10 @@ impl Turn {
     fn command(&mut self, command: Command) {
         match command {
             Command::Ask { device, ask, reply } => {
+                if let Err(refusal) = self.way_is_open(&ask) {
+                    let _ = reply.send(Err(refusal));
+                    return;
+                }
                 self.tickets += 1;
                 self.asked.insert(self.tickets, reply);
                 self.handle(Input::Ask { ticket: dialler::Ticket(self.tickets), device, ask });
@@ -237,6 +234,18 @@ impl Turn {
                 let _ = reply.send(self.parts.live.follow(device, desk));
             }
         }
+    }
+
+    /// Refused before anything is written: a number that the trunk would not take.
+    fn way_is_open(&self, ask: &Ask) -> Result<(), ApiError> {
+        let Ask::Dial { facts: Some(facts), .. } = ask else { return Ok(()) };
+        let Err(why) = self.way.to(&facts.number) else { return Ok(()) };
+        error!(%why, contact = %facts.contact, "not rung");
+        let code = match why {
+            TrunkRefuses::NotDrama => ErrorCode::RefusedByRule,
+            TrunkRefuses::NotLoopback | TrunkRefuses::Unknown => ErrorCode::NoTelephone,
+        };
+        Err(ApiError { code, message: format!("Nobody was rung: {why}"), again_at_ms: None })
     }
 
     fn campaign(&mut self, row: &CampaignRow) {
@@ -283,21 +292,6 @@ impl Turn {
         });
     }
 
-    fn end_lapsed_sign_ins(&self) {
-        let (store, now, back) = (self.parts.store.clone(), self.now(), self.back.clone());
-        tokio::spawn(async move {
-            match store.end_lapsed_sign_ins(now).await {
-                Ok(devices) => {
-                    for device in devices {
-                        let (done, _) = oneshot::channel();
-                        let _ = back.send(Inward::Command(Command::End { device, organiser: None, done }));
-                    }
-                }
-                Err(error) => warn!(%error, "sign-ins past their time could not be ended"),
-            }
-        });
-    }
-
     fn news(&mut self, news: News) {
         match news {
             News::Here => {
@@ -320,8 +314,10 @@ impl Turn {
     fn event(&mut self, event: Event) {
         match self.exchange.event(event) {
             None => {}
-            Some(Step::Tell(Input::AnnouncementDone { attempt })) => self.announcement_done(attempt),
+            Some(Step::Announced { attempt, asked }) => self.announcement_done(attempt, asked),
             Some(Step::Tell(input)) => self.handle(input),
+            Some(Step::Gone(Gone::Callee(attempt), cause)) => self.callee_gone(attempt, cause),
+            Some(Step::Gone(Gone::Line(line), _)) => self.line_gone(&line),
             Some(Step::HangUpStray(channel)) => self.hang_up_strays(vec![channel]),
             Some(Step::JoinLine { line, device }) => {
                 let joined = self.parts.ari.join_bridge(&names::bridge(device), &line);
@@ -337,11 +333,41 @@ impl Turn {
         self.parts.metrics.lines_up.set(i64::try_from(self.exchange.lines_up()).unwrap_or(i64::MAX));
     }
 
-    fn announcement_done(&mut self, attempt: AttemptId) {
-        let played = self.announced.remove(&attempt).map_or(Duration::ZERO, |since| since.elapsed());
+    fn callee_gone(&mut self, attempt: AttemptId, cause: u16) {
+        let device = self.exchange.device_of(attempt);
+        self.owners.remove(&attempt);
+        if let Some(input) = self.exchange.call_gone(attempt, cause) {
+            self.handle(input);
+        }
+        self.end_bridge_if_empty(device);
+    }
+
+    fn line_gone(&mut self, line: &str) {
+        if let Some(input) = self.exchange.line_gone(line) {
+            self.handle(input);
+        }
+        self.end_bridge_if_empty(names::device_of_line(line));
+    }
+
+    fn end_bridge_if_empty(&self, device: Option<DeviceId>) {
+        if let Some(device) = device.filter(|device| self.exchange.is_empty_of(*device)) {
+            self.end_bridge(&names::bridge(device));
+        }
+    }
+
+    fn end_bridge(&self, bridge: &str) {
+        let (ended, bridge) = (self.parts.ari.end_bridge(bridge), bridge.to_owned());
+        tokio::spawn(async move {
+            if let Err(error) = ended.await {
+                tracing::debug!(%error, %bridge, "an empty bridge was not ended");
+            }
+        });
+    }
+
+    fn announcement_done(&self, attempt: AttemptId, asked: Instant) {
         let back = self.back.clone();
         tokio::spawn(async move {
-            tokio::time::sleep(SHORTEST_ANNOUNCEMENT.saturating_sub(played)).await;
+            tokio::time::sleep(SHORTEST_ANNOUNCEMENT.saturating_sub(asked.elapsed())).await;
             let _ = back.send(Inward::Input(Input::AnnouncementDone { attempt }));
         });
     }
@@ -390,6 +416,9 @@ impl Turn {
             self.watch.adopted(&line.line.0, Instant::now());
         }
         self.hang_up_strays(found.strays);
+        for bridge in &found.bridges {
+            self.end_bridge(bridge);
+        }
         let (ari, signed_in) = (self.parts.ari.clone(), listing.signed_in.keys().copied().collect::<HashSet<_>>());
         tokio::spawn(async move { rounds::remove_accounts(&ari, listing.accounts, &signed_in).await });
         let held = self.held.take().unwrap_or_default();
@@ -403,6 +432,9 @@ impl Turn {
         if self.held.is_some() || !self.parts.ari.is_here() {
             return;
         }
+        if self.way.usable() == Err(TrunkRefuses::Unknown) {
+            self.look_for_trunk();
+        }
         let (channels, back, connection) = (self.parts.ari.channels(), self.back.clone(), self.connection);
         tokio::spawn(async move {
             match channels.await {
@@ -411,6 +443,16 @@ impl Turn {
                 }
                 Err(error) => warn!(%error, "Asterisk's channels could not be listed"),
             }
+        });
+    }
+
+    /// A starting Asterisk speaks to us before it has read its trunks.
+    fn look_for_trunk(&self) {
+        let (found, back) = (self.parts.ari.contacts_of(self.way.endpoint()), self.back.clone());
+        let connection = self.connection;
+        tokio::spawn(async move {
+            let contacts = found.await.ok();
+            let _ = back.send(Inward::Trunk { connection, contacts });
         });
     }
 
@@ -479,7 +521,7 @@ impl Turn {
             }
             Output::Announce { attempt, what, .. } => self.announce(attempt, what),
             Output::StopAnnouncement { attempt } => {
-                for playback in self.exchange.announcements_to(attempt) {
+                for playback in self.exchange.stop_announcements(attempt) {
                     let stopped = self.parts.ari.stop_playback(&playback);
                     tokio::spawn(async move { drop(stopped.await) });
                 }
@@ -575,8 +617,7 @@ impl Turn {
             Announcement::Apology => "sound:ringround/line-lost",
         };
         let playback = names::announcement();
-        self.exchange.announcement_asked(playback.clone(), attempt);
-        self.announced.insert(attempt, Instant::now());
+        self.exchange.announcement_asked(playback.clone(), attempt, Instant::now());
         let played = self.parts.ari.play_to_channel(&attempt.to_string(), media, &playback);
         let back = self.back.clone();
         tokio::spawn(async move {

@@ -16,7 +16,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tracing::debug;
 
 use super::{Refusal, SignedInDevice};
-use crate::{app::Shared, live::Following};
+use crate::{app::Shared, live::Following, tunnel::is_bad_frame};
 
 /// The app sends pings only.
 const LARGEST_FRAME: usize = 4 * 1024;
@@ -41,7 +41,18 @@ async fn live(
     Ok(upgrade.on_upgrade(async move |socket| follow(app, device, following, socket).await))
 }
 
-async fn follow(app: Shared, device: SignedInDevice, following: Following, mut socket: WebSocket) {
+async fn follow(app: Shared, device: SignedInDevice, following: Following, socket: WebSocket) {
+    let why = tell(&app, &device, following, socket).await;
+    app.live.left(device.id);
+    debug!(device = %device.id, why, "/live closed");
+}
+
+async fn tell(
+    app: &Shared,
+    device: &SignedInDevice,
+    following: Following,
+    mut socket: WebSocket,
+) -> &'static str {
     let Following { seq, desk, mut changes } = following;
     app.dialling.ping(device.id);
     let hello = LiveEvent::Hello {
@@ -51,7 +62,7 @@ async fn follow(app: Shared, device: SignedInDevice, following: Following, mut s
     };
     for event in [hello, LiveEvent::Snapshot { seq, desk }] {
         if send(&mut socket, &event).await.is_err() {
-            return;
+            return "the app took no more";
         }
     }
     let why = loop {
@@ -65,8 +76,10 @@ async fn follow(app: Shared, device: SignedInDevice, following: Following, mut s
             message = tokio::time::timeout(SILENT_FOR, socket.recv()) => match message {
                 Err(_) => break "the app was silent",
                 Ok(None | Some(Ok(Message::Close(_)))) => break "the app closed it",
-                Ok(Some(Err(_))) => {
-                    app.metrics.frames_dropped.inc();
+                Ok(Some(Err(error))) => {
+                    if is_bad_frame(&error) {
+                        app.metrics.frames_dropped.inc();
+                    }
                     break "the app's connection failed";
                 }
                 Ok(Some(Ok(Message::Ping(_)))) => app.dialling.ping(device.id),
@@ -77,9 +90,9 @@ async fn follow(app: Shared, device: SignedInDevice, following: Following, mut s
             },
         }
     };
-    debug!(device = %device.id, why, "/live closed");
     // The peer may be gone; then there is nobody to say goodbye to.
     let _ = tokio::time::timeout(SEND_WITHIN, socket.send(Message::Close(None))).await;
+    why
 }
 
 async fn send(socket: &mut WebSocket, event: &LiveEvent) -> Result<(), ()> {

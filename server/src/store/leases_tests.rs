@@ -2,132 +2,19 @@
 
 use std::collections::HashSet;
 
-use dialler::{
-    AdoptedState, Close, ContactNext, DoNotCall, Keep, NewAttempt, Progress, Release, Released,
-};
+use dialler::{AdoptedState, ContactNext, DoNotCall, Keep, Progress, Release, Released};
 use protocol::{
     call::EndedBy,
-    ids::{AttemptId, CampaignId, ContactId, DeviceId, LeaseId, OutcomeId},
-    outcome::{Outcome, WrittenBy},
+    ids::{ContactId, LeaseId, OutcomeId},
+    outcome::Outcome,
 };
-use sqlx::Row;
-use tempfile::TempDir;
 use uuid::Uuid;
 
 use super::*;
-use crate::store::attempts::CommitError;
-
-const NOW: i64 = 1_800_000_000_000;
-
-/// A store with one campaign, so many contacts that are due, and so many devices.
-struct Hall {
-    store: Store,
-    campaign: CampaignId,
-    devices: Vec<DeviceId>,
-    _folder: TempDir,
-}
-
-impl Hall {
-    async fn new(contacts: u32, devices: u32) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path()).await.unwrap();
-        let campaign = CampaignId::new(Uuid::now_v7());
-        let (person, import) = (Uuid::now_v7().to_string(), Uuid::now_v7().to_string());
-        let mut tx = store.begin().await.unwrap();
-        sqlx::query(
-            "INSERT INTO campaigns (id, name, organisation, organiser, mode, caller_id, country, time_zone, script,
-                                    spacing_ms, attempts_allowed, created_at)
-             VALUES ($1, 'Winter Warmth', 'Lantern Street Trust', 'Ruth', 'one-touch', '+442079460000', 'GB',
-                     'Europe/London', '', 0, 3, 0)",
-        )
-        .bind(campaign.to_string())
-        .execute(&mut *tx)
-        .await
-        .unwrap();
-        sqlx::query("INSERT INTO people (id, name, role, created_at) VALUES ($1, 'Maya', 'volunteer', 0)")
-            .bind(&person)
-            .execute(&mut *tx)
-            .await
-            .unwrap();
-        sqlx::query("INSERT INTO imports (id, campaign_id, source, kept, refused, created_at) VALUES ($1, $2, '', 0, 0, 0)")
-            .bind(&import)
-            .bind(campaign.to_string())
-            .execute(&mut *tx)
-            .await
-            .unwrap();
-        for n in 0..contacts {
-            sqlx::query(
-                "INSERT INTO contacts (id, campaign_id, import_id, number, name, form_of_address, context, due_at, created_at)
-                 VALUES ($1, $2, $3, $4, $5, '', '', 0, 0)",
-            )
-            .bind(Uuid::now_v7().to_string())
-            .bind(campaign.to_string())
-            .bind(&import)
-            .bind(format!("+44770090{n:04}"))
-            .bind(format!("Callee {n}"))
-            .execute(&mut *tx)
-            .await
-            .unwrap();
-        }
-        let mut ids = Vec::new();
-        for n in 0..devices {
-            let id = DeviceId::new(Uuid::now_v7());
-            sqlx::query(
-                "INSERT INTO devices (id, person_id, campaign_id, public_key, name, created_at)
-                 VALUES ($1, $2, $3, $4, '', 0)",
-            )
-            .bind(id.to_string())
-            .bind(&person)
-            .bind(campaign.to_string())
-            .bind(vec![u8::try_from(n).unwrap(); 32])
-            .execute(&mut *tx)
-            .await
-            .unwrap();
-            ids.push(id);
-        }
-        tx.commit().await.unwrap();
-        Self { store, campaign, devices: ids, _folder: folder }
-    }
-
-    async fn claim(&self, device: usize, now: i64) -> Option<HeldContact> {
-        self.store.claim_due(self.campaign, self.devices[device], now, now + 90_000).await.unwrap()
-    }
-
-    fn attempt(&self, device: usize, held: &HeldContact) -> NewAttempt {
-        NewAttempt {
-            attempt: AttemptId::new(Uuid::now_v7()),
-            lease: held.lease,
-            campaign: self.campaign,
-            contact: held.facts.contact,
-            device: self.devices[device],
-            number: held.facts.number.clone(),
-            caller_id: Number::from_e164("+442079460000").unwrap(),
-            dialled_at: NOW,
-        }
-    }
-
-    fn close(&self, device: usize, attempt: &NewAttempt, outcome: Outcome, next: ContactNext) -> Close {
-        Close {
-            attempt: attempt.attempt,
-            lease: attempt.lease,
-            device: self.devices[device],
-            outcome,
-            by: WrittenBy::Volunteer,
-            id: Some(OutcomeId::new(Uuid::now_v7())),
-            note: Some("a note".into()),
-            again_at: None,
-            call: None,
-            contact: Some(next),
-            contact_id: attempt.contact,
-            do_not_call: DoNotCall::Leave,
-            at: NOW + 60_000,
-        }
-    }
-
-    async fn count(&self, sql: &'static str) -> i64 {
-        sqlx::query(sql).fetch_one(self.store.reader()).await.unwrap().try_get(0).unwrap()
-    }
-}
+use crate::store::{
+    attempts::CommitError,
+    fixture::{Hall, NOW},
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn eight_devices_that_claim_at_once_never_hold_the_same_contact() {
@@ -158,9 +45,11 @@ async fn the_database_refuses_a_second_hold() {
     let hall = Hall::new(2, 2).await;
     let first = hall.claim(0, NOW).await.unwrap();
     let second = hall.claim(1, NOW).await.unwrap();
-    for (contact, device) in
-        [(first.facts.contact, hall.devices[1]), (second.facts.contact, hall.devices[1]), (first.facts.contact, hall.devices[0])]
-    {
+    for (contact, device) in [
+        (first.facts.contact, hall.devices[1]),
+        (second.facts.contact, hall.devices[1]),
+        (first.facts.contact, hall.devices[0]),
+    ] {
         let refused = sqlx::query(
             "INSERT INTO leases (id, contact_id, device_id, created_at, expires_at, state)
              VALUES ($1, $2, $3, 0, 0, 'held')",
@@ -217,13 +106,8 @@ async fn each_way_to_give_a_contact_back_says_who_may_have_it_when() {
     ] {
         let hall = Hall::new(1, 2).await;
         let held = hall.claim(0, NOW).await.unwrap();
-        let release = Release {
-            lease: held.lease,
-            device: hall.devices[0],
-            contact: held.facts.contact,
-            how,
-            at: NOW,
-        };
+        let release =
+            Release { lease: held.lease, device: hall.devices[0], contact: held.facts.contact, how, at: NOW };
         hall.store.release_lease(&release).await.unwrap();
         hall.store.release_lease(&release).await.unwrap();
         let later = hall.store.due_later(hall.campaign, hall.devices[0], NOW).await.unwrap();
@@ -337,8 +221,13 @@ async fn nobody_reads_or_settles_what_belongs_to_another_device() {
     assert!(hall.store.facts_of_lease(held.lease, mine, NOW).await.unwrap().is_some());
     assert_eq!(hall.store.facts_of_lease(held.lease, other, NOW).await.unwrap(), None);
     assert_eq!(hall.store.facts_of_lease(LeaseId::new(Uuid::now_v7()), mine, NOW).await.unwrap(), None);
-    let release =
-        Release { lease: held.lease, device: other, contact: held.facts.contact, how: Released::DoNotCall, at: NOW };
+    let release = Release {
+        lease: held.lease,
+        device: other,
+        contact: held.facts.contact,
+        how: Released::DoNotCall,
+        at: NOW,
+    };
     hall.store.release_lease(&release).await.unwrap();
     assert_eq!(hall.count("SELECT count(*) FROM do_not_call").await, 0);
     let mut attempt = hall.attempt(0, &held);

@@ -10,6 +10,8 @@ pub mod contacts;
 pub mod devices;
 pub mod do_not_call;
 pub mod error;
+#[cfg(test)]
+pub(crate) mod fixture;
 pub mod imports;
 pub mod join_links;
 pub mod leases;
