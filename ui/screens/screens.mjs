@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { build, preview } from 'vite';
 import { axeRun, rectangles, settled, viewNames } from './in-page.mjs';
+import { keyboard } from './keyboard.mjs';
 import { freePort, openBrowser } from './webdriver.mjs';
 
 const ui = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
@@ -57,6 +58,7 @@ try {
     }
   }
   wrong.push(...jumps(frames));
+  if (positionals.length === 0) wrong.push(...(await keyboard(browser, site)));
   for (const line of wrong) console.error(line);
   console.log(`${frames.size} screens, ${wrong.length} wrong${options.checks ? '' : `; pictures in ${out}`}`);
 } finally {

@@ -309,6 +309,24 @@ describe('the outcome', () => {
     ]);
   });
 
+  test('a note written after the mark goes with it, once', async () => {
+    const window = await openWindow(view('talking'));
+    window.press('3');
+    window.press('1');
+    window.press('n');
+    await settled();
+    const note = document.activeElement as HTMLInputElement;
+    note.value = 'After six';
+    note.dispatchEvent(new Event('input', { bubbles: true }));
+    window.press('Enter');
+    note.dispatchEvent(new FocusEvent('blur'));
+    const again = { when: 'in-an-hour' };
+    expect(window.host.pressed.map((press) => press.with[0])).toEqual([
+      { outcome: 'callback', note: null, again },
+      { outcome: 'callback', note: 'After six', again },
+    ]);
+  });
+
   test('something else asks what, and Enter saves it', async () => {
     const window = await openWindow(view('wrap-up'));
     window.press('9');
@@ -402,6 +420,20 @@ describe('join, start, finish, devices', () => {
     window.wait(400);
     window.press(' ', { on: document.body });
     expect(window.host.pressed).toEqual([{ command: 'chooseDevices', with: ['built-in', 'usb'] }]);
+  });
+
+  test('the chooser goes when the microphone is back, unless it was asked for', async () => {
+    const window = await openWindow(view('no-microphone'));
+    await settled();
+    expect(document.querySelector('[data-part=sheet]')).not.toBeNull();
+    await window.show(view('ready'));
+    expect(document.querySelector('[data-part=sheet]')).toBeNull();
+    window.click('More');
+    window.click('Microphone and loudspeaker');
+    await settled();
+    expect(document.activeElement?.textContent).toContain('built-in microphone');
+    await window.show(view('ready'));
+    expect(document.querySelector('[data-part=sheet]')).not.toBeNull();
   });
 
   test('a switched-off computer may take a new link; try now tries now', async () => {

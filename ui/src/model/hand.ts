@@ -6,6 +6,8 @@ export type Sheet = 'later' | 'callback' | 'never' | 'devices';
 /** What the page itself remembers: nothing here outlives the window. */
 export interface Hand {
   sheet: Sheet | null;
+  /** The sheet was asked for, and did not come by itself. */
+  asked: boolean;
   help: boolean;
   /** Telephone keys in place of the outcome keys. */
   keypad: boolean;
@@ -30,6 +32,7 @@ export interface Hand {
 export function emptyHand(): Hand {
   return {
     sheet: null,
+    asked: false,
     help: false,
     keypad: false,
     digits: '',

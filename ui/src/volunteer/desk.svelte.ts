@@ -38,6 +38,8 @@ export class Desk {
   #counter = new Counter();
   #guard: Guard;
   #first = true;
+  /** The outcome as it was last sent for this card. */
+  #marked: OutcomePress | null = null;
 
   constructor(
     private readonly host: Host,
@@ -71,7 +73,9 @@ export class Desk {
     this.#means();
     const sentences = announce(before, view);
     if (sentences.length > 0) this.said = [...this.said, ...sentences];
-    if (this.#noMicrophone(before, view)) void this.#openDevices();
+    const silent = noMicrophone(view);
+    if (silent && !noMicrophone(before)) void this.#openDevices(false);
+    if (!silent && this.hand.sheet === 'devices' && !this.hand.asked) this.hand.sheet = null;
     if (
       onKeys &&
       before &&
@@ -179,7 +183,7 @@ export class Desk {
         return;
       }
       case 'devices':
-        void this.#openDevices();
+        void this.#openDevices(true);
         return;
       case 'use-microphone':
         this.choose(intent.id, null);
@@ -216,8 +220,8 @@ export class Desk {
       this.#send({ outcome: 'other', note: this.#note(), again: null });
       return;
     }
-    if (screen.name !== 'desk' || screen.session.state !== 'talking' || !screen.marked) return;
-    if (screen.marked !== 'callback') this.#send({ outcome: screen.marked, note: this.#note(), again: null });
+    if (screen.name !== 'desk' || screen.session.state !== 'talking' || !this.#marked) return;
+    if (this.#marked.note !== this.#note()) this.#send({ ...this.#marked, note: this.#note() });
   }
 
   /** A sentence was put into its region. */
@@ -257,7 +261,10 @@ export class Desk {
   #send(press: OutcomePress): void {
     // A note belongs to the card it was written on, never to the person before.
     if (this.hand.correcting) void this.host.correct({ ...press, note: null });
-    else void this.host.outcome(press);
+    else {
+      this.#marked = press;
+      void this.host.outcome(press);
+    }
   }
 
   #note(): string | null {
@@ -269,8 +276,9 @@ export class Desk {
     this.hand.sheet = sheet;
   }
 
-  async #openDevices(): Promise<void> {
+  async #openDevices(asked: boolean): Promise<void> {
     this.hand.devices = await this.host.deviceChoices();
+    this.hand.asked = asked;
     this.hand.sheet = 'devices';
   }
 
@@ -297,15 +305,11 @@ export class Desk {
     this.#guard.mean('keys', `${state} ${this.hand.correcting}`);
   }
 
-  #noMicrophone(before: View | null, after: View): boolean {
-    const none = (view: View | null) => view?.troubles.some(({ kind }) => kind === 'no-microphone') ?? false;
-    return none(after) && !none(before);
-  }
-
   #forgetHand(before: View | null, after: View): void {
     const { hand } = this;
     if (cardName(after) !== (before && cardName(before))) {
       Object.assign(hand, { note: '', noteOpen: false, otherWaits: false, step: 0 });
+      this.#marked = null;
       if (hand.sheet !== 'devices') hand.sheet = null;
     }
     if (!before || stateName(before) !== stateName(after)) {
@@ -330,6 +334,10 @@ export class Desk {
     }
     this.#tally = this.#counter.tally();
   }
+}
+
+function noMicrophone(view: View | null): boolean {
+  return view?.troubles.some(({ kind }) => kind === 'no-microphone') ?? false;
 }
 
 function saved(before: LastOutcome | null, after: LastOutcome | null): boolean {
