@@ -56,7 +56,7 @@ impl World {
         Volunteer::join(&self.server, name).await
     }
 
-    /// The server's, the node's and the provider's own words, for a failed test to print.
+    /// The server's, the node's and the provider's own words; a failed test prints them.
     pub fn logs(&self) -> String {
         let read = |path: std::path::PathBuf| std::fs::read_to_string(path).unwrap_or_default();
         let of = |name: &str| read(self.folder.path().join(name));
@@ -67,6 +67,14 @@ impl World {
             of("node/log/messages"),
             of("provider/log/messages")
         )
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.logs());
+        }
     }
 }
 

@@ -1,0 +1,1 @@
+//! What a stolen SIP account can do: nothing but register. The provider records no call.
