@@ -10,7 +10,14 @@ use super::{
 impl Ari {
     /// Makes a mixing bridge with our own id; one that is there already stays.
     pub fn make_bridge(&self, bridge: &str) -> impl Future<Output = Result<(), AriError>> + Send + use<> {
-        granted(self.ask(Request::new("POST", format!("bridges/{bridge}")).with("type", "mixing")))
+        let made = granted(self.ask(Request::new("POST", format!("bridges/{bridge}")).with("type", "mixing")));
+        async move {
+            match made.await {
+                // Asterisk takes it for a wish to change the type of a bridge that is there.
+                Err(AriError::Conflict(409)) => Ok(()),
+                result => result,
+            }
+        }
     }
 
     /// Puts a channel that is in our application into a bridge.
