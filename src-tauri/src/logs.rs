@@ -5,9 +5,13 @@
 use std::path::Path;
 
 use tracing_appender::rolling::{RollingFileAppender, Rotation};
-use tracing_subscriber::{
-    EnvFilter, Layer, filter::LevelFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt,
-};
+use tracing_subscriber::{EnvFilter, Layer, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+
+/// The libraries of WebRTC and of the sound server warn of what is ordinary: a call without candidates yet, a
+/// stream that ends.
+const WANTED: &str =
+    "warn,rtc_dtls=error,rtc_ice=error,rtc=error,pulseaudio=off,ringround=info,softphone=info";
+const ALOUD: &str = "warn,rtc_dtls=error,rtc_ice=error,rtc=error,pulseaudio=off";
 
 /// Starts the log. Without a place to write there is only stderr.
 pub fn start(folder: &Path) {
@@ -21,13 +25,10 @@ pub fn start(folder: &Path) {
         .max_log_files(7)
         .build(logs)
         .ok();
-    let wanted = || {
-        EnvFilter::try_from_env("RINGROUND_LOG")
-            .unwrap_or_else(|_| EnvFilter::new("warn,ringround=info,softphone=info"))
-    };
+    let wanted = || EnvFilter::try_from_env("RINGROUND_LOG").unwrap_or_else(|_| EnvFilter::new(WANTED));
     let file =
         appender.map(|appender| fmt::layer().with_ansi(false).with_writer(appender).with_filter(wanted()));
-    let stderr = fmt::layer().with_writer(std::io::stderr).with_filter(LevelFilter::WARN);
+    let stderr = fmt::layer().with_writer(std::io::stderr).with_filter(EnvFilter::new(ALOUD));
     // A second start, in a test, keeps the first log.
     let _ = tracing_subscriber::registry().with(file).with(stderr).try_init();
 }
