@@ -10,7 +10,7 @@ use std::{
 use axum::extract::ws;
 use futures_util::{SinkExt, StreamExt};
 use protocol::ids::DeviceId;
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, time::interval_at};
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async_with_config,
     tungstenite::{
@@ -136,7 +136,7 @@ impl Tunnels {
             }
         };
         let outwards = async {
-            let mut ping = tokio::time::interval(PING_EVERY);
+            let mut ping = interval_at(tokio::time::Instant::now() + PING_EVERY, PING_EVERY);
             loop {
                 let message = tokio::select! {
                     _ = ping.tick() => ws::Message::Ping("".into()),
@@ -214,3 +214,7 @@ pub async fn to_asterisk(http: &Url) -> Result<ToAsterisk, String> {
         Err(_) => Err("no answer".to_owned()),
     }
 }
+
+#[cfg(test)]
+#[path = "tunnel_tests.rs"]
+mod tests;

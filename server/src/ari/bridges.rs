@@ -10,7 +10,8 @@ use super::{
 impl Ari {
     /// Makes a mixing bridge with our own id; one that is there already stays.
     pub fn make_bridge(&self, bridge: &str) -> impl Future<Output = Result<(), AriError>> + Send + use<> {
-        let made = granted(self.ask(Request::new("POST", format!("bridges/{bridge}")).with("type", "mixing")));
+        let made =
+            granted(self.ask(Request::new("POST", format!("bridges/{bridge}")).with("type", "mixing")));
         async move {
             match made.await {
                 // Asterisk takes it for a wish to change the type of a bridge that is there.
@@ -27,9 +28,12 @@ impl Ari {
         channel: &str,
     ) -> impl Future<Output = Result<(), AriError>> + Send + use<> {
         granted(
-            self.ask(Request::new("POST", format!("bridges/{bridge}/addChannel")).with("channel", channel)
-                // Else a callee would be shown the line's identity, not the campaign's caller ID.
-                .with("inhibitConnectedLineUpdates", "true")),
+            self.ask(
+                Request::new("POST", format!("bridges/{bridge}/addChannel"))
+                    .with("channel", channel)
+                    // Else a callee would be shown the line's identity, not the campaign's caller ID.
+                    .with("inhibitConnectedLineUpdates", "true"),
+            ),
         )
     }
 

@@ -104,9 +104,11 @@ impl Ari {
         media: &str,
         playback: &str,
     ) -> impl Future<Output = Result<(), AriError>> + Send + use<> {
-        granted(self.ask(
-            Request::new("POST", format!("channels/{channel}/play/{playback}")).with("media", media),
-        ))
+        granted(
+            self.ask(
+                Request::new("POST", format!("channels/{channel}/play/{playback}")).with("media", media),
+            ),
+        )
     }
 
     /// Stops a playback. One that is over already is fine.

@@ -87,7 +87,9 @@ impl FakeAsterisk {
                 }
             }
         };
-        tokio::time::timeout(Duration::from_secs(10), wait).await.unwrap_or_else(|_| panic!("never asked: {what}"))
+        tokio::time::timeout(Duration::from_secs(10), wait)
+            .await
+            .unwrap_or_else(|_| panic!("never asked: {what}"))
     }
 
     pub(crate) fn send(&self, frame: &Value) {
@@ -142,7 +144,9 @@ fn read(text: &str) -> Asked {
         method: text("method"),
         uri: text("uri"),
         query: query
-            .map(|pair| (pair["name"].as_str().unwrap().to_owned(), pair["value"].as_str().unwrap().to_owned()))
+            .map(|pair| {
+                (pair["name"].as_str().unwrap().to_owned(), pair["value"].as_str().unwrap().to_owned())
+            })
             .collect(),
         body: serde_json::from_str(&text("message_body")).unwrap_or(Value::Null),
     }

@@ -371,7 +371,8 @@ mod tests {
     #[test]
     fn what_we_do_not_know_is_ignored_and_what_is_broken_is_an_error() {
         assert_eq!(read(r#"{"type":"ChannelVarset","value":1}"#), Ok(Incoming::Ignored));
-        for text in ["", "[]", "{}", "{\"type\":7}", "{\"type\":\"StasisStart\"}", "{\"type\":\"StasisEnd\""] {
+        for text in ["", "[]", "{}", "{\"type\":7}", "{\"type\":\"StasisStart\"}", "{\"type\":\"StasisEnd\""]
+        {
             assert!(read(text).is_err(), "{text}");
         }
     }
@@ -382,15 +383,28 @@ mod tests {
             any::<bool>().prop_map(Value::from),
             any::<i64>().prop_map(Value::from),
             ".{0,12}".prop_map(Value::from),
-            prop::sample::select(vec!["Up", "Ringing", "ANSWER", "1", "99999999999999999999"]).prop_map(Value::from),
+            prop::sample::select(vec!["Up", "Ringing", "ANSWER", "1", "99999999999999999999"])
+                .prop_map(Value::from),
         ];
         leaf.prop_recursive(3, 24, 4, |inner| {
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
                 prop::collection::hash_map(
                     prop::sample::select(vec![
-                        "type", "channel", "peer", "bridge", "id", "name", "state", "args", "cause",
-                        "dialstatus", "request_id", "status_code", "message_body", "playback",
+                        "type",
+                        "channel",
+                        "peer",
+                        "bridge",
+                        "id",
+                        "name",
+                        "state",
+                        "args",
+                        "cause",
+                        "dialstatus",
+                        "request_id",
+                        "status_code",
+                        "message_body",
+                        "playback",
                     ])
                     .prop_map(str::to_owned),
                     inner,

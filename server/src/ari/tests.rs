@@ -63,7 +63,9 @@ async fn what_is_malformed_or_too_long_is_counted_and_the_next_event_is_heard() 
     let mut wire = wire(silent()).await;
     let too_long = json!({"type": "StasisEnd", "channel": {"id": "x".repeat(10 * 1024 * 1024)}});
     wire.asterisk.send(&too_long);
-    for bad in ["", "{", "[]", "{\"type\":\"StasisStart\"}", "{\"type\":\"RESTResponse\",\"request_id\":\"x\"}"] {
+    for bad in
+        ["", "{", "[]", "{\"type\":\"StasisStart\"}", "{\"type\":\"RESTResponse\",\"request_id\":\"x\"}"]
+    {
         wire.asterisk.send_text(bad.to_owned());
     }
     // An answer that nobody waits for, and an event of a kind that we do not know, are no faults.

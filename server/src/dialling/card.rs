@@ -8,11 +8,7 @@ use protocol::{contact::Card, ids::DeviceId};
 
 use crate::{
     script,
-    store::{
-        Store, StoreError,
-        campaigns::CampaignRow,
-        leases::HeldContact,
-    },
+    store::{Store, StoreError, campaigns::CampaignRow, leases::HeldContact},
 };
 
 /// The card of a held contact; `attempt` is which attempt it is for, from 1.
@@ -48,7 +44,13 @@ pub async fn of(
         name: held.name.clone(),
         form_of_address: held.form_of_address.clone(),
         flag: held.flag.clone(),
-        facts: held.context.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect(),
+        facts: held
+            .context
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty())
+            .map(str::to_owned)
+            .collect(),
         number: held.facts.number.masked(),
         attempt,
         attempts_allowed,

@@ -1,7 +1,11 @@
 //! What comes to the loop from inside the server.
 
 use dialler::{Answer, Ask, Input};
-use protocol::{campaign::Campaign, http::ApiError, ids::{AttemptId, CampaignId, DeviceId}};
+use protocol::{
+    campaign::Campaign,
+    http::ApiError,
+    ids::{AttemptId, CampaignId, DeviceId},
+};
 use tokio::sync::oneshot;
 
 use super::rounds::{ListError, Listing};
@@ -19,12 +23,7 @@ pub(super) enum Command {
     End { device: DeviceId, organiser: Option<String>, done: oneshot::Sender<()> },
     Campaign(Box<CampaignRow>),
     ContactsAdded(CampaignId),
-    Follow {
-        device: DeviceId,
-        volunteer: String,
-        campaign: Campaign,
-        reply: oneshot::Sender<Following>,
-    },
+    Follow { device: DeviceId, volunteer: String, campaign: Campaign, reply: oneshot::Sender<Following> },
 }
 
 /// Everything that comes to the loop, Asterisk's news and time apart.
@@ -40,13 +39,25 @@ pub(super) enum Inward {
     /// A line's channel is not there (any more), or was never made.
     NoSuchLine(String),
     /// What Asterisk has, asked for after (re)connecting.
-    Listed { connection: u64, listing: Box<Result<Listing, ListError>> },
+    Listed {
+        connection: u64,
+        listing: Box<Result<Listing, ListError>>,
+    },
     /// The channels that Asterisk has, asked for in passing.
-    Swept { connection: u64, channels: Vec<Channel> },
+    Swept {
+        connection: u64,
+        channels: Vec<Channel>,
+    },
     /// Where the trunk leads; `None`: Asterisk does not know it.
-    Trunk { connection: u64, contacts: Option<Vec<String>> },
+    Trunk {
+        connection: u64,
+        contacts: Option<Vec<String>>,
+    },
     /// How many packets have come from a line's app.
-    Packets { line: String, count: u64 },
+    Packets {
+        line: String,
+        count: u64,
+    },
     /// An announcement could not be played.
     NotPlayed(String),
 }

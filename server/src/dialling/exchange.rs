@@ -92,10 +92,7 @@ impl Exchange {
 
     /// What is being played to a callee, and is to be stopped: of its end nothing is told.
     pub(super) fn stop_announcements(&mut self, attempt: AttemptId) -> Vec<String> {
-        self.announcements
-            .extract_if(|_, (to, _)| *to == attempt)
-            .map(|(playback, _)| playback)
-            .collect()
+        self.announcements.extract_if(|_, (to, _)| *to == attempt).map(|(playback, _)| playback).collect()
     }
 
     /// Every line of a device, being made or up.
@@ -154,9 +151,11 @@ impl Exchange {
                 self.once(&channel, |heard| &mut heard.in_bridge, |attempt| Input::CalleeInBridge { attempt })
             }
             Event::Dial { channel, status } => match status.as_str() {
-                "PROGRESS" => {
-                    self.once(&channel, |heard| &mut heard.progress, |attempt| Input::CalleeProgress { attempt })
-                }
+                "PROGRESS" => self.once(
+                    &channel,
+                    |heard| &mut heard.progress,
+                    |attempt| Input::CalleeProgress { attempt },
+                ),
                 "RINGING" => self.ringing(&channel),
                 "ANSWER" => self.up(&channel),
                 _ => None,
@@ -191,7 +190,11 @@ impl Exchange {
         }
         let ours = names::attempt(&channel.id).is_some_and(|attempt| self.calls.contains_key(&attempt));
         if ours {
-            return self.once(&channel.id, |heard| &mut heard.created, |attempt| Input::CalleeCreated { attempt });
+            return self.once(
+                &channel.id,
+                |heard| &mut heard.created,
+                |attempt| Input::CalleeCreated { attempt },
+            );
         }
         Some(Step::HangUpStray(channel.id))
     }

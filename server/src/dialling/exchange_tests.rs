@@ -102,7 +102,9 @@ fn each_step_of_a_call_is_told_once_whatever_asterisk_repeats() {
 #[test]
 fn a_call_that_came_in_by_itself_is_hung_up() {
     let Scene { mut exchange, .. } = scene();
-    for id in ["1732192192.12", &Uuid::now_v7().to_string(), "line-x", &names::line(DeviceId::new(Uuid::nil())).0] {
+    for id in
+        ["1732192192.12", &Uuid::now_v7().to_string(), "line-x", &names::line(DeviceId::new(Uuid::nil())).0]
+    {
         assert!(matches!(exchange.event(start(id)), Some(Step::HangUpStray(stray)) if stray == id));
     }
 }

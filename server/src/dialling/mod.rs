@@ -137,7 +137,9 @@ impl Handle {
         if token.len() != 32 || !token.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(refusal(ErrorCode::Invalid, "The line's token is not 32 hexadecimal digits"));
         }
-        self.ask(device, Ask::OpenLine { line: names::line(device), token: LineToken(token) }).await.map(|_| ())
+        self.ask(device, Ask::OpenLine { line: names::line(device), token: LineToken(token) })
+            .await
+            .map(|_| ())
     }
 
     /// Rings the leased contact. The answer comes when the attempt is on the disk and its channel
@@ -264,4 +266,3 @@ fn refusal(code: ErrorCode, message: &str) -> ApiError {
 fn stopping() -> ApiError {
     refusal(ErrorCode::NoTelephone, "The server is stopping. Nothing was changed; try again in a moment")
 }
-

@@ -39,11 +39,13 @@ impl Saves {
                     Ok(()) => Input::Saved { save },
                     Err(why) => Input::SaveFailed { save, why },
                 },
-                Job::Claim { device, campaign } => self.claim(device, campaign).await.unwrap_or_else(|error| {
-                    self.count(&error);
-                    warn!(%error, %device, "no contact could be claimed");
-                    Input::LeaseFailed { device }
-                }),
+                Job::Claim { device, campaign } => {
+                    self.claim(device, campaign).await.unwrap_or_else(|error| {
+                        self.count(&error);
+                        warn!(%error, %device, "no contact could be claimed");
+                        Input::LeaseFailed { device }
+                    })
+                }
             };
             // Nobody listens only while the server stops.
             let _ = self.back.send(Inward::Input(input));
@@ -88,8 +90,7 @@ impl Saves {
             return Ok(Input::NobodyDue { device, again: later.contacts, next_at: later.next_at });
         };
         let card = card::of(&self.store, device, &held, held.facts.attempts + 1).await?;
-        let lease =
-            Lease { id: held.lease, contact: held.facts, card, expires_at: held.expires_at };
+        let lease = Lease { id: held.lease, contact: held.facts, card, expires_at: held.expires_at };
         Ok(Input::Leased { device, lease: Box::new(lease) })
     }
 

@@ -221,7 +221,8 @@ async fn after_a_restart_a_conversation_goes_on_and_nobody_is_dialled_again() {
     scene.asterisk.asked(&format!("DELETE channels/{stray}")).await;
     let mut desk = scene.follow().await;
     desk.until("talking", |desk| {
-        desk.line == Line::Up && matches!(&desk.session, Session::Talking { call, .. } if call.attempt_id == attempt.attempt)
+        desk.line == Line::Up
+            && matches!(&desk.session, Session::Talking { call, .. } if call.attempt_id == attempt.attempt)
     })
     .await;
     scene.dialling.hang_up(scene.maya(), attempt.attempt).await.unwrap();
@@ -238,7 +239,12 @@ async fn an_attempt_whose_channel_is_gone_is_closed_as_unknown() {
     let mut scene = Scene::new(hall, vec![], vec![]).await;
     scene.asterisk.asked("aor/trunk").await;
     let closed = async {
-        while scene.hall.count("SELECT count(*) FROM attempts WHERE outcome = 'unknown' AND state = 'closed'").await == 0 {
+        while scene
+            .hall
+            .count("SELECT count(*) FROM attempts WHERE outcome = 'unknown' AND state = 'closed'")
+            .await
+            == 0
+        {
             tokio::time::sleep(Duration::from_millis(10)).await; // the database tells nobody
         }
     };

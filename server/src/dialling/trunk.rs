@@ -14,10 +14,14 @@ const DRAMA: &str = "+447700900";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TrunkRefuses {
     /// A real number, and the trunk is the simulated one.
-    #[error("the trunk is simulated: it rings only the numbers set aside for drama (+44 7700 900000 to 900999)")]
+    #[error(
+        "the trunk is simulated: it rings only the numbers set aside for drama (+44 7700 900000 to 900999)"
+    )]
     NotDrama,
     /// The trunk is said to be simulated, and its provider is on another machine.
-    #[error("the trunk is said to be simulated, but its provider is not on loopback; start with --trunk-kind sip, or mend pjsip.conf")]
+    #[error(
+        "the trunk is said to be simulated, but its provider is not on loopback; start with --trunk-kind sip, or mend pjsip.conf"
+    )]
     NotLoopback,
     /// Asterisk was not asked yet where the provider is, or does not know the trunk.
     #[error("Asterisk does not know this trunk; check --trunk against pjsip.conf")]
@@ -121,10 +125,19 @@ mod tests {
     #[test]
     fn a_simulated_trunk_leads_to_this_machine() {
         let drama = number("+447700900123");
-        for near in ["sip:127.0.0.1", "sip:x@127.0.0.2:5070;transport=tcp", "<sip:[::1]:5060>", "sip:localhost:1"] {
+        for near in
+            ["sip:127.0.0.1", "sip:x@127.0.0.2:5070;transport=tcp", "<sip:[::1]:5060>", "sip:localhost:1"]
+        {
             assert!(way(TrunkKind::Simulated, near).to(&drama).is_ok(), "{near}");
         }
-        for far in ["sip:10.0.0.1", "sip:127.0.0.1.example.com", "sip:example.com", "", "sip:", "sip:127.0.0.1@192.0.2.1"] {
+        for far in [
+            "sip:10.0.0.1",
+            "sip:127.0.0.1.example.com",
+            "sip:example.com",
+            "",
+            "sip:",
+            "sip:127.0.0.1@192.0.2.1",
+        ] {
             assert_eq!(way(TrunkKind::Simulated, far).to(&drama), Err(TrunkRefuses::NotLoopback), "{far}");
         }
         assert!(way(TrunkKind::Sip, "sip:sip.example.com").to(&number("+442079460000")).is_ok());

@@ -1,12 +1,15 @@
-//! The loop: one input, then everything that follows from it, in order.
+//! The loop: one input, then everything that follows from it, in order. What the dialler wants is
+//! carried out in [`outputs`]; what Asterisk has is compared with what is known in [`adoption`].
+
+mod adoption;
+mod outputs;
 
 use std::{
-    collections::{HashMap, HashSet},
-    future::Future,
+    collections::HashMap,
     time::{Duration, Instant},
 };
 
-use dialler::{Announcement, Answer, Ask, CampaignRules, Dialler, Input, LineId, Output};
+use dialler::{Answer, Ask, CampaignRules, Dialler, Input};
 use protocol::{
     http::{ApiError, ErrorCode},
     ids::{AttemptId, CampaignId, DeviceId},
@@ -24,13 +27,12 @@ use super::{
     commands::{Command, Inward},
     exchange::{Exchange, Gone, Step},
     names,
-    rounds::{self, Listing},
     saves::{Job, Saves},
     trunk::{TrunkRefuses, Way},
-    watch::{self, Verdict, Watch},
+    watch::{self, Watch},
 };
 use crate::{
-    ari::{AriError, Event, News, OutgoingLine},
+    ari::{Event, News},
     config::TrunkKind,
     store::{StoreError, attempts::Committed, campaigns::CampaignRow},
 };
@@ -39,10 +41,6 @@ use crate::{
 const SWEEP_EVERY: Duration = Duration::from_secs(4);
 /// The longest sleep: a clock that is set by a test, or by hand, moves without a sound.
 const LONGEST_SLEEP_MS: i64 = 500;
-/// How long a failed list waits for the next.
-const LIST_AGAIN: Duration = Duration::from_millis(500);
-/// How long an app may take to answer its line's INVITE; its token lasts as long.
-const LINE_TIMEOUT_S: u32 = 30;
 /// An announcement that ends sooner was not played (its file is missing): no louder a loop than this.
 const SHORTEST_ANNOUNCEMENT: Duration = Duration::from_secs(1);
 
@@ -107,22 +105,6 @@ struct Turn {
 }
 
 impl Turn {
-    /// What the store knows: campaigns, and attempts that were open when the server stopped.
-    async fn recall(&mut self) -> Result<(), StoreError> {
-        for row in self.parts.store.campaigns().await? {
-            self.campaign(&row);
-        }
-        for open in self.parts.store.open_attempts(self.now()).await? {
-            let device = open.device();
-            let card = card::of(&self.parts.store, device, &open.held, open.held.facts.attempts).await?;
-            let adopted = open.adopted(card);
-            info!(attempt = %adopted.attempt, %device, state = ?adopted.state, "found an open attempt");
-            self.owners.insert(adopted.attempt, device);
-            self.handle(Input::Adopted(Box::new(adopted)));
-        }
-        Ok(())
-    }
-
     async fn run(mut self, mut commands: mpsc::UnboundedReceiver<Inward>) {
         let stop = self.parts.stop.clone();
         let mut looks = interval(watch::EVERY);
@@ -258,7 +240,9 @@ impl Turn {
             Err(why) => Err(why.to_string()),
         });
         match rules {
-            Err(why) => error!(campaign = %row.id, %why, "this campaign cannot be called for; an organiser must mend it"),
+            Err(why) => {
+                error!(campaign = %row.id, %why, "this campaign cannot be called for; an organiser must mend it")
+            }
             Ok(rules) if self.campaigns.get(&row.id) == Some(&rules) => {}
             Ok(rules) => {
                 self.campaigns.insert(row.id, rules.clone());
@@ -355,15 +339,6 @@ impl Turn {
         }
     }
 
-    fn end_bridge(&self, bridge: &str) {
-        let (ended, bridge) = (self.parts.ari.end_bridge(bridge), bridge.to_owned());
-        tokio::spawn(async move {
-            if let Err(error) = ended.await {
-                tracing::debug!(%error, %bridge, "an empty bridge was not ended");
-            }
-        });
-    }
-
     fn announcement_done(&self, attempt: AttemptId, asked: Instant) {
         let back = self.back.clone();
         tokio::spawn(async move {
@@ -372,259 +347,10 @@ impl Turn {
         });
     }
 
-    fn hang_up_strays(&self, strays: Vec<String>) {
-        for stray in strays {
-            info!(channel = %stray, "hanging up a channel that nobody here owns");
-            self.parts.metrics.strays_hung_up.inc();
-            let hung_up = self.parts.ari.hang_up(&stray);
-            tokio::spawn(async move {
-                if let Err(error) = hung_up.await {
-                    tracing::debug!(%error, channel = %stray, "a stray channel was not hung up");
-                }
-            });
-        }
-    }
-
-    /// Asks what Asterisk has, after a (re)connect.
-    fn list(&self, after: Duration) {
-        let (ari, store, back) = (self.parts.ari.clone(), self.parts.store.clone(), self.back.clone());
-        let (trunk, now, connection) = (self.way.endpoint().to_owned(), self.now(), self.connection);
-        tokio::spawn(async move {
-            tokio::time::sleep(after).await;
-            let listing = rounds::list(&ari, &store, &trunk, now).await;
-            let _ = back.send(Inward::Listed { connection, listing: Box::new(listing) });
-        });
-    }
-
-    fn listed(&mut self, listing: Result<Listing, rounds::ListError>) {
-        let listing = match listing {
-            Ok(listing) => listing,
-            Err(error) => {
-                warn!(%error, "Asterisk's channels could not be listed; trying again");
-                self.list(LIST_AGAIN);
-                return;
-            }
-        };
-        self.way.found(listing.trunk.as_deref());
-        if let Err(why) = self.way.usable() {
-            error!(%why, trunk = self.way.endpoint(), "nobody can be rung");
-        }
-        let owners = &self.owners;
-        let found = self.exchange.adopt(&listing, |attempt| owners.get(&attempt).copied());
-        info!(calls = found.calls.len(), lines = found.lines.len(), strays = found.strays.len(), "listed what Asterisk has");
-        for line in &found.lines {
-            self.watch.adopted(&line.line.0, Instant::now());
-        }
-        self.hang_up_strays(found.strays);
-        for bridge in &found.bridges {
-            self.end_bridge(bridge);
-        }
-        let (ari, signed_in) = (self.parts.ari.clone(), listing.signed_in.keys().copied().collect::<HashSet<_>>());
-        tokio::spawn(async move { rounds::remove_accounts(&ari, listing.accounts, &signed_in).await });
-        let held = self.held.take().unwrap_or_default();
-        self.handle(Input::TelephoneBack { calls: found.calls, lines: found.lines });
-        for event in held {
-            self.event(event);
-        }
-    }
-
-    fn sweep(&self) {
-        if self.held.is_some() || !self.parts.ari.is_here() {
-            return;
-        }
-        if self.way.usable() == Err(TrunkRefuses::Unknown) {
-            self.look_for_trunk();
-        }
-        let (channels, back, connection) = (self.parts.ari.channels(), self.back.clone(), self.connection);
-        tokio::spawn(async move {
-            match channels.await {
-                Ok(channels) => {
-                    let _ = back.send(Inward::Swept { connection, channels });
-                }
-                Err(error) => warn!(%error, "Asterisk's channels could not be listed"),
-            }
-        });
-    }
-
-    /// A starting Asterisk speaks to us before it has read its trunks.
-    fn look_for_trunk(&self) {
-        let (found, back) = (self.parts.ari.contacts_of(self.way.endpoint()), self.back.clone());
-        let connection = self.connection;
-        tokio::spawn(async move {
-            let contacts = found.await.ok();
-            let _ = back.send(Inward::Trunk { connection, contacts });
-        });
-    }
-
-    fn look_at_lines(&mut self) {
-        let lines = self.exchange.lines_with_talk();
-        self.watch.keep(|line| lines.iter().any(|(up, _, _)| up == line));
-        for (line, device, talking) in lines {
-            let heard = self.parts.tunnels.last_heard(device);
-            match self.watch.look(&line, talking, heard, Instant::now()) {
-                Verdict::Fine => {}
-                Verdict::CountPackets => {
-                    let (count, back) = (self.parts.ari.packets_received(&line), self.back.clone());
-                    tokio::spawn(async move {
-                        if let Ok(count) = count.await {
-                            let _ = back.send(Inward::Packets { line, count });
-                        }
-                    });
-                }
-                Verdict::Dead => {
-                    info!(%device, "a line's app is gone: hanging up the line");
-                    self.drop_line(line);
-                }
-            }
-        }
-    }
-
     fn handle(&mut self, input: Input) {
         self.dialler.handle(input, self.now());
         while let Some(output) = self.dialler.poll_output() {
             self.carry_out(output);
         }
-    }
-
-    fn carry_out(&mut self, output: Output) {
-        match output {
-            Output::Answer { ticket, answer } => {
-                if let Some(reply) = self.asked.remove(&ticket.0) {
-                    let _ = reply.send(answer);
-                }
-            }
-            Output::WantLease { device, campaign } => self.job(Job::Claim { device, campaign }),
-            Output::Save { save, write } => self.job(Job::Save(save, Box::new(write))),
-            Output::MakeLine { device, line, token } => self.make_line(device, line, &token.0),
-            Output::DropLine { line, .. } => self.drop_line(line.0),
-            Output::CreateChannel { attempt, device, .. } => self.create_callee(attempt, device),
-            Output::JoinBridge { attempt, device } => {
-                let joined = self.parts.ari.join_bridge(&names::bridge(device), &attempt.to_string());
-                self.or_callee_failed(attempt, joined);
-            }
-            Output::DialChannel { attempt, timeout_ms, .. } => {
-                let seconds = u32::try_from(timeout_ms.max(0).div_euclid(1_000) + 1).unwrap_or(60);
-                let dialled = self.parts.ari.dial(&attempt.to_string(), seconds);
-                self.or_callee_failed(attempt, dialled);
-            }
-            Output::HangUp { attempt, why } => {
-                info!(%attempt, ?why, "hanging up");
-                let (hung_up, back) = (self.parts.ari.hang_up(&attempt.to_string()), self.back.clone());
-                tokio::spawn(async move {
-                    match hung_up.await {
-                        Ok(()) => {}
-                        Err(AriError::NotThere) => drop(back.send(Inward::NoSuchCallee(attempt))),
-                        // The sweep, or the lists after the reconnect, find what became of it.
-                        Err(error) => warn!(%error, %attempt, "a callee's channel was not hung up"),
-                    }
-                });
-            }
-            Output::Announce { attempt, what, .. } => self.announce(attempt, what),
-            Output::StopAnnouncement { attempt } => {
-                for playback in self.exchange.stop_announcements(attempt) {
-                    let stopped = self.parts.ari.stop_playback(&playback);
-                    tokio::spawn(async move { drop(stopped.await) });
-                }
-            }
-            Output::Tell { device, change } => self.parts.live.tell(device, change),
-            Output::TrunkFault { attempt, words } => error!(%attempt, "the trunk refused a call: {words}"),
-            Output::Unexpected { state, input } => {
-                self.parts.metrics.unexpected_inputs.inc();
-                warn!(state, input, "an input that does not fit the state; nothing was changed");
-            }
-        }
-    }
-
-    fn job(&self, job: Job) {
-        // The writer outlives the loop.
-        let _ = self.jobs.send(job);
-    }
-
-    fn make_line(&mut self, device: DeviceId, line: LineId, token: &str) {
-        self.exchange.line_asked(&line, device);
-        let ari = &self.parts.ari;
-        let made = ari.make_bridge(&names::bridge(device));
-        let account = device.to_string();
-        let called = ari.call_line(&OutgoingLine {
-            channel: &line.0,
-            account: &account,
-            token,
-            timeout_s: LINE_TIMEOUT_S,
-        });
-        let (ari, back) = (ari.clone(), self.back.clone());
-        tokio::spawn(async move {
-            let made = made.await;
-            if let Err(error) = called.await.and(made) {
-                warn!(%error, %device, "a line could not be made; is the app registered?");
-                let _ = ari.hang_up(&line.0).await;
-                let _ = back.send(Inward::NoSuchLine(line.0));
-            }
-        });
-    }
-
-    fn drop_line(&self, line: String) {
-        let (hung_up, back) = (self.parts.ari.hang_up(&line), self.back.clone());
-        tokio::spawn(async move {
-            match hung_up.await {
-                Ok(()) => {}
-                Err(AriError::NotThere) => drop(back.send(Inward::NoSuchLine(line))),
-                Err(error) => warn!(%error, %line, "a line was not hung up"),
-            }
-        });
-    }
-
-    fn create_callee(&mut self, attempt: AttemptId, device: DeviceId) {
-        let Some(committed) = self.committed.remove(&attempt) else {
-            error!(%attempt, "a channel was wanted for an attempt that is not on the disk; a fault of ours");
-            self.callee_failed(attempt, "the attempt was not saved".to_owned());
-            return;
-        };
-        let endpoint = match self.way.to(committed.number()) {
-            Ok(endpoint) => endpoint,
-            Err(why) => {
-                error!(%attempt, %why, "not rung");
-                self.callee_failed(attempt, why.to_string());
-                return;
-            }
-        };
-        self.exchange.call_asked(attempt, device);
-        self.owners.insert(attempt, device);
-        let created = self.parts.ari.create_callee(&committed, endpoint);
-        self.or_callee_failed(attempt, created);
-    }
-
-    fn or_callee_failed(
-        &self,
-        attempt: AttemptId,
-        asked: impl Future<Output = Result<(), AriError>> + Send + 'static,
-    ) {
-        let back = self.back.clone();
-        tokio::spawn(async move {
-            if let Err(error) = asked.await {
-                warn!(%error, %attempt, "Asterisk refused a step of a call");
-                let _ = back.send(Inward::Input(Input::CalleeFailed { attempt, why: error.to_string() }));
-            }
-        });
-    }
-
-    fn callee_failed(&self, attempt: AttemptId, why: String) {
-        let _ = self.back.send(Inward::Input(Input::CalleeFailed { attempt, why }));
-    }
-
-    fn announce(&mut self, attempt: AttemptId, what: Announcement) {
-        let media = match what {
-            Announcement::OneMoment => "sound:ringround/one-moment",
-            Announcement::Apology => "sound:ringround/line-lost",
-        };
-        let playback = names::announcement();
-        self.exchange.announcement_asked(playback.clone(), attempt, Instant::now());
-        let played = self.parts.ari.play_to_channel(&attempt.to_string(), media, &playback);
-        let back = self.back.clone();
-        tokio::spawn(async move {
-            if let Err(error) = played.await {
-                warn!(%error, %attempt, "an announcement could not be played");
-                let _ = back.send(Inward::NotPlayed(playback));
-            }
-        });
     }
 }

@@ -17,8 +17,9 @@ pub(super) const EVERY: Duration = Duration::from_secs(1);
 const TUNNEL_SILENT: Duration = Duration::from_secs(4);
 /// How long a line without a talking callee may be without a tunnel.
 const IDLE: Duration = Duration::from_secs(8);
-/// Likewise for lines found after a start of the server: their apps need time to come back.
-const ADOPTED: Duration = Duration::from_secs(30);
+/// No line is dead so soon after it was found at a start of the server, or after a reconnect to
+/// Asterisk: its app needs time to come back.
+const ADOPTED: Duration = Duration::from_secs(20);
 /// So many looks in a row without a packet mean that no sound comes.
 const STILL: u32 = 2;
 
@@ -72,12 +73,14 @@ impl Watch {
             return Verdict::Fine;
         }
         let since = *seen.no_tunnel_since.get_or_insert(tunnel_heard.unwrap_or(now).min(now));
+        if now < seen.grace_until {
+            return Verdict::Fine;
+        }
         if talking {
             return if seen.still >= STILL { Verdict::Dead } else { Verdict::CountPackets };
         }
         (seen.packets, seen.still) = (None, 0);
-        let over = now >= seen.grace_until && now.saturating_duration_since(since) >= IDLE;
-        if over { Verdict::Dead } else { Verdict::Fine }
+        if now.saturating_duration_since(since) >= IDLE { Verdict::Dead } else { Verdict::Fine }
     }
 
     /// How many packets have come from a line by now.
@@ -140,8 +143,10 @@ mod tests {
             assert_eq!(watch.look(LINE, false, None, after(start, second)), Verdict::Fine, "{second}");
         }
         assert_eq!(watch.look(LINE, false, None, after(start, 8)), Verdict::Dead);
-        assert_eq!(watch.look("adopted", false, None, after(start, 10)), Verdict::Fine);
-        assert_eq!(watch.look("adopted", false, None, after(start, 31)), Verdict::Dead);
+        for talking in [false, true] {
+            assert_eq!(watch.look("adopted", talking, None, after(start, 19)), Verdict::Fine);
+        }
+        assert_eq!(watch.look("adopted", false, None, after(start, 28)), Verdict::Dead);
     }
 
     #[test]

@@ -25,12 +25,10 @@ async fn sip(
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, Refusal> {
     // Asterisk first, so that an app knows from the HTTP reply that there is no telephone.
-    let asterisk = tunnel::to_asterisk(&app.config.asterisk.url)
-        .await
-        .map_err(|_| refuse(ErrorCode::NoTelephone, "The telephone system is not there. Trying again by itself"))?;
-    let upgrade = upgrade
-        .protocols(["sip"])
-        .max_message_size(LARGEST_MESSAGE)
-        .max_frame_size(LARGEST_MESSAGE);
+    let asterisk = tunnel::to_asterisk(&app.config.asterisk.url).await.map_err(|_| {
+        refuse(ErrorCode::NoTelephone, "The telephone system is not there. Trying again by itself")
+    })?;
+    let upgrade =
+        upgrade.protocols(["sip"]).max_message_size(LARGEST_MESSAGE).max_frame_size(LARGEST_MESSAGE);
     Ok(upgrade.on_upgrade(async move |socket| app.tunnels.pass(device.id, socket, asterisk).await))
 }

@@ -12,8 +12,8 @@ use protocol::{
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
 use super::{
-    Store, StoreError,
-    leases::{HeldContact, id, read_held},
+    Store, StoreError, damaged, id,
+    leases::{HeldContact, read_held},
 };
 
 /// An attempt that is in the database: what a callee's channel is made of. Only
@@ -155,7 +155,7 @@ impl Store {
             .bind(device.to_string())
             .fetch_optional(self.reader())
             .await?;
-        row.map(|row| id(&row, 0)).transpose()
+        row.map(|row| id(&row, "id")).transpose()
     }
 
     /// Writes how far an open attempt has come.
@@ -182,15 +182,15 @@ impl Store {
         .await?;
         let mut open = Vec::with_capacity(rows.len());
         for row in rows {
-            let device: DeviceId = id(&row, 1)?;
-            let lease: LeaseId = id(&row, 2)?;
+            let device: DeviceId = id(&row, "device_id")?;
+            let lease: LeaseId = id(&row, "lease_id")?;
             let Some(held) = read_held(&mut reader, lease, device, now).await? else { continue };
             open.push(OpenAttempt {
-                attempt: id(&row, 0)?,
+                attempt: id(&row, "id")?,
                 device,
                 held,
                 state: state_of(&row)?,
-                dialled_at: row.try_get(4)?,
+                dialled_at: row.try_get("dialled_at")?,
                 kept: kept(&row)?,
             });
         }
@@ -209,9 +209,9 @@ impl Store {
     ) -> Result<Option<StoredAttempt>, StoreError> {
         let mut reader = self.reader().acquire().await?;
         let row = sqlx::query(
-            "SELECT a.lease_id, coalesce(a.ended_at, a.dialled_at), a.outcome, a.outcome_id,
+            "SELECT a.lease_id, coalesce(a.ended_at, a.dialled_at) AS ended_at, a.outcome, a.outcome_id,
                     NOT EXISTS (SELECT 1 FROM attempts later
-                                WHERE later.contact_id = a.contact_id AND later.dialled_at > a.dialled_at)
+                                WHERE later.contact_id = a.contact_id AND later.dialled_at > a.dialled_at) AS latest
              FROM attempts a WHERE a.id = $1 AND a.device_id = $2",
         )
         .bind(attempt.to_string())
@@ -219,17 +219,17 @@ impl Store {
         .fetch_optional(&mut *reader)
         .await?;
         let Some(row) = row else { return Ok(None) };
-        let lease: LeaseId = id(&row, 0)?;
+        let lease: LeaseId = id(&row, "lease_id")?;
         let Some(held) = read_held(&mut reader, lease, device, now).await? else { return Ok(None) };
         Ok(Some(StoredAttempt {
             attempt,
             lease,
             contact: held.facts,
             name: held.name,
-            ended_at: row.try_get(1)?,
-            outcome: row.try_get::<Option<&str>, _>(2)?.and_then(Outcome::from_word),
-            outcome_id: row.try_get::<Option<&str>, _>(3)?.and_then(|id| id.parse().ok()),
-            latest: row.try_get(4)?,
+            ended_at: row.try_get("ended_at")?,
+            outcome: row.try_get::<Option<&str>, _>("outcome")?.and_then(Outcome::from_word),
+            outcome_id: row.try_get::<Option<&str>, _>("outcome_id")?.and_then(|id| id.parse().ok()),
+            latest: row.try_get("latest")?,
         }))
     }
 }
@@ -267,38 +267,40 @@ fn word_of(by: EndedBy) -> &'static str {
 }
 
 fn state_of(row: &SqliteRow) -> Result<AdoptedState, StoreError> {
-    let (ringing_at, answered_at): (Option<i64>, Option<i64>) = (row.try_get(5)?, row.try_get(6)?);
-    let dialled_at: i64 = row.try_get(4)?;
-    let state: &str = row.try_get(3)?;
+    let (ringing_at, answered_at): (Option<i64>, Option<i64>) =
+        (row.try_get("ringing_at")?, row.try_get("answered_at")?);
+    let dialled_at: i64 = row.try_get("dialled_at")?;
+    let state: &str = row.try_get("state")?;
     Ok(match state {
         "ringing" => AdoptedState::Ringing { ringing_at: ringing_at.unwrap_or(dialled_at) },
         "talking" => AdoptedState::Talking { ringing_at, answered_at: answered_at.unwrap_or(dialled_at) },
         "wrap-up" => {
             let answered_at = answered_at.unwrap_or(dialled_at);
-            let by = match row.try_get::<Option<&str>, _>(8)? {
+            let by = match row.try_get::<Option<&str>, _>("ended_by")? {
                 Some("callee") => EndedBy::Callee,
                 Some("volunteer") => EndedBy::Volunteer,
                 Some("network") => EndedBy::Network,
                 _ => EndedBy::Server,
             };
-            let ended_at = row.try_get::<Option<i64>, _>(7)?.unwrap_or(answered_at);
+            let ended_at = row.try_get::<Option<i64>, _>("ended_at")?.unwrap_or(answered_at);
             AdoptedState::WrapUp { ringing_at, answered_at, ended_at, by }
         }
-        _ => AdoptedState::Dialling,
+        "dialling" => AdoptedState::Dialling,
+        other => return Err(damaged("state", other)),
     })
 }
 
 fn kept(row: &SqliteRow) -> Result<Option<RecordOutcome>, StoreError> {
-    let Some(outcome) = row.try_get::<Option<&str>, _>(9)?.and_then(Outcome::from_word) else {
+    let Some(outcome) = row.try_get::<Option<&str>, _>("outcome")?.and_then(Outcome::from_word) else {
         return Ok(None);
     };
-    let Some(press) = row.try_get::<Option<&str>, _>(10)? else { return Ok(None) };
+    let Some(press) = row.try_get::<Option<&str>, _>("outcome_id")? else { return Ok(None) };
     let Ok(press) = press.parse::<OutcomeId>() else { return Ok(None) };
     Ok(Some(RecordOutcome {
         id: press,
-        attempt_id: id(row, 0)?,
+        attempt_id: id(row, "id")?,
         outcome,
-        note: row.try_get(11)?,
-        again: row.try_get::<Option<i64>, _>(12)?.map(|at_ms| RingAgain::At { at_ms }),
+        note: row.try_get("note")?,
+        again: row.try_get::<Option<i64>, _>("again_at")?.map(|at_ms| RingAgain::At { at_ms }),
     }))
 }

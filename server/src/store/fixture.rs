@@ -111,7 +111,13 @@ impl Hall {
         }
     }
 
-    pub(crate) fn close(&self, device: usize, attempt: &NewAttempt, outcome: Outcome, next: ContactNext) -> Close {
+    pub(crate) fn close(
+        &self,
+        device: usize,
+        attempt: &NewAttempt,
+        outcome: Outcome,
+        next: ContactNext,
+    ) -> Close {
         Close {
             attempt: attempt.attempt,
             lease: attempt.lease,

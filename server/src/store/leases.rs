@@ -8,7 +8,7 @@ use protocol::{
 };
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, damaged, id};
 
 /// How far back the rules look at attempts to a number, milliseconds (R16 counts seven days).
 const HISTORY_MS: i64 = 8 * 24 * 60 * 60 * 1_000;
@@ -69,7 +69,7 @@ impl Store {
         .fetch_optional(&mut *tx)
         .await?;
         let lease = match renewed {
-            Some(row) => Some(id::<LeaseId>(&row, 0)?),
+            Some(row) => Some(id::<LeaseId>(&row, "id")?),
             None => hold_due(&mut tx, campaign, device, now, expires_at).await?,
         };
         let held = match lease {
@@ -91,7 +91,7 @@ impl Store {
         now: i64,
     ) -> Result<Later, StoreError> {
         let row = sqlx::query(
-            "SELECT count(*), min(at) FROM (
+            "SELECT count(*) AS contacts, min(at) AS next_at FROM (
                  SELECT max(c.due_at, coalesce(s.until, 0)) AS at
                  FROM contacts c
                  JOIN campaigns k ON k.id = c.campaign_id
@@ -107,8 +107,8 @@ impl Store {
         .bind(now)
         .fetch_one(self.reader())
         .await?;
-        let contacts: i64 = row.try_get(0)?;
-        Ok(Later { contacts: u32::try_from(contacts).unwrap_or(u32::MAX), next_at: row.try_get(1)? })
+        let contacts: i64 = row.try_get("contacts")?;
+        Ok(Later { contacts: u32::try_from(contacts).unwrap_or(u32::MAX), next_at: row.try_get("next_at")? })
     }
 
     /// The contact of a lease of this device, as it is now; `None` for another's or an unknown lease.
@@ -236,7 +236,7 @@ async fn hold_due(
     .bind(campaign.to_string())
     .fetch_optional(tx)
     .await?;
-    row.map(|row| id(&row, 0)).transpose()
+    row.map(|row| id(&row, "id")).transpose()
 }
 
 /// A lease's contact with its history, whatever the lease's state.
@@ -247,10 +247,10 @@ pub(super) async fn read_held(
     now: i64,
 ) -> Result<Option<HeldContact>, StoreError> {
     let row = sqlx::query(
-        "SELECT l.id, l.expires_at, c.id, c.campaign_id, c.number, c.name, c.form_of_address, c.flag,
-                c.context, c.state = 'open', c.attempts,
-                EXISTS (SELECT 1 FROM do_not_call d WHERE d.number = c.number),
-                EXISTS (SELECT 1 FROM imports i WHERE i.id = c.import_id)
+        "SELECT l.id, l.expires_at, c.id AS contact_id, c.campaign_id, c.number, c.name, c.form_of_address,
+                c.flag, c.context, c.state = 'open' AS open, c.attempts,
+                EXISTS (SELECT 1 FROM do_not_call d WHERE d.number = c.number) AS do_not_call,
+                EXISTS (SELECT 1 FROM imports i WHERE i.id = c.import_id) AS from_import
          FROM leases l JOIN contacts c ON c.id = l.contact_id
          WHERE l.id = $1 AND l.device_id = $2",
     )
@@ -259,47 +259,37 @@ pub(super) async fn read_held(
     .fetch_optional(&mut *connection)
     .await?;
     let Some(row) = row else { return Ok(None) };
-    let number = number(&row, 4)?;
+    let number = number(&row)?;
     let dialled = sqlx::query("SELECT dialled_at FROM attempts WHERE number = $1 AND dialled_at > $2")
         .bind(number.e164())
         .bind(now - HISTORY_MS)
         .fetch_all(&mut *connection)
         .await?;
-    let attempts: i64 = row.try_get(10)?;
+    let attempts: i64 = row.try_get("attempts")?;
     Ok(Some(HeldContact {
-        lease: id(&row, 0)?,
-        expires_at: row.try_get(1)?,
-        name: row.try_get(5)?,
-        form_of_address: row.try_get(6)?,
-        flag: row.try_get(7)?,
-        context: row.try_get(8)?,
+        lease: id(&row, "id")?,
+        expires_at: row.try_get("expires_at")?,
+        name: row.try_get("name")?,
+        form_of_address: row.try_get("form_of_address")?,
+        flag: row.try_get("flag")?,
+        context: row.try_get("context")?,
         facts: ContactFacts {
-            contact: id::<ContactId>(&row, 2)?,
-            campaign: id::<CampaignId>(&row, 3)?,
+            contact: id::<ContactId>(&row, "contact_id")?,
+            campaign: id::<CampaignId>(&row, "campaign_id")?,
             number,
             zone: None,
-            from_import: row.try_get(12)?,
-            do_not_call: row.try_get(11)?,
-            open: row.try_get(9)?,
+            from_import: row.try_get("from_import")?,
+            do_not_call: row.try_get("do_not_call")?,
+            open: row.try_get("open")?,
             attempts: u32::try_from(attempts).unwrap_or(u32::MAX),
-            dialled: dialled.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?,
+            dialled: dialled.iter().map(|row| row.try_get("dialled_at")).collect::<Result<_, _>>()?,
         },
     }))
 }
 
-/// An id in a column; a row that holds something else is a fault of ours.
-pub(super) fn id<T: std::str::FromStr<Err = uuid::Error>>(
-    row: &SqliteRow,
-    column: usize,
-) -> Result<T, StoreError> {
-    let text: &str = row.try_get(column)?;
-    text.parse().map_err(|error| StoreError::Fault(sqlx::Error::Decode(Box::new(error))))
-}
-
-/// A number in a column.
-pub(super) fn number(row: &SqliteRow, column: usize) -> Result<Number, StoreError> {
-    let text: &str = row.try_get(column)?;
-    Number::from_e164(text).map_err(|error| StoreError::Fault(sqlx::Error::Decode(Box::new(error))))
+fn number(row: &SqliteRow) -> Result<Number, StoreError> {
+    let text: &str = row.try_get("number")?;
+    Number::from_e164(text).map_err(|error| damaged("number", error))
 }
 
 #[cfg(test)]

@@ -1,0 +1,188 @@
+//! Carries out what the dialler wants.
+
+use std::{future::Future, time::Instant};
+
+use dialler::{Announcement, Input, LineId, Output, Write};
+use protocol::ids::{AttemptId, DeviceId};
+use tracing::{error, info, warn};
+
+use super::Turn;
+use crate::{
+    ari::{AriError, OutgoingLine},
+    dialling::{commands::Inward, names, saves::Job},
+};
+
+/// How long an app may take to answer its line's INVITE; its token lasts as long.
+const LINE_TIMEOUT_S: u32 = 30;
+
+impl Turn {
+    pub(super) fn carry_out(&mut self, output: Output) {
+        match output {
+            Output::Answer { ticket, answer } => {
+                if let Some(reply) = self.asked.remove(&ticket.0) {
+                    let _ = reply.send(answer);
+                }
+            }
+            Output::WantLease { device, campaign } => self.job(Job::Claim { device, campaign }),
+            Output::Save { save, write } => {
+                if let Write::Close(close) = &write {
+                    self.committed.remove(&close.attempt);
+                    self.owners.remove(&close.attempt);
+                }
+                self.job(Job::Save(save, Box::new(write)));
+            }
+            Output::MakeLine { device, line, token } => self.make_line(device, line, &token.0),
+            Output::DropLine { line, .. } => self.drop_line(line.0),
+            Output::CreateChannel { attempt, device, .. } => self.create_callee(attempt, device),
+            Output::JoinBridge { attempt, device } => {
+                let joined = self.parts.ari.join_bridge(&names::bridge(device), &attempt.to_string());
+                self.or_callee_failed(attempt, joined);
+            }
+            Output::DialChannel { attempt, timeout_ms, .. } => {
+                let seconds = u32::try_from(timeout_ms.max(0).div_euclid(1_000) + 1).unwrap_or(60);
+                let dialled = self.parts.ari.dial(&attempt.to_string(), seconds);
+                self.or_callee_failed(attempt, dialled);
+            }
+            Output::HangUp { attempt, why } => {
+                info!(%attempt, ?why, "hanging up");
+                let (hung_up, back) = (self.parts.ari.hang_up(&attempt.to_string()), self.back.clone());
+                tokio::spawn(async move {
+                    match hung_up.await {
+                        Ok(()) => {}
+                        Err(AriError::NotThere) => drop(back.send(Inward::NoSuchCallee(attempt))),
+                        // The sweep, or the lists after the reconnect, find what became of it.
+                        Err(error) => warn!(%error, %attempt, "a callee's channel was not hung up"),
+                    }
+                });
+            }
+            Output::Announce { attempt, what, .. } => self.announce(attempt, what),
+            Output::StopAnnouncement { attempt } => {
+                for playback in self.exchange.stop_announcements(attempt) {
+                    let stopped = self.parts.ari.stop_playback(&playback);
+                    tokio::spawn(async move { drop(stopped.await) });
+                }
+            }
+            Output::Tell { device, change } => self.parts.live.tell(device, change),
+            Output::TrunkFault { attempt, words } => error!(%attempt, "the trunk refused a call: {words}"),
+            Output::Unexpected { state, input } => {
+                self.parts.metrics.unexpected_inputs.inc();
+                warn!(state, input, "an input that does not fit the state; nothing was changed");
+            }
+        }
+    }
+
+    fn job(&self, job: Job) {
+        // The writer outlives the loop.
+        let _ = self.jobs.send(job);
+    }
+
+    fn make_line(&mut self, device: DeviceId, line: LineId, token: &str) {
+        self.exchange.line_asked(&line, device);
+        let ari = &self.parts.ari;
+        let made = ari.make_bridge(&names::bridge(device));
+        let account = device.to_string();
+        let called = ari.call_line(&OutgoingLine {
+            channel: &line.0,
+            account: &account,
+            token,
+            timeout_s: LINE_TIMEOUT_S,
+        });
+        let (ari, back) = (ari.clone(), self.back.clone());
+        tokio::spawn(async move {
+            let made = made.await;
+            if let Err(error) = called.await.and(made) {
+                warn!(%error, %device, "a line could not be made; is the app registered?");
+                let _ = ari.hang_up(&line.0).await;
+                let _ = back.send(Inward::NoSuchLine(line.0));
+            }
+        });
+    }
+
+    pub(super) fn drop_line(&self, line: String) {
+        let (hung_up, back) = (self.parts.ari.hang_up(&line), self.back.clone());
+        tokio::spawn(async move {
+            match hung_up.await {
+                Ok(()) => {}
+                Err(AriError::NotThere) => drop(back.send(Inward::NoSuchLine(line))),
+                Err(error) => warn!(%error, %line, "a line was not hung up"),
+            }
+        });
+    }
+
+    fn create_callee(&mut self, attempt: AttemptId, device: DeviceId) {
+        let Some(committed) = self.committed.remove(&attempt) else {
+            error!(%attempt, "a channel was wanted for an attempt that is not on the disk; a fault of ours");
+            self.callee_failed(attempt, "the attempt was not saved".to_owned());
+            return;
+        };
+        let endpoint = match self.way.to(committed.number()) {
+            Ok(endpoint) => endpoint,
+            Err(why) => {
+                error!(%attempt, %why, "not rung");
+                self.callee_failed(attempt, why.to_string());
+                return;
+            }
+        };
+        self.exchange.call_asked(attempt, device);
+        self.owners.insert(attempt, device);
+        let created = self.parts.ari.create_callee(&committed, endpoint);
+        self.or_callee_failed(attempt, created);
+    }
+
+    fn or_callee_failed(
+        &self,
+        attempt: AttemptId,
+        asked: impl Future<Output = Result<(), AriError>> + Send + 'static,
+    ) {
+        let back = self.back.clone();
+        tokio::spawn(async move {
+            if let Err(error) = asked.await {
+                warn!(%error, %attempt, "Asterisk refused a step of a call");
+                let _ = back.send(Inward::Input(Input::CalleeFailed { attempt, why: error.to_string() }));
+            }
+        });
+    }
+
+    fn callee_failed(&self, attempt: AttemptId, why: String) {
+        let _ = self.back.send(Inward::Input(Input::CalleeFailed { attempt, why }));
+    }
+
+    fn announce(&mut self, attempt: AttemptId, what: Announcement) {
+        let media = match what {
+            Announcement::OneMoment => "sound:ringround/one-moment",
+            Announcement::Apology => "sound:ringround/line-lost",
+        };
+        let playback = names::announcement();
+        self.exchange.announcement_asked(playback.clone(), attempt, Instant::now());
+        let played = self.parts.ari.play_to_channel(&attempt.to_string(), media, &playback);
+        let back = self.back.clone();
+        tokio::spawn(async move {
+            if let Err(error) = played.await {
+                warn!(%error, %attempt, "an announcement could not be played");
+                let _ = back.send(Inward::NotPlayed(playback));
+            }
+        });
+    }
+
+    pub(super) fn hang_up_strays(&self, strays: Vec<String>) {
+        for stray in strays {
+            info!(channel = %stray, "hanging up a channel that nobody here owns");
+            self.parts.metrics.strays_hung_up.inc();
+            let hung_up = self.parts.ari.hang_up(&stray);
+            tokio::spawn(async move {
+                if let Err(error) = hung_up.await {
+                    tracing::debug!(%error, channel = %stray, "a stray channel was not hung up");
+                }
+            });
+        }
+    }
+
+    pub(super) fn end_bridge(&self, bridge: &str) {
+        let (ended, bridge) = (self.parts.ari.end_bridge(bridge), bridge.to_owned());
+        tokio::spawn(async move {
+            if let Err(error) = ended.await {
+                tracing::debug!(%error, %bridge, "an empty bridge was not ended");
+            }
+        });
+    }
+}

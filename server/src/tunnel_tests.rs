@@ -1,0 +1,110 @@
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use axum::{Router, extract::State, response::Response, routing::get};
+use tokio::net::TcpListener;
+use tokio_tungstenite::{accept_async, tungstenite::Message};
+use uuid::Uuid;
+
+use super::*;
+
+#[derive(Clone)]
+struct Ends {
+    tunnels: Tunnels,
+    device: DeviceId,
+    asterisk: Url,
+}
+
+/// An Asterisk that answers each message with `got ` before it, and a server with a tunnel to it.
+async fn ends() -> (Ends, String) {
+    let asterisk = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = Url::parse(&format!("http://{}", asterisk.local_addr().unwrap())).unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = asterisk.accept().await.unwrap();
+            tokio::spawn(async move {
+                let mut socket = accept_async(stream).await.unwrap();
+                while let Some(Ok(Message::Text(text))) = socket.next().await {
+                    socket.send(Message::text(format!("got {text}"))).await.unwrap();
+                }
+            });
+        }
+    });
+    let ends = Ends {
+        tunnels: Tunnels::new(Metrics::default()),
+        device: DeviceId::new(Uuid::now_v7()),
+        asterisk: url,
+    };
+    async fn sip(State(ends): State<Ends>, upgrade: ws::WebSocketUpgrade) -> Response {
+        // The double does not speak subprotocols.
+        let (asterisk, _) =
+            tokio_tungstenite::connect_async(ends.asterisk.as_str().replace("http", "ws")).await.unwrap();
+        upgrade
+            .max_message_size(LARGEST_MESSAGE)
+            .on_upgrade(async move |socket| ends.tunnels.pass(ends.device, socket, asterisk).await)
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("ws://{}/sip", listener.local_addr().unwrap());
+    let router = Router::new().route("/sip", get(sip)).with_state(ends.clone());
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    (ends, address)
+}
+
+async fn app(address: &str) -> ToAsterisk {
+    tokio_tungstenite::connect_async(address).await.unwrap().0
+}
+
+async fn next(socket: &mut ToAsterisk) -> Option<String> {
+    let message = async {
+        loop {
+            match socket.next().await {
+                Some(Ok(Message::Text(text))) => return Some(text.as_str().to_owned()),
+                Some(Ok(Message::Ping(_))) => {}
+                None | Some(_) => return None,
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), message).await.unwrap()
+}
+
+#[tokio::test]
+async fn messages_pass_both_ways_until_it_is_closed() {
+    let (ends, address) = ends().await;
+    let mut app = app(&address).await;
+    app.send(Message::text("REGISTER")).await.unwrap();
+    assert_eq!(next(&mut app).await.as_deref(), Some("got REGISTER"));
+    assert!(ends.tunnels.last_heard(ends.device).unwrap().elapsed() < Duration::from_secs(5));
+    assert_eq!(ends.tunnels.metrics.tunnels.get(), 1);
+    ends.tunnels.close(ends.device);
+    assert_eq!(next(&mut app).await, None);
+    assert_eq!(ends.tunnels.last_heard(ends.device), None);
+    assert_eq!(ends.tunnels.metrics.tunnels.get(), 0);
+}
+
+#[tokio::test]
+async fn a_newer_tunnel_of_a_device_closes_the_older_and_stays() {
+    let (ends, address) = ends().await;
+    let mut older = app(&address).await;
+    older.send(Message::text("1")).await.unwrap();
+    assert_eq!(next(&mut older).await.as_deref(), Some("got 1"));
+    let mut newer = app(&address).await;
+    newer.send(Message::text("2")).await.unwrap();
+    assert_eq!(next(&mut newer).await.as_deref(), Some("got 2"));
+    assert_eq!(next(&mut older).await, None);
+    newer.send(Message::text("3")).await.unwrap();
+    assert_eq!(next(&mut newer).await.as_deref(), Some("got 3"));
+    assert!(ends.tunnels.last_heard(ends.device).is_some());
+}
+
+#[tokio::test]
+async fn a_message_that_is_too_long_is_counted_and_reaches_nobody() {
+    let (ends, address) = ends().await;
+    let mut app = app(&address).await;
+    let sent = app.send(Message::text("x".repeat(10 * 1024 * 1024))).await;
+    assert!(sent.is_err() || next(&mut app).await.is_none());
+    assert_eq!(ends.tunnels.metrics.frames_dropped.get(), 1);
+    drop(app);
+    let mut again = self::app(&address).await;
+    again.send(Message::text("still there")).await.unwrap();
+    assert_eq!(next(&mut again).await.as_deref(), Some("got still there"));
+    assert_eq!(ends.tunnels.metrics.frames_dropped.get(), 1, "an app that went away is no bad frame");
+}
