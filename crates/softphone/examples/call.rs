@@ -216,11 +216,8 @@ fn arguments() -> Result<Arguments, String> {
     let account = Account { username: user, password: password()?, domain };
     let mut settings = Settings::new(server, account);
     settings.trust = trust;
-    settings.devices = if devices {
-        Devices::System { microphone: None, speaker: None }
-    } else {
-        Devices::Files(files)
-    };
+    settings.devices =
+        if devices { Devices::System { microphone: None, speaker: None } } else { Devices::Files(files) };
     Ok(Arguments { settings, target, token, seconds, silent })
 }
 

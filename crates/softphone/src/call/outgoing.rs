@@ -26,7 +26,7 @@ pub(crate) struct Offering {
 
 /// INVITE sent.
 pub(crate) struct Calling {
-    invite: Request,
+    pub(super) invite: Request,
     challenges: u8,
     /// A 1xx came: now it can be cancelled.
     provisional: bool,
@@ -128,6 +128,7 @@ impl Calling {
                 end(out, EndedBy::Us, Reason::Cancelled);
                 return cancel(self.invite, context, out);
             }
+            Input::HangUp if self.give_up => {}
             Input::HangUp => {
                 // Not before a 1xx (RFC 3261 section 9.1): it is sent as soon as there is one.
                 end(out, EndedBy::Us, Reason::Cancelled);

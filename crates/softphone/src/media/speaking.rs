@@ -1,7 +1,7 @@
 //! From sound to packets: 20 ms frames, encoder, digits.
 
 use bytes::Bytes;
-use opus::{Application, Bitrate, Channels, Encoder};
+use opus::{Application, Bitrate, Channels, Encoder, Signal};
 
 use super::Outgoing;
 use super::digits::{Digits, Instead};
@@ -43,6 +43,7 @@ impl Speaking {
                 let mut encoder = Encoder::new(RATE as u32, Channels::Mono, Application::Voip)?;
                 encoder.set_bitrate(Bitrate::Bits(BIT_RATE))?;
                 encoder.set_complexity(COMPLEXITY)?;
+                encoder.set_signal(Signal::Voice)?;
                 encoder.set_inband_fec(true)?;
                 Some(encoder)
             }

@@ -9,7 +9,7 @@ use rustls::ClientConfig;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
-use tokio_tungstenite::tungstenite::error::{CapacityError, UrlError};
+use tokio_tungstenite::tungstenite::error::{CapacityError, ProtocolError, UrlError};
 use tokio_tungstenite::tungstenite::http::{HeaderValue, Request, header};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Bytes, Message as Frame};
@@ -200,7 +200,11 @@ fn blame(error: tungstenite::Error) -> Why {
         Error::Http(response) => Why::Upgrade(response.status().as_u16()),
         Error::Url(UrlError::UnableToConnect(at)) => Why::Unreachable(at),
         Error::Url(error) => Why::Address(error.to_string()),
-        Error::ConnectionClosed | Error::AlreadyClosed => Why::Closed("by the server".to_owned()),
+        Error::ConnectionClosed
+        | Error::AlreadyClosed
+        | Error::Protocol(ProtocolError::ResetWithoutClosingHandshake | ProtocolError::HandshakeIncomplete) => {
+            Why::Closed("by the server".to_owned())
+        }
         Error::Capacity(CapacityError::MessageTooLong { size, .. }) => {
             Why::Protocol(format!("a frame of {size} bytes"))
         }
