@@ -152,9 +152,13 @@ async fn play(arguments: &Arguments_, folder: &Path) -> Result<()> {
     let control_ear = listening::find(&callee.sound, &control);
     let control_mouth =
         listening::find(&volunteer.sound, &stage.provider.records().heard(&arrival(SILENT.1)?)?);
-    for (name, sound) in
-        [("volunteer-heard", &heard), ("callee-heard", &spoken_to), ("control-heard", &control)]
-    {
+    for (name, sound) in [
+        ("callee-said", &callee.sound),
+        ("volunteer-said", &volunteer.sound),
+        ("volunteer-heard", &heard),
+        ("callee-heard", &spoken_to),
+        ("control-heard", &control),
+    ] {
         sound.write(&stage.out.join(format!("{name}.wav")))?;
     }
     let outcomes = stage.server.outcomes()?;
@@ -250,7 +254,7 @@ impl Stage {
         let deadline = Instant::now() + Duration::from_secs(20);
         loop {
             for who in EVERYONE {
-                if self.window.find("button", &format!("Call {}", who.0)).await?.is_some() {
+                if self.window.find("button", &format!("Call {}", first(who.0))).await?.is_some() {
                     return Ok(who);
                 }
             }
@@ -267,7 +271,7 @@ impl Stage {
         tell(self.began, &format!("calling {name} and waiting for the answer"));
         self.shoot(&format!("card-{}", slug(name))).await?;
         let recording = self.desktop.sound.record(&self.out.join(format!("ear-{}.wav", slug(name))))?;
-        self.window.press(&format!("Call {name}")).await?;
+        self.window.press(&format!("Call {}", first(name))).await?;
         self.window.wait_for_text("Talking with", Duration::from_secs(15)).await?;
         let answered = Instant::now();
         let playing = sentence.map(|sound| self.desktop.sound.say(sound)).transpose()?;
@@ -289,7 +293,7 @@ impl Stage {
 
     async fn unanswered(&mut self, name: &str, saved: &str) -> Result<()> {
         tell(self.began, &format!("calling {name}; a ring timeout takes 25 seconds"));
-        self.window.press(&format!("Call {name}")).await?;
+        self.window.press(&format!("Call {}", first(name))).await?;
         if saved.starts_with("no answer") {
             self.window.wait_for_text("Ringing", Duration::from_secs(10)).await?;
             self.shoot(&format!("ringing-{}", slug(name))).await?;
@@ -398,8 +402,12 @@ fn by_name(outcomes: &HashMap<String, String>) -> std::collections::BTreeMap<&'s
         .collect()
 }
 
+fn first(name: &str) -> &str {
+    name.split(' ').next().unwrap_or(name)
+}
+
 fn slug(name: &str) -> String {
-    name.split(' ').next().unwrap_or(name).to_lowercase()
+    first(name).to_lowercase()
 }
 
 fn tell(began: Instant, what: &str) {

@@ -6,7 +6,7 @@ use e2e::world::{World, number};
 use protocol::{
     call::{CallState, EndedBy},
     outcome::{Outcome, WrittenBy},
-    session::Session,
+    session::{Session, Waiting},
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -27,9 +27,16 @@ async fn busy_unallocated_refused_and_no_answer_are_written_by_the_network() {
         let behaviour = card.name.chars().rev().nth(2).unwrap().to_digit(10).unwrap();
         let (_, outcome) = expected.iter().find(|(b, _)| u32::from(*b) == behaviour).unwrap();
         assert_eq!((last.outcome, last.by, &last.name), (*outcome, WrittenBy::Network, &card.name));
-        if !matches!(desk.session, Session::Waiting { .. }) {
-            maya.next_card(Some(&card)).await.unwrap();
-        }
+        let goes_on = |desk: &protocol::session::Desk| match &desk.session {
+            Session::Ready { card: next } => next.lease_id != card.lease_id,
+            Session::Waiting { why } => matches!(why, Waiting::NobodyLeft { .. }),
+            Session::Ended
+            | Session::Dialling { .. }
+            | Session::Talking { .. }
+            | Session::WrapUp { .. }
+            | Session::Paused { .. } => false,
+        };
+        maya.until("the next card, or the end of the list", goes_on).await.unwrap();
     }
     let outcomes = world.server.outcomes().unwrap();
     for (behaviour, outcome) in expected {
