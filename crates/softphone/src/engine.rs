@@ -198,7 +198,7 @@ impl Engine {
                 }
             }
             Command::Call { id, target } => self.call(id, &target),
-            Command::HangUp(id) => self.to_call(id, Input::HangUp),
+            Command::HangUp(id) => self.hand_to(id, Input::HangUp),
             Command::Mute(id, on) => {
                 if let Some(live) = self.live(id) {
                     live.muted = on;
@@ -249,7 +249,7 @@ impl Engine {
         }
         let keys = digits.chars().filter(|key| crate::media::digits::event(*key).is_some());
         for key in keys.take(MOST_KEYS) {
-            self.to_call(id, Input::Info(key));
+            self.hand_to(id, Input::Info(key));
         }
     }
 
@@ -261,7 +261,7 @@ impl Engine {
                 self.local = Some(transport.local_ip());
                 self.transport = Some(transport);
                 self.registration(registration::Input::Connected);
-                self.to_all(|| Input::SocketBack);
+                self.hand_to_all(|| Input::SocketBack);
             }
             Err(why) => self.registration(registration::Input::Lost(why)),
         }
@@ -282,7 +282,7 @@ impl Engine {
         self.transport = None;
         self.outbox.clear();
         tracing::info!(%why, "the connection to the server is lost");
-        self.to_all(|| Input::SocketLost);
+        self.hand_to_all(|| Input::SocketLost);
         self.registration(registration::Input::Lost(why));
     }
 
@@ -300,13 +300,13 @@ impl Engine {
             return self.registration(registration::Input::Response(Box::new(response)));
         }
         if let Some(id) = self.by_call_id(&call_id) {
-            self.to_call(id, Input::Response(Box::new(response)));
+            self.hand_to(id, Input::Response(Box::new(response)));
         }
     }
 
     fn request(&mut self, request: Request) {
         if let Some(id) = self.by_call_id(&request.headers.call_id()) {
-            return self.to_call(id, Input::Request(Box::new(request)));
+            return self.hand_to(id, Input::Request(Box::new(request)));
         }
         let tag = token(5);
         let answer = |status: u16, reason: &str| request.respond(status, reason, Some(&tag));
@@ -366,7 +366,7 @@ impl Engine {
 
     fn leave(&mut self) {
         self.leave_by = Some(Instant::now() + STOPPED_WITHIN);
-        self.to_all(|| Input::HangUp);
+        self.hand_to_all(|| Input::HangUp);
         self.connecting = None;
         self.registration(registration::Input::Leave);
     }
@@ -377,7 +377,7 @@ impl Engine {
             return;
         }
         self.registration(registration::Input::Tick);
-        self.to_all(|| Input::Tick);
+        self.hand_to_all(|| Input::Tick);
     }
 
     fn registration(&mut self, input: registration::Input) {
@@ -426,10 +426,10 @@ impl Engine {
         self.calls.iter().find(|live| live.call.call_id == call_id).map(|live| live.call.id)
     }
 
-    fn to_all(&mut self, input: impl Fn() -> Input) {
+    fn hand_to_all(&mut self, input: impl Fn() -> Input) {
         let ids: Vec<CallId> = self.calls.iter().map(|live| live.call.id).collect();
         for id in ids {
-            self.to_call(id, input());
+            self.hand_to(id, input());
         }
     }
 

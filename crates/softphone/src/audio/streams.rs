@@ -6,8 +6,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
 use cpal::traits::{DeviceTrait as _, HostTrait as _, StreamTrait as _};
-use cpal::{BufferSize, Host, SampleFormat, Stream, StreamConfig};
-use rtrb::RingBuffer;
+use cpal::{BufferSize, Host, SampleFormat, SizedSample, Stream, StreamConfig};
+use rtrb::{Consumer, Producer, RingBuffer};
 
 use super::devices::{Device, describe, host};
 use super::thread::{Order, Told};
@@ -90,60 +90,25 @@ impl Open {
     fn new(choice: Choice) -> (Self, Sound) {
         let host = host();
         let wanted = Arc::new(AtomicUsize::new(TICK));
-        let (mut taken, microphone) = RingBuffer::new(RING);
-        let (speaker, mut given) = RingBuffer::new(RING);
+        let (taken, microphone) = RingBuffer::new(RING);
+        let (speaker, given) = RingBuffer::new(RING);
         let input = find(&host, choice.microphone.as_deref(), true).and_then(|device| {
-            start(&device, true, move |device, config, format, broken| match format {
-                SampleFormat::I16 => device.build_input_stream(
-                    config,
-                    move |samples: &[i16], _| {
-                        let mono = samples.chunks(usize::from(config.channels));
-                        for frame in mono {
-                            let _ = taken.push(f32::from(frame[0]) / 32_768.0);
-                        }
-                    },
-                    flag(broken),
-                    None,
-                ),
-                _ => device.build_input_stream(
-                    config,
-                    move |samples: &[f32], _| {
-                        for frame in samples.chunks(usize::from(config.channels)) {
-                            let _ = taken.push(frame[0]);
-                        }
-                    },
-                    flag(broken),
-                    None,
-                ),
+            start(&device, true, move |device, config, format, broken| {
+                if format == SampleFormat::I16 {
+                    listen(device, config, broken, taken, |s: i16| f32::from(s) / 32_768.0)
+                } else {
+                    listen(device, config, broken, taken, |s: f32| s)
+                }
             })
         });
         let asked = Arc::clone(&wanted);
         let output = find(&host, choice.speaker.as_deref(), false).and_then(|device| {
-            start(&device, false, move |device, config, format, broken| match format {
-                SampleFormat::I16 => device.build_output_stream(
-                    config,
-                    move |samples: &mut [i16], _| {
-                        let frames = samples.chunks_mut(usize::from(config.channels));
-                        asked.store(frames.len(), Ordering::Relaxed);
-                        for frame in frames {
-                            frame.fill((given.pop().unwrap_or_default() * 32_767.0) as i16);
-                        }
-                    },
-                    flag(broken),
-                    None,
-                ),
-                _ => device.build_output_stream(
-                    config,
-                    move |samples: &mut [f32], _| {
-                        let frames = samples.chunks_mut(usize::from(config.channels));
-                        asked.store(frames.len(), Ordering::Relaxed);
-                        for frame in frames {
-                            frame.fill(given.pop().unwrap_or_default());
-                        }
-                    },
-                    flag(broken),
-                    None,
-                ),
+            start(&device, false, move |device, config, format, broken| {
+                if format == SampleFormat::I16 {
+                    play(device, config, broken, given, asked, |s| (s * 32_767.0) as i16)
+                } else {
+                    play(device, config, broken, given, asked, |s| s)
+                }
             })
         });
         let pace = if output.is_ok() { Pace::Device { wanted } } else { Pace::Clock };
@@ -188,6 +153,44 @@ impl Open {
             }
         }
     }
+}
+
+/// The callback of an input: the first channel into the ring, nothing else.
+fn listen<T: SizedSample + 'static>(
+    device: &cpal::Device,
+    config: StreamConfig,
+    broken: Arc<AtomicBool>,
+    mut ring: Producer<f32>,
+    level: fn(T) -> f32,
+) -> Result<Stream, cpal::Error> {
+    let channels = usize::from(config.channels);
+    let callback = move |samples: &[T], _: &cpal::InputCallbackInfo| {
+        for frame in samples.chunks(channels) {
+            // Full: the audio thread stands still, and what is heard now would be late.
+            let _ = ring.push(level(frame[0]));
+        }
+    };
+    device.build_input_stream(config, callback, flag(broken), None)
+}
+
+/// The callback of an output: the ring into all channels, silence where it is empty.
+fn play<T: SizedSample + 'static>(
+    device: &cpal::Device,
+    config: StreamConfig,
+    broken: Arc<AtomicBool>,
+    mut ring: Consumer<f32>,
+    asked: Arc<AtomicUsize>,
+    value: fn(f32) -> T,
+) -> Result<Stream, cpal::Error> {
+    let channels = usize::from(config.channels);
+    let callback = move |samples: &mut [T], _: &cpal::OutputCallbackInfo| {
+        let frames = samples.chunks_mut(channels);
+        asked.store(frames.len(), Ordering::Relaxed);
+        for frame in frames {
+            frame.fill(value(ring.pop().unwrap_or_default()));
+        }
+    };
+    device.build_output_stream(config, callback, flag(broken), None)
 }
 
 fn flag(broken: Arc<AtomicBool>) -> impl FnMut(cpal::Error) + Send + 'static {

@@ -221,10 +221,10 @@ impl<'a> Desk<'a> {
 
     fn listen_to_device(&mut self, now: Instant) {
         let mut samples = [0.0; TICK];
-        if let Some(microphone) = &mut self.sound.microphone {
-            if microphone.slots() > STALE {
-                discard(microphone, 2 * TICK);
-            }
+        if let Some(microphone) = &mut self.sound.microphone
+            && microphone.slots() > STALE
+        {
+            discard(microphone, 2 * TICK);
         }
         while let Some(microphone) = &mut self.sound.microphone
             && microphone.pop_entire_slice(&mut samples).is_ok()

@@ -104,6 +104,7 @@ struct Media {
     version: u64,
 }
 
+#[expect(clippy::large_enum_variant, reason = "a phone has eight calls at most")]
 enum State {
     Offering(Offering),
     Calling(Calling),

@@ -96,14 +96,6 @@ impl Registration {
         &self.call_id
     }
 
-    pub(crate) fn is_registered(&self) -> bool {
-        match &self.state {
-            State::Registered { .. } => true,
-            State::Registering(asked) => asked.refresh,
-            State::Waiting { .. } | State::Connecting | State::Refused | State::Leaving { .. } => false,
-        }
-    }
-
     /// When the next `Tick` is due.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         match &self.state {

@@ -41,11 +41,11 @@ impl Engine {
             Inner::Told(told) => self.told(told),
             Inner::Leg { id, made } => match made {
                 Ok((leg, ends, agreed)) => self.leg_is_made(id, leg, ends, agreed),
-                Err(error) => self.to_call(id, Input::MediaFailed(error.to_string())),
+                Err(error) => self.hand_to(id, Input::MediaFailed(error.to_string())),
             },
             Inner::Accepted { id, agreed } => match agreed {
                 Ok(agreed) => self.agreed(id, agreed),
-                Err(error) => self.to_call(id, Input::MediaFailed(error.to_string())),
+                Err(error) => self.hand_to(id, Input::MediaFailed(error.to_string())),
             },
             Inner::LegState { id, state } => {
                 if let Some(live) = self.live(id) {
@@ -55,12 +55,12 @@ impl Engine {
                     LegState::New => {}
                     LegState::Connected => {
                         self.join(id);
-                        self.to_call(id, Input::MediaUp);
+                        self.hand_to(id, Input::MediaUp);
                     }
-                    LegState::Away => self.to_call(id, Input::MediaAway),
+                    LegState::Away => self.hand_to(id, Input::MediaAway),
                     LegState::Failed => {
                         let why = "no way for sound to the server (ICE or DTLS)".to_owned();
-                        self.to_call(id, Input::MediaFailed(why));
+                        self.hand_to(id, Input::MediaFailed(why));
                     }
                 }
             }
@@ -89,7 +89,7 @@ impl Engine {
         if let Some(agreed) = agreed {
             self.agreed(id, agreed);
         }
-        self.to_call(id, Input::Described(leg.description.clone()));
+        self.hand_to(id, Input::Described(leg.description.clone()));
     }
 
     fn agreed(&mut self, id: CallId, agreed: Agreed) {
@@ -97,7 +97,7 @@ impl Engine {
             live.agreed = Some(agreed);
         }
         self.join(id);
-        self.to_call(id, Input::Agreed(agreed.codec));
+        self.hand_to(id, Input::Agreed(agreed.codec));
     }
 
     /// Gives the call to the audio thread, once it is known what is spoken and the way is open.
@@ -109,7 +109,7 @@ impl Engine {
         self.audio.order(Order::Join { id, ends, agreed, muted, sending });
     }
 
-    pub(super) fn to_call(&mut self, id: CallId, input: Input) {
+    pub(super) fn hand_to(&mut self, id: CallId, input: Input) {
         let Some(at) = self.calls.iter().position(|live| live.call.id == id) else { return };
         let mut live = self.calls.remove(at);
         let mut out = Vec::new();

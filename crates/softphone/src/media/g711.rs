@@ -95,7 +95,7 @@ fn to_mu(value: i16) -> u8 {
 fn from_mu(byte: u8) -> i16 {
     let byte = !byte;
     let exponent = i32::from(byte >> 4 & 7);
-    let magnitude = ((i32::from(byte & 0x0f) << 3) + 0x84 << exponent) - 0x84;
+    let magnitude = (((i32::from(byte & 0x0f) << 3) + 0x84) << exponent) - 0x84;
     (if byte & 0x80 == 0 { magnitude } else { -magnitude }) as i16
 }
 

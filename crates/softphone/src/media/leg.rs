@@ -165,8 +165,8 @@ impl Leg {
         let connection: Arc<dyn PeerConnection> = Arc::new(connection);
         let stream = u32::from_ne_bytes(random());
         let track = Arc::new(TrackLocalStaticRTP::new(MediaStreamTrack::new(
-            "phone".to_owned().into(),
-            "voice".to_owned().into(),
+            "phone".to_owned(),
+            "voice".to_owned(),
             "voice".to_owned(),
             RtpCodecKind::Audio,
             vec![RTCRtpEncodingParameters {
@@ -269,10 +269,7 @@ async fn send_packets(
 /// Reads what the peer reports of our sound (RFC 3550 section 6.4).
 async fn read_reports(track: Arc<TrackLocalStaticRTP>, report: Arc<Report>) {
     while let Some(event) = track.poll().await {
-        let packets = match event {
-            TrackLocalEvent::OnRtcpPacket(packets) => packets,
-            _ => continue,
-        };
+        let TrackLocalEvent::OnRtcpPacket(packets) = event else { continue };
         for packet in packets {
             let any = packet.as_any();
             let blocks = if let Some(rr) = any.downcast_ref::<rtc::rtcp::receiver_report::ReceiverReport>() {
@@ -297,15 +294,16 @@ async fn measure(connection: Arc<dyn PeerConnection>, report: Arc<Report>) {
         let stats = connection.get_stats(Instant::now(), StatsSelector::None).await;
         let mut round_trip = 0.0;
         for entry in stats.iter() {
-            match entry {
-                RTCStatsReportEntry::RemoteInboundRtp(of_ours) if of_ours.round_trip_time > 0.0 => {
-                    round_trip = of_ours.round_trip_time;
-                    break;
-                }
-                RTCStatsReportEntry::IceCandidatePair(pair) if pair.nominated => {
-                    round_trip = pair.current_round_trip_time;
-                }
-                _ => {}
+            if let RTCStatsReportEntry::RemoteInboundRtp(of_ours) = entry
+                && of_ours.round_trip_time > 0.0
+            {
+                round_trip = of_ours.round_trip_time;
+                break;
+            }
+            if let RTCStatsReportEntry::IceCandidatePair(pair) = entry
+                && pair.nominated
+            {
+                round_trip = pair.current_round_trip_time;
             }
         }
         report.round_trip.store((round_trip * 1e6) as u64, Ordering::Relaxed);
@@ -335,6 +333,7 @@ impl PeerConnectionEventHandler for Handler {
     }
 
     async fn on_connection_state_change(&self, state: RTCPeerConnectionState) {
+        #[expect(clippy::wildcard_enum_match_arm, reason = "the library may add states on the way")]
         let state = match state {
             RTCPeerConnectionState::Connected => LegState::Connected,
             RTCPeerConnectionState::Disconnected => LegState::Away,

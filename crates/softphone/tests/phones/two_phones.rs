@@ -1,13 +1,9 @@
 //! Two phones talk to each other: offer and answer, ICE, DTLS, Opus, digits, and a lost socket.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod peer;
-
 use std::f32::consts::TAU;
 use std::time::{Duration, Instant};
 
-use peer::{PATIENCE, Peer, Phone, settings, yes};
+use crate::peer::{PATIENCE, Peer, Phone, settings, yes};
 use softphone::{BufferDevice, BufferEnds, CallId, CallState, Codec, Devices, Event, Quality, Registration};
 
 struct Talker {

@@ -2,12 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod peer;
-
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use peer::{Peer, Phone, serve, settings, yes};
+use crate::peer::{Peer, Phone, serve, settings, yes};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, PublicKeyData as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use sha2::{Digest as _, Sha256};

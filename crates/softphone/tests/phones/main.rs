@@ -1,0 +1,5 @@
+//! Phones against a peer in this process.
+
+mod peer;
+mod signalling;
+mod two_phones;
