@@ -25,6 +25,8 @@ const ASKED_MS: i64 = 10_000;
 /// Tries after a failed one.
 const RETRY_FROM_MS: i64 = 500;
 const RETRY_UP_TO_MS: i64 = 8_000;
+/// The phone waits longer and longer between its tries; a volunteer who is calling waits for it.
+const REGISTER_AGAIN_MS: i64 = 2_500;
 /// After a restart the server first finds its lines again; only then is its word against ours final.
 const SERVERS_WORD_MS: i64 = 3_000;
 /// A second without the report of a second is not yet silence.
@@ -41,6 +43,8 @@ pub(super) struct Line {
     /// It runs with an account of an earlier sign-in.
     stale: bool,
     pub(super) registered: bool,
+    /// When the phone is told to try again, while a session wants it and the server is there.
+    register_at: i64,
     pub(super) untrusted: bool,
     pub(super) at: At,
     pub(super) lost_since: Option<i64>,
@@ -149,9 +153,17 @@ impl App {
 
     fn registration(&mut self, registration: Registration) {
         self.line.registered = registration == Registration::Registered;
+        if self.line.registered {
+            self.line.register_at = 0;
+        }
         match registration {
-            Registration::Registered => self.line.untrusted = false,
-            Registration::Registering | Registration::Lost { .. } => {}
+            Registration::Registered => {
+                self.line.untrusted = false;
+                self.no_telephone = false;
+            }
+            Registration::Registering => {}
+            // The server is there and says so of its Asterisk.
+            Registration::Lost { why, .. } => self.no_telephone |= why == Why::Upgrade(503),
             Registration::Refused { why } => match why {
                 Why::Untrusted(_) | Why::WrongName | Why::Expired => self.line.untrusted = true,
                 Why::Account(_) | Why::Upgrade(_) => self.new_account(),
@@ -252,9 +264,10 @@ impl App {
             // Whether media still comes is asked once a second.
             At::Away(_) => Some(self.now + 1_000),
         };
+        let registers = self.waits_for_registration().then_some(self.line.register_at);
         let denied = self.line.denied_since.map(|since| since + SERVERS_WORD_MS);
         let quiet = self.line.quiet_since.map(|since| since + QUIET_MS).filter(|at| *at > self.now);
-        [asked, denied, quiet].into_iter().flatten().min()
+        [asked, registers, denied, quiet].into_iter().flatten().min()
     }
 
     pub(super) fn reconcile_line(&mut self) {
@@ -280,11 +293,22 @@ impl App {
             self.line.failures = 0;
             return;
         }
+        if self.waits_for_registration() && self.now >= self.line.register_at {
+            // Not at the first look: the phone tries by itself first.
+            if self.line.register_at > 0 {
+                self.do_now(Effect::RetryPhone);
+            }
+            self.line.register_at = self.now + REGISTER_AGAIN_MS;
+        }
         let wanted = self.line.at == At::Down && self.link.is_up() && self.line.registered;
         if wanted && self.now >= self.line.retry_at {
             self.line.at = At::Asked { until: self.now + ASKED_MS };
             self.do_now(Effect::OpenLine);
         }
+    }
+
+    fn waits_for_registration(&self) -> bool {
+        self.calling() && self.link.is_up() && self.line.running && !self.line.registered
     }
 
     /// Signalling goes through the server and sound does not: a call may go on without a server.

@@ -11,7 +11,7 @@ use protocol::{
     line::Line as ServersLine,
     session::{Desk, Session, Waiting},
 };
-use softphone::{CallState, Codec, DeviceState, EndedBy as Ender, Quality, Reason, Registration};
+use softphone::{CallState, Codec, DeviceState, EndedBy as Ender, Quality, Reason, Registration, Why};
 
 use super::*;
 use crate::{
@@ -516,6 +516,22 @@ fn a_server_that_lost_the_line_is_believed_after_it_had_time_to_find_it() {
     assert_eq!(bench.took(&Effect::DropLine(LINE)), 0);
     bench.wait(1_500);
     assert_eq!((bench.took(&Effect::DropLine(LINE)), bench.took(&Effect::OpenLine)), (1, 1));
+}
+
+#[test]
+fn a_telephone_that_is_away_is_told_and_tried_again_while_a_volunteer_waits() {
+    let mut bench = Bench::on_the_line(ready());
+    let lost = Registration::Lost { why: Why::Upgrade(503), retry_in: std::time::Duration::from_secs(28) };
+    bench.give(Input::Phone(Event::Registration(lost)));
+    assert_eq!(bench.troubles(), [Trouble::NoTelephone]);
+    bench.done.clear();
+    bench.wait(10_000);
+    let tries = bench.took(&Effect::RetryPhone);
+    assert!((3..=4).contains(&tries), "{tries}");
+    bench.give(Input::Phone(Event::Registration(Registration::Registered)));
+    assert_eq!(bench.troubles(), []);
+    bench.wait(60_000);
+    assert_eq!(bench.took(&Effect::RetryPhone), 0);
 }
 
 #[test]
