@@ -288,7 +288,8 @@ fn a_call_that_the_other_side_has_forgotten_ends_after_the_reconnect() {
     desk.input(Input::SocketLost);
     desk.input(Input::SocketBack);
     desk.answer(481, "");
-    assert_eq!(desk.told(), [CallState::Ended { by: EndedBy::Peer, reason: Reason::HungUp }]);
+    let reason = Reason::ConnectionLost;
+    assert_eq!(desk.told(), [CallState::Ended { by: EndedBy::Failure, reason }]);
 }
 
 #[test]

@@ -270,7 +270,7 @@ impl Up {
             }
             // The other side no longer knows this call (RFC 3261 section 12.2.1.2).
             408 | 481 => {
-                end(out, EndedBy::Peer, Reason::HungUp);
+                end(out, EndedBy::Failure, Reason::ConnectionLost);
                 return State::Over;
             }
             _ => {

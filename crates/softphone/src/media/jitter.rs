@@ -6,7 +6,8 @@
 //! kept between the target and one frame above it: below, a frame is inserted, above, sound is played
 //! faster. So on a clean link a packet is played at the first chance and the buffer is one frame deep.
 //!
-//! Loss is not lateness: a gap that later packets prove never changes the delay.
+//! Loss is not lateness: a gap that later packets prove never changes the delay. And a stop of the link
+//! is one slow packet, however many come at once when it is over: the delay falls back at once.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -28,6 +29,8 @@ const ROOM: i64 = 18_000;
 const MOST_DELAY: i64 = 500_000;
 /// Concealed frames after which the other side is taken to be silent.
 const MOST_CONCEALED: u32 = 6;
+/// A change of transit over a silence that is the sender's, not the link's.
+const AFTER_SILENCE: i64 = 50_000;
 /// A jump that no network makes: another stream.
 const JUMP: i64 = 1_000;
 
@@ -66,11 +69,19 @@ pub(crate) struct Jitter {
     highest: i64,
     highest_timestamp: i64,
     frame_us: i64,
-    transits: VecDeque<(Instant, i64)>,
-    last_transit: Option<i64>,
+    transits: VecDeque<Transit>,
+    last: Option<Transit>,
     /// Frames concealed while nothing had come, not yet known to be lost or only late.
     ahead: u32,
     counts: Counts,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Transit {
+    arrived: Instant,
+    micros: i64,
+    /// It came right behind a slower one: held up by the same cause.
+    behind: bool,
 }
 
 #[derive(Debug)]
@@ -93,7 +104,7 @@ impl Jitter {
             highest_timestamp: 0,
             frame_us: 20_000,
             transits: VecDeque::new(),
-            last_transit: None,
+            last: None,
             ahead: 0,
             counts: Counts::default(),
         }
@@ -187,29 +198,40 @@ impl Jitter {
 
     /// The fastest transit and how much slower nearly all were, in microseconds.
     fn target(&self) -> (i64, i64) {
-        let mut transits: Vec<i64> = self.transits.iter().map(|(_, transit)| *transit).collect();
-        transits.sort_unstable();
-        let Some(&fastest) = transits.first() else { return (0, 0) };
-        let slow = ((transits.len() - 1) as f64 * (1.0 - LATE)) as usize;
-        (fastest, (transits[slow] - fastest).min(MOST_DELAY))
+        let Some(fastest) = self.transits.iter().map(|transit| transit.micros).min() else {
+            return (0, 0);
+        };
+        let own = self.transits.iter().filter(|transit| !transit.behind);
+        let mut slow: Vec<i64> = own.map(|transit| transit.micros - fastest).collect();
+        if slow.is_empty() {
+            return (fastest, 0);
+        }
+        let nearly_all = ((slow.len() - 1) as f64 * (1.0 - LATE)) as usize;
+        let (_, target, _) = slow.select_nth_unstable(nearly_all);
+        (fastest, (*target).min(MOST_DELAY))
     }
 
     fn measure(&mut self, arrived: Instant, timestamp: i64) {
-        let transit = self.micros(arrived) - timestamp * 1_000_000 / self.clock;
-        if let Some(last) = self.last_transit.replace(transit) {
-            let difference = (transit - last).abs();
-            if difference > JUMP * 1_000 {
+        let micros = self.micros(arrived) - timestamp * 1_000_000 / self.clock;
+        let mut behind = false;
+        if let Some(last) = self.last {
+            let difference = (micros - last.micros).abs();
+            let idle = self.next.is_none() && self.packets.is_empty();
+            if difference > if idle { AFTER_SILENCE } else { JUMP * 1_000 } {
                 // Another clock, or a silence that did not count in timestamps.
                 self.transits.clear();
             } else {
                 // RFC 3550 section 6.4.1.
                 self.counts.jitter_us += (difference as f32 - self.counts.jitter_us) / 16.0;
+                let gap = arrived.saturating_duration_since(last.arrived).as_micros() as i64;
+                behind = gap < self.frame_us / 4 && micros < last.micros;
             }
         }
-        self.transits.push_back((arrived, transit));
-        while self.transits.len() > MOST_TRANSITS
-            || self.transits.front().is_some_and(|(at, _)| arrived.saturating_duration_since(*at) > WINDOW)
-        {
+        let transit = Transit { arrived, micros, behind };
+        self.last = Some(transit);
+        self.transits.push_back(transit);
+        let old = |first: &Transit| arrived.saturating_duration_since(first.arrived) > WINDOW;
+        while self.transits.len() > MOST_TRANSITS || self.transits.front().is_some_and(old) {
             self.transits.pop_front();
         }
     }
@@ -223,7 +245,7 @@ impl Jitter {
         self.stream = Some(packet.stream);
         self.packets.clear();
         self.transits.clear();
-        self.last_transit = None;
+        self.last = None;
         self.next = None;
         self.ahead = 0;
         let sequence = i64::from(packet.sequence) + (1 << 32);
