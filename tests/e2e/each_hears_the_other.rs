@@ -46,6 +46,7 @@ async fn a_volunteer_calls_the_next_person() {
     );
     let at_the_callee =
         listening::find(&volunteer.sound, &world.provider.records().heard(&arrivals[0]).unwrap());
+    eprintln!("ear {in_the_ear:?}, callee {at_the_callee:?}");
     assert!(at_the_callee.correlation >= HEARD, "the callee did not hear the volunteer: {at_the_callee:?}");
     assert_eq!(world.server.outcomes().unwrap()[&number(0, 1)], "reached");
 }

@@ -10,7 +10,7 @@ use std::{
 use anyhow::Result;
 
 use crate::{
-    child::{Child, poll},
+    child::{Child, poll, sound_program},
     sound::Sound,
 };
 
@@ -55,7 +55,7 @@ impl SoundServer {
                  sink_properties=device.description={name}"
             )
         };
-        let mut command = Command::new("pulseaudio");
+        let mut command = sound_program("pulseaudio");
         command
             .args(["-n", "--daemonize=no", "--use-pid-file=no", "--exit-idle-time=-1", "--disallow-exit=no"])
             .args(["--realtime=no", "--high-priority=no", "--log-target=stderr"])
@@ -93,7 +93,7 @@ impl SoundServer {
     pub fn say(&self, sound: &Sound) -> Result<Playing> {
         let file = self.folder.join(format!("{}.wav", uuid::Uuid::now_v7().simple()));
         sound.at_rate(48_000).write(&file)?;
-        let mut command = Command::new("paplay");
+        let mut command = sound_program("paplay");
         command
             .args(["--device=mic_feed", "--latency-msec=40"])
             .arg(&file)
@@ -106,7 +106,7 @@ impl SoundServer {
     /// # Errors
     /// When it cannot be recorded.
     pub fn record(&self, file: &Path) -> Result<Recording> {
-        let mut command = Command::new("parec");
+        let mut command = sound_program("parec");
         command
             .args(["--device=speaker.monitor", "--rate=48000", "--channels=1", "--format=s16le"])
             .args(["--latency-msec=20", "--file-format=wav"])
