@@ -117,6 +117,18 @@ impl Ari {
         }
     }
 
+    /// Whether an account is there.
+    pub fn has_account(&self, name: &str) -> impl Future<Output = Result<bool, AriError>> + Send + use<> {
+        let answer = self.ask(Request::new("GET", format!("{OBJECTS}/auth/{name}")));
+        async move {
+            match answer.await {
+                Ok(_) => Ok(true),
+                Err(AriError::NotThere) => Ok(false),
+                Err(error) => Err(error),
+            }
+        }
+    }
+
     /// The names of all PJSIP endpoints, trunks included.
     pub fn endpoints(&self) -> impl Future<Output = Result<Vec<String>, AriError>> + Send + use<> {
         let answer = self.ask(Request::new("GET", "endpoints/PJSIP"));

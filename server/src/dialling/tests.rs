@@ -29,7 +29,11 @@ struct Scene {
 
 impl Scene {
     async fn new(hall: Hall, channels: Vec<Value>, bridges: Vec<Value>) -> Self {
-        let asterisk = FakeAsterisk::start(obliging(channels, bridges)).await;
+        Self::with(hall, obliging(channels, bridges, |_| None)).await
+    }
+
+    async fn with(hall: Hall, behaviour: Behaviour) -> Self {
+        let asterisk = FakeAsterisk::start(behaviour).await;
         let (metrics, stop) = (Metrics::default(), CancellationToken::new());
         let config = Config {
             data: hall.folder.path().to_owned(),
@@ -92,8 +96,12 @@ impl Desk {
     }
 }
 
-/// An Asterisk that does what it is asked.
-fn obliging(channels: Vec<Value>, bridges: Vec<Value>) -> Behaviour {
+/// An Asterisk that does what it is asked; `account` may answer for accounts.
+fn obliging(
+    channels: Vec<Value>,
+    bridges: Vec<Value>,
+    account: impl Fn(&Asked) -> Option<Value> + Send + 'static,
+) -> Behaviour {
     Box::new(move |asked: &Asked| {
         let ok = |body: Value| asked.answer(200, &body);
         let parts: Vec<&str> = asked.uri.split('/').collect();
@@ -118,6 +126,7 @@ fn obliging(channels: Vec<Value>, bridges: Vec<Value>) -> Behaviour {
                 destroyed["cause"] = json!(16);
                 vec![ok(json!({})), destroyed]
             }
+            ("GET", [.., "auth", _]) => vec![account(asked).unwrap_or_else(|| ok(json!([])))],
             _ => vec![ok(json!({}))],
         }
     })
@@ -270,6 +279,23 @@ async fn a_revoked_device_loses_its_line_before_its_account() {
     };
     assert_eq!(tokio::time::timeout(Duration::from_secs(5), last).await.unwrap(), "Ruth");
     assert!(desk.following.changes.recv().await.is_err(), "the socket is to be closed");
+}
+
+#[tokio::test]
+async fn a_device_whose_account_asterisk_has_forgotten_signs_in_again() {
+    let hall = Hall::new(0, 2).await;
+    let forgotten = hall.devices[1];
+    let account = move |asked: &Asked| {
+        let status = if asked.uri.ends_with(&format!("auth/{forgotten}")) { 404 } else { 200 };
+        Some(asked.answer(status, &json!([])))
+    };
+    let scene = Scene::with(hall, obliging(vec![], vec![], account)).await;
+    let signed_out = async {
+        while scene.hall.store.signed_in_devices(NOW).await.unwrap() != [scene.maya()] {
+            tokio::time::sleep(Duration::from_millis(10)).await; // the database tells nobody
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), signed_out).await.unwrap();
 }
 
 #[tokio::test]

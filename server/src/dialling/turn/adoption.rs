@@ -7,6 +7,7 @@ use std::{
 };
 
 use dialler::Input;
+use protocol::ids::DeviceId;
 use tracing::{error, info, warn};
 
 use super::Turn;
@@ -80,14 +81,42 @@ impl Turn {
         for bridge in &found.bridges {
             self.end_bridge(bridge);
         }
-        let (ari, signed_in) =
-            (self.parts.ari.clone(), listing.signed_in.keys().copied().collect::<HashSet<_>>());
-        tokio::spawn(async move { rounds::remove_accounts(&ari, listing.accounts, &signed_in).await });
+        self.compare_accounts(&listing);
         let held = self.held.take().unwrap_or_default();
         self.handle(Input::TelephoneBack { calls: found.calls, lines: found.lines });
         for event in held {
             self.event(event);
         }
+    }
+
+    /// Accounts of devices that are not signed in go. Asterisk writes new accounts to its disk about
+    /// a second late: one that dies in that second, or loses its folder, has forgotten them. Their
+    /// devices are asked to sign in again, which makes new ones.
+    fn compare_accounts(&self, listing: &Listing) {
+        let (ari, store, now) = (self.parts.ari.clone(), self.parts.store.clone(), self.now());
+        let (live, tunnels) = (self.parts.live.clone(), self.parts.tunnels.clone());
+        let accounts = listing.accounts.clone();
+        let signed_in: HashSet<DeviceId> = listing.signed_in.keys().copied().collect();
+        // An Asterisk that does not know its trunk yet does not know its accounts yet.
+        let may_miss = listing.trunk.is_some();
+        tokio::spawn(async move {
+            let forgotten: Vec<DeviceId> =
+                signed_in.iter().copied().filter(|device| may_miss && !accounts.contains(device)).collect();
+            for device in forgotten {
+                if ari.has_account(&device.to_string()).await != Ok(false) {
+                    continue;
+                }
+                match store.sign_out(device, now).await {
+                    Ok(()) => {
+                        info!(%device, "Asterisk has forgotten this device's account; it signs in again")
+                    }
+                    Err(error) => warn!(%error, %device, "a sign-in without an account could not be ended"),
+                }
+                live.close(device);
+                tunnels.close(device);
+            }
+            rounds::remove_accounts(&ari, accounts, &signed_in).await;
+        });
     }
 
     pub(super) fn sweep(&self) {
