@@ -322,7 +322,9 @@ impl App {
 
     fn heed_the_servers_word(&mut self) {
         let denied = match (&self.desk, self.line.at) {
-            (Some(desk), At::Up(id)) if self.link.is_up() && desk.session != Session::Ended => {
+            (Some(desk), At::Up(id) | At::Away(id))
+                if self.link.is_up() && desk.session != Session::Ended =>
+            {
                 match desk.line {
                     ServersLine::Lost { .. } | ServersLine::Down => Some(id),
                     ServersLine::Opening | ServersLine::Up | ServersLine::Closing => None,

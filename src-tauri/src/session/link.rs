@@ -9,7 +9,7 @@
 //! | any | 401 | signing-in |
 //! | any | revoked | off, until the volunteer tries again |
 
-use protocol::http::ErrorCode;
+use protocol::{http::ErrorCode, session::Session};
 
 use super::{App, Effect, line, link};
 use crate::{
@@ -237,6 +237,13 @@ impl App {
         self.link.at = At::Off;
         self.link.signed_in_until = None;
         self.link.trouble = Some(Trouble::Revoked { organiser });
+        // What this device may not see any more goes from the screen at once.
+        if let Some(desk) = &mut self.desk {
+            desk.session = Session::Ended;
+            desk.last_outcome = None;
+        }
+        self.marked = None;
+        self.muted = false;
         self.busy = None;
         self.hang_up = None;
         self.line = line::Line::with_devices(self.line.devices.take());

@@ -509,13 +509,18 @@ fn a_call_goes_on_without_the_server_while_sound_comes() {
 
 #[test]
 fn a_server_that_lost_the_line_is_believed_after_it_had_time_to_find_it() {
-    let mut bench = Bench::on_the_line(ready());
-    let lost = ServersLine::Lost { since_ms: 0 };
-    bench.give(Input::Live(News::Change(Box::new(Change::Line(lost)))));
-    bench.wait(2_000);
-    assert_eq!(bench.took(&Effect::DropLine(LINE)), 0);
-    bench.wait(1_500);
-    assert_eq!((bench.took(&Effect::DropLine(LINE)), bench.took(&Effect::OpenLine)), (1, 1));
+    for away in [false, true] {
+        let mut bench = Bench::on_the_line(ready());
+        if away {
+            bench.give(Input::Phone(Event::Call { id: LINE, state: CallState::Reconnecting }));
+        }
+        let lost = ServersLine::Lost { since_ms: 0 };
+        bench.give(Input::Live(News::Change(Box::new(Change::Line(lost)))));
+        bench.wait(2_000);
+        assert_eq!(bench.took(&Effect::DropLine(LINE)), 0);
+        bench.wait(1_500);
+        assert_eq!((bench.took(&Effect::DropLine(LINE)), bench.took(&Effect::OpenLine)), (1, 1));
+    }
 }
 
 #[test]
@@ -582,6 +587,7 @@ fn a_revoked_device_stops_everything_and_says_whom_to_ask() {
     let mut bench = Bench::on_the_line(talking());
     bench.give(Input::Live(News::Revoked { organiser: "Ruth".into() }));
     assert_eq!(bench.troubles(), [Trouble::Revoked { organiser: "Ruth".into() }]);
+    assert_eq!(bench.desk().session, Session::Ended, "the card is gone");
     assert_eq!((bench.took(&Effect::StopPhone), bench.took(&Effect::StopListening)), (1, 1));
     bench.wait(3_600_000);
     assert_eq!(bench.took(&Effect::SignIn), 0, "nothing more is tried by itself");
