@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cpal::traits::{DeviceTrait as _, HostTrait as _, StreamTrait as _};
 use cpal::{BufferSize, Host, SampleFormat, SizedSample, Stream, StreamConfig};
@@ -32,6 +32,11 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// After everything failed: the sound server may be starting again.
 const RETRY_EVERY: u32 = 3;
 const RING: usize = RATE / 4;
+/// Part of its time that an output must ask for, and for how many looks it may miss it.
+const ENOUGH: f64 = 0.9;
+const SLOW_LOOKS: u32 = 2;
+/// 40 ms: four times what a server with time to spare needs.
+const LONGEST_PERIOD: usize = 4 * TICK;
 
 /// Opens and closes devices as wished, tells what becomes of them, ends when nobody wishes any more.
 pub(crate) fn run(wishes: &Receiver<Wish>, orders: &Sender<Order>, told: &dyn Fn(Told)) {
@@ -43,15 +48,22 @@ pub(crate) fn run(wishes: &Receiver<Wish>, orders: &Sender<Order>, told: &dyn Fn
                 Ok(wish) => Some(wish),
                 Err(RecvTimeoutError::Disconnected) => None,
                 Err(RecvTimeoutError::Timeout) => {
-                    if let Some(now) = &mut open
-                        && now.changed()
-                    {
-                        let (again, sound) = Open::new(now.choice.clone());
+                    let Some(now) = &mut open else { continue };
+                    let starves = now.starves();
+                    let changed = now.changed();
+                    if !starves && !changed {
+                        continue;
+                    }
+                    let period = if starves { now.period * 2 } else { now.period };
+                    let (again, sound) = Open::new(now.choice.clone(), period);
+                    if changed {
                         told(Told::Devices(again.state(Some(now))));
-                        *now = again;
-                        if orders.send(Order::Sound(sound)).is_err() {
-                            return;
-                        }
+                    } else {
+                        tracing::info!(period, "the output stands still too often: longer periods");
+                    }
+                    *now = again;
+                    if orders.send(Order::Sound(sound)).is_err() {
+                        return;
                     }
                     continue;
                 }
@@ -61,7 +73,7 @@ pub(crate) fn run(wishes: &Receiver<Wish>, orders: &Sender<Order>, told: &dyn Fn
         // The old streams go first: some systems open a device only once.
         open = None;
         if let Wish::Open(choice) = wish {
-            let (now, sound) = Open::new(choice);
+            let (now, sound) = Open::new(choice, TICK);
             told(Told::Devices(now.state(None)));
             open = Some(now);
             if orders.send(Order::Sound(sound)).is_err() {
@@ -78,6 +90,17 @@ struct Open {
     microphone: Result<Running, String>,
     speaker: Result<Running, String>,
     looks: u32,
+    /// Samples asked for at once, and in all.
+    period: usize,
+    asked: Arc<Asked>,
+    watched: (Instant, usize),
+    slow_looks: u32,
+}
+
+/// What the output asks for.
+struct Asked {
+    at_once: Arc<AtomicUsize>,
+    in_all: AtomicUsize,
 }
 
 struct Running {
@@ -87,13 +110,15 @@ struct Running {
 }
 
 impl Open {
-    fn new(choice: Choice) -> (Self, Sound) {
+    fn new(choice: Choice, period: usize) -> (Self, Sound) {
         let host = host();
-        let wanted = Arc::new(AtomicUsize::new(TICK));
+        let wanted = Arc::new(AtomicUsize::new(period));
+        let counts = Asked { at_once: Arc::clone(&wanted), in_all: AtomicUsize::new(0) };
+        let counts = Arc::new(counts);
         let (taken, microphone) = RingBuffer::new(RING);
         let (speaker, given) = RingBuffer::new(RING);
         let input = find(&host, choice.microphone.as_deref(), true).and_then(|device| {
-            start(&device, true, move |device, config, format, broken| {
+            start(&device, true, period, move |device, config, format, broken| {
                 if format == SampleFormat::I16 {
                     listen(device, config, broken, taken, |s: i16| f32::from(s) / 32_768.0)
                 } else {
@@ -101,9 +126,9 @@ impl Open {
                 }
             })
         });
-        let asked = Arc::clone(&wanted);
+        let asked = Arc::clone(&counts);
         let output = find(&host, choice.speaker.as_deref(), false).and_then(|device| {
-            start(&device, false, move |device, config, format, broken| {
+            start(&device, false, period, move |device, config, format, broken| {
                 if format == SampleFormat::I16 {
                     play(device, config, broken, given, asked, |s| (s * 32_767.0) as i16)
                 } else {
@@ -117,7 +142,29 @@ impl Open {
             speaker: output.is_ok().then_some(speaker),
             pace,
         };
-        (Self { choice, host, microphone: input, speaker: output, looks: 0 }, sound)
+        let now = Self {
+            choice,
+            host,
+            microphone: input,
+            speaker: output,
+            looks: 0,
+            period,
+            asked: counts,
+            watched: (Instant::now(), 0),
+            slow_looks: 0,
+        };
+        (now, sound)
+    }
+
+    /// Whether the output stands still so often that it needs longer periods: a sound server that does
+    /// not get its turn in time plays less than a second of sound in a second.
+    fn starves(&mut self) -> bool {
+        let asked = self.asked.in_all.load(Ordering::Relaxed);
+        let (since, before) = std::mem::replace(&mut self.watched, (Instant::now(), asked));
+        let expected = since.elapsed().as_secs_f64() * RATE as f64;
+        let slow = self.speaker.is_ok() && ((asked - before) as f64) < ENOUGH * expected;
+        self.slow_looks = if slow { self.slow_looks + 1 } else { 0 };
+        self.slow_looks >= SLOW_LOOKS && self.period < LONGEST_PERIOD
     }
 
     /// Whether the devices must be opened anew: one broke, a chosen one went or came back.
@@ -179,13 +226,14 @@ fn play<T: SizedSample + 'static>(
     config: StreamConfig,
     broken: Arc<AtomicBool>,
     mut ring: Consumer<f32>,
-    asked: Arc<AtomicUsize>,
+    asked: Arc<Asked>,
     value: fn(f32) -> T,
 ) -> Result<Stream, cpal::Error> {
     let channels = usize::from(config.channels);
     let callback = move |samples: &mut [T], _: &cpal::OutputCallbackInfo| {
         let frames = samples.chunks_mut(channels);
-        asked.store(frames.len(), Ordering::Relaxed);
+        asked.at_once.store(frames.len(), Ordering::Relaxed);
+        asked.in_all.fetch_add(frames.len(), Ordering::Relaxed);
         for frame in frames {
             frame.fill(value(ring.pop().unwrap_or_default()));
         }
@@ -224,8 +272,8 @@ fn exists(host: &Host, id: &str, input: bool) -> bool {
     devices.is_some_and(|mut all| all.any(|device| describe(&device).is_some_and(|d| d.id == id)))
 }
 
-/// Opens 10 ms of 48 kHz: one channel where the system mixes, else what it has.
-fn start<F>(device: &cpal::Device, input: bool, build: F) -> Result<Running, String>
+/// Opens a period of 48 kHz: one channel where the system mixes, else what it has.
+fn start<F>(device: &cpal::Device, input: bool, period: usize, build: F) -> Result<Running, String>
 where
     F: FnOnce(&cpal::Device, StreamConfig, SampleFormat, Arc<AtomicBool>) -> Result<Stream, cpal::Error>,
 {
@@ -233,7 +281,7 @@ where
     let found = describe(device).ok_or("the device has no name")?;
     let (channels, format) = form(device, input)?;
     let config =
-        StreamConfig { channels, sample_rate: RATE as u32, buffer_size: BufferSize::Fixed(TICK as u32) };
+        StreamConfig { channels, sample_rate: RATE as u32, buffer_size: BufferSize::Fixed(period as u32) };
     let broken = Arc::new(AtomicBool::new(false));
     let stream = build(device, config, format, Arc::clone(&broken)).map_err(said)?;
     stream.play().map_err(said)?;

@@ -37,8 +37,8 @@ const JUMP: i64 = 1_000;
 /// What to play for the next frame.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Pull {
-    /// This packet; faster, if `behind`.
-    Play { payload: Bytes, payload_type: u8, behind: bool },
+    /// This packet; faster, if it is `behind` its turn by so many microseconds.
+    Play { payload: Bytes, payload_type: u8, behind: Option<i64> },
     /// The packet before this one is lost; this one may carry a copy (in-band FEC).
     Recover { next: Bytes, payload_type: u8 },
     /// Something that sounds like the last frame.
@@ -171,7 +171,11 @@ impl Jitter {
             && let Some((_, held)) = self.packets.pop_first()
         {
             let Held { payload, payload_type, .. } = held;
-            return Pull::Play { payload, payload_type, behind: delay > target + ROOM };
+            return Pull::Play {
+                payload,
+                payload_type,
+                behind: (delay > target + ROOM).then_some(delay - target),
+            };
         }
         self.counts.concealed += 1;
         match self.packets.first_key_value() {

@@ -15,6 +15,8 @@ use crate::sip::sdp::{Agreed, clock};
 /// 120 ms: the longest Opus packet (RFC 6716 section 2.1.4).
 const LONGEST: usize = RATE * 120 / 1000;
 const SHORTEST: usize = RATE / 400;
+/// Beyond this, in microseconds, what is late is not played at all.
+const TOO_FAR: i64 = 400_000;
 /// Frames in a row that may be too much alike to nothing to be shortened; then it is done anyhow.
 const PATIENCE: u32 = 25;
 
@@ -87,17 +89,13 @@ impl Playout {
         match self.jitter.pull(now) {
             Pull::Play { payload, behind, .. } => {
                 self.decode(&payload, false);
-                if behind {
-                    self.hurry();
+                if let Some(micros) = behind {
+                    self.hurry(micros);
                 }
             }
             Pull::Recover { next, .. } => self.decode(&next, true),
             Pull::Conceal => self.decode(&[], false),
             Pull::Nothing => return false,
-        }
-        if self.frame.is_empty() {
-            // A packet that cannot be decoded counts as its silence.
-            self.frame.resize(self.length, 0.0);
         }
         self.sound.extend(self.frame.drain(..));
         true
@@ -126,13 +124,21 @@ impl Playout {
                 self.length = samples.max(SHORTEST);
             }
             Err(error) => {
+                // It counts as its silence.
                 tracing::trace!(%error, codec = ?self.codec, "a packet cannot be decoded");
                 self.frame.clear();
+                self.frame.resize(self.length, 0.0);
             }
         }
     }
 
-    fn hurry(&mut self) {
+    fn hurry(&mut self, behind: i64) {
+        // The device stood still: nobody talks with half a second between.
+        if behind > TOO_FAR {
+            self.frame.clear();
+            self.length = self.length.max(SHORTEST);
+            return;
+        }
         if stretch::shorten(&mut self.frame) > 0 {
             self.refused = 0;
             return;
