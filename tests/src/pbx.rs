@@ -173,6 +173,14 @@ impl Node {
         Ok(ids.iter().filter_map(|c| c["id"].as_str()).map(str::to_owned).collect())
     }
 
+    /// What its ARI answers to a GET, `endpoints/PJSIP/trunk`.
+    ///
+    /// # Errors
+    /// When it does not answer, or refuses.
+    pub async fn get(&self, what: &str) -> Result<serde_json::Value> {
+        self.ask(&reqwest::Client::new(), what).await.with_context(|| format!("the node's ARI has no {what}"))
+    }
+
     /// Its process, while it runs.
     pub fn id(&self) -> Option<u32> {
         self.asterisk.as_ref().map(Child::id)

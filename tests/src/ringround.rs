@@ -114,6 +114,23 @@ impl Ringround {
         Ok(())
     }
 
+    /// Starts it where it cannot run, and gives the end of what it said.
+    ///
+    /// # Errors
+    /// When it runs nevertheless.
+    pub async fn fails_to_start(&mut self) -> Result<String> {
+        self.spawn()?;
+        let mut process = self.process.take().context("it was started")?;
+        let deadline = std::time::Instant::now() + PATIENCE;
+        while std::time::Instant::now() < deadline {
+            if let Err(ended) = process.still_runs() {
+                return Ok(ended.to_string());
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        anyhow::bail!("the server runs, and should not")
+    }
+
     /// Ends it as a crash would.
     pub fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {

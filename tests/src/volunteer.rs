@@ -79,13 +79,7 @@ impl Volunteer {
         key: &SigningKey,
     ) -> Result<Self> {
         let api = Api::new(link.server.clone(), server.client()?);
-        let asked: Challenge =
-            api.post("/api/sign-in/challenge", &AskChallenge { device_id: device }).await?;
-        let mut message = SIGN_IN_CONTEXT.to_vec();
-        message.extend(URL_SAFE_NO_PAD.decode(&asked.challenge)?);
-        let signature = URL_SAFE_NO_PAD.encode(key.sign(&message).to_bytes());
-        let answer = SignIn { device_id: device, challenge: asked.challenge, signature };
-        let sign_in: SignedIn = api.post("/api/sign-in", &answer).await?;
+        let sign_in = authorise(&api, device, key).await?;
         let handset = Arc::new(Handset::start(settings(link, device, &sign_in)?));
         let live = Live::open(&link.server, &sign_in.token, tls::believing(&server.authority())?);
         let api = api.signed_in(&sign_in.token);
@@ -318,6 +312,19 @@ pub async fn spend(
         device_name: "a test".into(),
     };
     api.post("/api/join", &join).await
+}
+
+/// Signs in with a device's key, and nothing more.
+///
+/// # Errors
+/// When the server refuses it.
+pub async fn authorise(api: &Api, device: DeviceId, key: &SigningKey) -> Result<SignedIn> {
+    let asked: Challenge = api.post("/api/sign-in/challenge", &AskChallenge { device_id: device }).await?;
+    let mut message = SIGN_IN_CONTEXT.to_vec();
+    message.extend(URL_SAFE_NO_PAD.decode(&asked.challenge)?);
+    let signature = URL_SAFE_NO_PAD.encode(key.sign(&message).to_bytes());
+    let answer = SignIn { device_id: device, challenge: asked.challenge, signature };
+    Ok(api.post("/api/sign-in", &answer).await?)
 }
 
 /// What the app tells its softphone after signing in.
