@@ -1,0 +1,200 @@
+//! `bench faults`: each fault many times over. Every round is a line of `target/bench/faults.jsonl`, so that a run that
+//! was broken off goes on where it was; the figures are sums over that file.
+
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use anyhow::{Context, Result};
+use clap::Args;
+use e2e::{
+    faults::{Fault, Round, Stage},
+    report::{Goal, Report},
+};
+use futures_util::{StreamExt, stream};
+
+/// Options of `bench faults`.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// Only this fault: app-in-wrap-up, app-in-call, server-in-call, server-while-ringing, server-at-any-moment,
+    /// asterisk-in-call, cable-in-call, read-only, disk-full
+    #[arg(long)]
+    fault: Option<String>,
+    /// So many rounds of each; those of earlier runs count
+    #[arg(long, default_value_t = 20)]
+    rounds: usize,
+    /// So many at once, each with a network, a node and a server of its own
+    #[arg(long, default_value_t = 2)]
+    at_once: usize,
+    /// Forgets the rounds of earlier runs
+    #[arg(long)]
+    anew: bool,
+}
+
+/// One round, as it is kept.
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+struct Line {
+    fault: String,
+    seed: u64,
+    #[serde(flatten)]
+    round: Round,
+    /// Why the evening could not go on, if it could not.
+    broken: Option<String>,
+}
+
+/// Where rounds are kept.
+struct Ledger {
+    file: PathBuf,
+    lines: Mutex<Vec<Line>>,
+}
+
+/// Runs the rounds that are missing, prints the table and writes `faults.json`; true when every goal was reached.
+///
+/// # Errors
+/// When the files cannot be written, or there is no such fault.
+pub async fn run(options: &Options, folder: &Path) -> Result<bool> {
+    std::fs::create_dir_all(folder)?;
+    let ledger = Arc::new(Ledger::open(folder.join("faults.jsonl"), options.anew)?);
+    let wanted: Vec<Fault> = Fault::ALL
+        .into_iter()
+        .filter(|fault| options.fault.as_deref().is_none_or(|name| name == fault.name()))
+        .collect();
+    anyhow::ensure!(!wanted.is_empty(), "no such fault; --help names them");
+    let work = wanted.iter().map(|fault| rounds(*fault, options.rounds, &ledger));
+    let mut work = stream::iter(work).buffer_unordered(options.at_once.max(1));
+    while let Some(done) = work.next().await {
+        done?;
+    }
+    drop(work);
+    let report = ledger.report(&wanted, options.rounds);
+    report.write(&folder.join("faults.json"))?;
+    write!(std::io::stdout(), "{}", report.table())?;
+    Ok(report.all_reached())
+}
+
+async fn rounds(fault: Fault, wanted: usize, ledger: &Ledger) -> Result<()> {
+    let mut stage = None;
+    let mut before = Round::default();
+    for round in ledger.done(fault)..wanted {
+        let on = match &mut stage {
+            Some(stage) => stage,
+            None => {
+                before = Round::default();
+                stage.insert(Stage::set(fault).await.with_context(|| fault.name())?)
+            }
+        };
+        let seed = fastrand::u64(..);
+        let played = on.round(seed).await;
+        let line = match &played {
+            Ok(now) => Line {
+                fault: fault.name().to_owned(),
+                seed,
+                round: since(*now, std::mem::replace(&mut before, *now)),
+                broken: None,
+            },
+            Err(error) => Line {
+                fault: fault.name().to_owned(),
+                seed,
+                round: Round::default(),
+                broken: Some(format!("{error:#}")),
+            },
+        };
+        let fine = line.broken.is_none() && line.round.is_clean();
+        writeln!(
+            std::io::stderr(),
+            "{} {}/{wanted} seed {seed}: {}",
+            fault.name(),
+            round + 1,
+            line.broken.clone().unwrap_or_else(|| format!("{:?}", line.round))
+        )?;
+        if !fine {
+            let logs = ledger.file.with_file_name(format!("faults-{}-{seed}.log", fault.name()));
+            std::fs::write(logs, on.world.logs())?;
+        }
+        ledger.keep(line)?;
+        // A stage on which something went wrong tells no more.
+        if !fine {
+            stage = None;
+        }
+    }
+    Ok(())
+}
+
+fn since(now: Round, before: Round) -> Round {
+    Round {
+        callees: now.callees - before.callees,
+        outcomes_pressed: now.outcomes_pressed - before.outcomes_pressed,
+        without_outcome: now.without_outcome.saturating_sub(before.without_outcome),
+        outcomes_lost: now.outcomes_lost.saturating_sub(before.outcomes_lost),
+        callees_dialled_twice: now.callees_dialled_twice.saturating_sub(before.callees_dialled_twice),
+        stuck_lines: now.stuck_lines.saturating_sub(before.stuck_lines),
+    }
+}
+
+impl Ledger {
+    fn open(file: PathBuf, anew: bool) -> Result<Self> {
+        if anew && file.exists() {
+            std::fs::remove_file(&file)?;
+        }
+        let text = if file.exists() { std::fs::read_to_string(&file)? } else { String::new() };
+        let lines = text.lines().map(serde_json::from_str).collect::<Result<_, _>>();
+        let lines = lines.with_context(|| format!("{}: use --anew", file.display()))?;
+        Ok(Self { file, lines: Mutex::new(lines) })
+    }
+
+    fn done(&self, fault: Fault) -> usize {
+        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.iter().filter(|line| line.fault == fault.name()).count()
+    }
+
+    fn keep(&self, line: Line) -> Result<()> {
+        let mut file = std::fs::File::options().create(true).append(true).open(&self.file)?;
+        writeln!(file, "{}", serde_json::to_string(&line)?)?;
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+        Ok(())
+    }
+
+    fn report(&self, faults: &[Fault], rounds: usize) -> Report {
+        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines: Vec<&Line> =
+            lines.iter().filter(|line| faults.iter().any(|fault| fault.name() == line.fault)).collect();
+        let sum = |of: fn(&Line) -> usize| lines.iter().map(|line| of(line)).sum::<usize>() as f64;
+        let mut report = Report::of(lines.len());
+        for fault in faults {
+            let name = format!("rounds_{}", fault.name().replace('-', "_"));
+            let done = lines.iter().filter(|line| line.fault == fault.name()).count();
+            report.add(&name, done as f64, Some(Goal::AtLeast(rounds as f64)), "");
+        }
+        let none = Some(Goal::Is(0.0));
+        report.add("callees", sum(|line| line.round.callees), None, "numbers the provider was asked to ring");
+        report.add("outcomes_pressed", sum(|line| line.round.outcomes_pressed), None, "");
+        report.add("outcomes_lost", sum(|line| line.round.outcomes_lost), none, "10 s after the return");
+        report.add(
+            "callees_dialled_twice",
+            sum(|line| line.round.callees_dialled_twice),
+            none,
+            "INVITEs at the provider",
+        );
+        report.add(
+            "stuck_lines",
+            sum(|line| line.round.stuck_lines),
+            none,
+            "channels in Asterisk, 10 s after",
+        );
+        report.add(
+            "without_outcome",
+            sum(|line| line.round.without_outcome),
+            none,
+            "callees rung, and none read",
+        );
+        report.add(
+            "evenings_broken",
+            sum(|line| usize::from(line.broken.is_some())),
+            none,
+            "no next card within 45 s",
+        );
+        report
+    }
+}
