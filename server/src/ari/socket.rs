@@ -34,7 +34,7 @@ use crate::{config::Asterisk, metrics::Metrics};
 pub(super) const NEWS_AHEAD: usize = 8_192;
 
 const FIRST_RETRY: Duration = Duration::from_millis(100);
-const LAST_RETRY: Duration = Duration::from_secs(3);
+const LAST_RETRY: Duration = Duration::from_secs(1);
 const CONNECT_WITHIN: Duration = Duration::from_secs(3);
 /// A ping is sent this often, and answered by Asterisk at once.
 const PING_EVERY: Duration = Duration::from_secs(5);

@@ -24,10 +24,14 @@ async fn sip(
     device: SignedInDevice,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, Refusal> {
-    // Asterisk first, so that an app knows from the HTTP reply that there is no telephone.
-    let asterisk = tunnel::to_asterisk(&app.config.asterisk.url).await.map_err(|_| {
-        refuse(ErrorCode::NoTelephone, "The telephone system is not there. Trying again by itself")
-    })?;
+    // Asterisk first, so that an app knows from the HTTP reply that there is no telephone. Asterisk
+    // that does not speak to the server yet could register the app, but not make its line.
+    let no_telephone =
+        || refuse(ErrorCode::NoTelephone, "The telephone system is not there. Trying again by itself");
+    if !app.ari.is_here() {
+        return Err(no_telephone());
+    }
+    let asterisk = tunnel::to_asterisk(&app.config.asterisk.url).await.map_err(|_| no_telephone())?;
     let upgrade =
         upgrade.protocols(["sip"]).max_message_size(LARGEST_MESSAGE).max_frame_size(LARGEST_MESSAGE);
     Ok(upgrade.on_upgrade(async move |socket| app.tunnels.pass(device.id, socket, asterisk).await))
