@@ -10,6 +10,7 @@ use std::{
 };
 
 use dialler::{Answer, Ask, CampaignRules, Dialler, Input};
+use futures_util::FutureExt;
 use protocol::{
     http::{ApiError, ErrorCode},
     ids::{AttemptId, CampaignId, DeviceId},
@@ -27,7 +28,7 @@ use super::{
     commands::{Command, Inward},
     exchange::{Exchange, Gone, Step},
     names,
-    saves::{Job, Saves},
+    saves::{self, Job, Saves},
     trunk::{TrunkRefuses, Way},
     watch::{self, Watch},
 };
@@ -39,6 +40,8 @@ use crate::{
 
 /// How often the channels are compared with what is known; twice missed means gone or stray.
 const SWEEP_EVERY: Duration = Duration::from_secs(4);
+/// When every lease of the server's last run is over, unless its app came back and renewed it.
+const OLD_LEASES_LAPSE: Duration = Duration::from_millis(saves::LEASE_MS.unsigned_abs() + 2_000);
 /// The longest sleep: a clock that is set by a test, or by hand, moves without a sound.
 const LONGEST_SLEEP_MS: i64 = 500;
 /// An announcement that ends sooner was not played (its file is missing): no louder a loop than this.
@@ -107,6 +110,8 @@ struct Turn {
 impl Turn {
     async fn run(mut self, mut commands: mpsc::UnboundedReceiver<Inward>) {
         let stop = self.parts.stop.clone();
+        let lapsed = tokio::time::sleep(OLD_LEASES_LAPSE);
+        let mut lapsed = std::pin::pin!(lapsed.fuse());
         let mut looks = interval(watch::EVERY);
         let mut sweeps = interval(SWEEP_EVERY);
         for every in [&mut looks, &mut sweeps] {
@@ -124,6 +129,7 @@ impl Turn {
                     Some(news) => self.news(news),
                     None => break,
                 },
+                () = &mut lapsed => self.offer_lapsed_leases(),
                 _ = looks.tick() => self.look_at_lines(),
                 _ = sweeps.tick() => self.sweep(),
                 () = sleep => {
@@ -135,6 +141,13 @@ impl Turn {
         }
         // Calls go on; the next start adopts them. What was to be written is written: dropping
         // the queue's end lets the writer finish.
+    }
+
+    /// Contacts that apps held when the server stopped, and did not come back for, are free by now.
+    fn offer_lapsed_leases(&mut self) {
+        for campaign in self.campaigns.keys().copied().collect::<Vec<_>>() {
+            self.handle(Input::ContactsAdded { campaign });
+        }
     }
 
     fn now(&self) -> i64 {
