@@ -234,7 +234,7 @@ impl<'a> Desk<'a> {
         }
         if self.sound.microphone.is_none() || now.duration_since(self.heard_from_microphone) > DEAD {
             // 10 ms of silence for each 10 ms that passed.
-            while self.heard_from_microphone + CLOCK <= now - DEAD {
+            while self.heard_from_microphone + CLOCK + DEAD <= now {
                 self.heard_from_microphone += CLOCK;
                 self.say(&[0.0; TICK]);
             }

@@ -32,8 +32,9 @@ use crate::sip::sdp::{self, Agreed, Unusable};
 
 /// Half a second of packets, both ways: more would only be late.
 const MOST_PACKETS: usize = 32;
-const CHECK_EVERY: Duration = Duration::from_millis(50);
-const MOST_CHECKS: u16 = 100;
+/// The library waits so long before its first check, too.
+const CHECK_EVERY: Duration = Duration::from_millis(20);
+const MOST_CHECKS: u16 = 250;
 const GATHERED_WITHIN: Duration = Duration::from_secs(2);
 
 const OPUS: u8 = 111;
