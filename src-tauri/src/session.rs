@@ -244,12 +244,11 @@ impl App {
     /// [`Refusal::NotNow`] for a press that does not fit.
     pub fn handle(&mut self, input: Input, now: i64) -> Result<(), Refusal> {
         self.now = now;
-        let answer = match input {
-            Input::Press(request, fresh) => self.press(request, fresh),
-            other => {
-                self.take(other);
-                Ok(())
-            }
+        let answer = if let Input::Press(request, fresh) = input {
+            self.press(request, fresh)
+        } else {
+            self.take(input);
+            Ok(())
         };
         self.reconcile();
         answer

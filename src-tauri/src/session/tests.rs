@@ -102,6 +102,10 @@ fn press(outcome: Outcome) -> OutcomePress {
     OutcomePress { outcome, note: None, again: None }
 }
 
+fn written_id(effect: &Effect) -> Option<OutcomeId> {
+    if let Effect::Write(kept) = effect { Some(kept.record.id) } else { None }
+}
+
 impl Bench {
     /// A computer that never joined.
     fn new() -> Self {
@@ -186,7 +190,7 @@ impl Bench {
     fn desk(&self) -> DeskView {
         match self.app.view().screen {
             Screen::Desk(desk) => *desk,
-            other => panic!("not the desk: {other:?}"),
+            other @ (Screen::Opening | Screen::Join { .. }) => panic!("not the desk: {other:?}"),
         }
     }
 
@@ -195,14 +199,7 @@ impl Bench {
     }
 
     fn written(&mut self, on_disk: bool) -> OutcomeId {
-        let id = self
-            .done
-            .iter()
-            .find_map(|effect| match effect {
-                Effect::Write(kept) => Some(kept.record.id),
-                _ => None,
-            })
-            .expect("an outcome is written before it is sent");
+        let id = self.done.iter().find_map(written_id).expect("an outcome is written before it is sent");
         self.done.retain(|effect| !matches!(effect, Effect::Write(_)));
         self.give(Input::Written(id, on_disk));
         id
@@ -210,10 +207,7 @@ impl Bench {
 
     fn delivers(&mut self) -> Option<RecordOutcome> {
         let at = self.done.iter().position(|effect| matches!(effect, Effect::Deliver(_)))?;
-        match self.done.remove(at) {
-            Effect::Deliver(record) => Some(record),
-            _ => None,
-        }
+        if let Effect::Deliver(record) = self.done.remove(at) { Some(record) } else { None }
     }
 }
 
@@ -699,10 +693,7 @@ proptest::proptest! {
             let written: Vec<OutcomeId> = bench
                 .done
                 .iter()
-                .filter_map(|effect| match effect {
-                    Effect::Write(kept) => Some(kept.record.id),
-                    _ => None,
-                })
+                .filter_map(written_id)
                 .collect();
             for id in written {
                 bench.give(Input::Written(id, ms % 2 == 0));
