@@ -41,6 +41,7 @@ const LONGEST_PERIOD: usize = 4 * TICK;
 /// Opens and closes devices as wished, tells what becomes of them, ends when nobody wishes any more.
 pub(crate) fn run(wishes: &Receiver<Wish>, orders: &Sender<Order>, told: &dyn Fn(Told)) {
     let mut open: Option<Open> = None;
+    let mut last: Option<DeviceState> = None;
     loop {
         let wish = match &open {
             None => wishes.recv().ok(),
@@ -57,7 +58,11 @@ pub(crate) fn run(wishes: &Receiver<Wish>, orders: &Sender<Order>, told: &dyn Fn
                     let period = if starves { now.period * 2 } else { now.period };
                     let (again, sound) = Open::new(now.choice.clone(), period);
                     if changed {
-                        told(Told::Devices(again.state(Some(now))));
+                        let state = again.state(Some(now));
+                        // Still the same trouble: it was told once.
+                        if last.replace(state.clone()) != Some(state.clone()) {
+                            told(Told::Devices(state));
+                        }
                     } else {
                         tracing::info!(period, "the output stands still too often: longer periods");
                     }
@@ -74,7 +79,9 @@ pub(crate) fn run(wishes: &Receiver<Wish>, orders: &Sender<Order>, told: &dyn Fn
         open = None;
         if let Wish::Open(choice) = wish {
             let (now, sound) = Open::new(choice, TICK);
-            told(Told::Devices(now.state(None)));
+            let state = now.state(None);
+            last = Some(state.clone());
+            told(Told::Devices(state));
             open = Some(now);
             if orders.send(Order::Sound(sound)).is_err() {
                 return;
