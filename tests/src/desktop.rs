@@ -45,6 +45,20 @@ impl Desktop {
     /// # Errors
     /// When a program is not installed or does not come up.
     pub async fn start(folder: &Path, with_keyring: bool) -> Result<Self> {
+        let sound = SoundServer::start(folder).await?;
+        Self::start_around(sound, folder, with_keyring).await
+    }
+
+    /// With a keyring, and both virtual sound devices on one clock.
+    ///
+    /// # Errors
+    /// As [`Desktop::start`].
+    pub async fn start_on_one_clock(folder: &Path) -> Result<Self> {
+        let sound = SoundServer::start_on_one_clock(folder).await?;
+        Self::start_around(sound, folder, true).await
+    }
+
+    async fn start_around(sound: SoundServer, folder: &Path, with_keyring: bool) -> Result<Self> {
         let home = folder.join("home");
         let run = folder.join("run");
         for private in [&home, &run] {
@@ -65,7 +79,6 @@ impl Desktop {
         for name in ["data/keyrings", "config", "cache", "state"] {
             std::fs::create_dir_all(home.join(name))?;
         }
-        let sound = SoundServer::start(folder).await?;
         environment.extend(sound.environment().iter().cloned());
         let (screen, display) = screen(folder)?;
         environment.push(("DISPLAY".to_owned(), display));

@@ -137,6 +137,17 @@ impl Sound {
         Self::of_stream(&bytes).with_context(|| path.display().to_string())
     }
 
+    /// Reads both channels of a WAV file, left and right.
+    ///
+    /// # Errors
+    /// As [`Sound::read`], and when it has not two channels.
+    pub fn read_two(path: &Path) -> Result<(Self, Self)> {
+        let (rate, channels, all) = frames_of(&std::fs::read(path)?)?;
+        ensure!(channels == 2, "{} has {channels} channels", path.display());
+        let of = |n: usize| Self { rate, samples: all.iter().skip(n).step_by(2).copied().collect() };
+        Ok((of(0), of(1)))
+    }
+
     /// Writes a 16 bit WAV file.
     ///
     /// # Errors
@@ -155,16 +166,8 @@ impl Sound {
         Ok(writer.finalize()?)
     }
 
-    /// A WAV file as programs write it: into a pipe, or not finished, the lengths in its header are wrong.
     fn of_stream(bytes: &[u8]) -> Result<Self> {
-        let mut bytes = bytes.to_vec();
-        let data = bytes.windows(4).take(400).position(|w| w == b"data").context("not a WAV file")?;
-        let length = u32::try_from((bytes.len() - data).saturating_sub(8))? & !3;
-        ensure!(bytes.len() >= data + 8, "a WAV file without sound");
-        bytes[data + 4..data + 8].copy_from_slice(&length.to_le_bytes());
-        let mut reader = hound::WavReader::new(Cursor::new(bytes))?;
-        let (rate, channels) = (reader.spec().sample_rate, usize::from(reader.spec().channels));
-        let all: Vec<i16> = reader.samples::<i16>().filter_map(Result::ok).collect();
+        let (rate, channels, all) = frames_of(bytes)?;
         let samples = all
             .chunks_exact(channels)
             .map(|frame| (frame.iter().map(|s| i32::from(*s)).sum::<i32>() / frame.len() as i32) as i16)
@@ -223,6 +226,19 @@ impl Sound {
         self.samples.extend(next.at_rate(self.rate).samples);
         self
     }
+}
+
+/// Rate, channels and samples of a WAV file as programs write it: into a pipe, or not finished, so that the
+/// lengths in its header are wrong.
+fn frames_of(bytes: &[u8]) -> Result<(u32, usize, Vec<i16>)> {
+    let mut bytes = bytes.to_vec();
+    let data = bytes.windows(4).take(400).position(|w| w == b"data").context("not a WAV file")?;
+    ensure!(bytes.len() >= data + 8, "a WAV file without sound");
+    let length = u32::try_from(bytes.len() - data - 8)? & !3;
+    bytes[data + 4..data + 8].copy_from_slice(&length.to_le_bytes());
+    let mut reader = hound::WavReader::new(Cursor::new(bytes))?;
+    let (rate, channels) = (reader.spec().sample_rate, usize::from(reader.spec().channels));
+    Ok((rate, channels, reader.samples::<i16>().filter_map(Result::ok).collect()))
 }
 
 #[cfg(test)]

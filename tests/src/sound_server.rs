@@ -38,6 +38,19 @@ impl SoundServer {
     /// # Errors
     /// When PulseAudio is not installed or does not come up.
     pub async fn start(folder: &Path) -> Result<Self> {
+        Self::start_with(folder, &apart()).await
+    }
+
+    /// The same, but both virtual devices are the two channels of one: [`SoundServer::record_both`] then has what
+    /// was said and what was heard on one clock.
+    ///
+    /// # Errors
+    /// As [`SoundServer::start`].
+    pub async fn start_on_one_clock(folder: &Path) -> Result<Self> {
+        Self::start_with(folder, &together()).await
+    }
+
+    async fn start_with(folder: &Path, devices: &[String]) -> Result<Self> {
         let folder = folder.join("sound");
         let state = folder.join("state").display().to_string();
         std::fs::create_dir_all(&state)?;
@@ -48,23 +61,12 @@ impl SoundServer {
             ("PULSE_RUNTIME_PATH".to_owned(), state.clone()),
             ("PULSE_COOKIE".to_owned(), format!("{state}/cookie")),
         ];
-        let sink = |name: &str, channels: u8| {
-            // Without norewinds a stream takes 1.5 s to start on a null sink.
-            format!(
-                "--load=module-null-sink sink_name={name} rate=48000 channels={channels} format=s16le norewinds=1 \
-                 sink_properties=device.description={name}"
-            )
-        };
         let mut command = sound_program("pulseaudio");
         command
             .args(["-n", "--daemonize=no", "--use-pid-file=no", "--exit-idle-time=-1", "--disallow-exit=no"])
             .args(["--realtime=no", "--high-priority=no", "--log-target=stderr"])
             .arg(format!("--load=module-native-protocol-unix auth-anonymous=1 socket={socket}"))
-            .args([sink("speaker", 2), sink("mic_feed", 1)])
-            .arg(
-                "--load=module-remap-source master=mic_feed.monitor source_name=virtual_mic \
-                 source_properties=device.description=virtual_mic remix=no",
-            )
+            .args(devices)
             .envs(environment.iter().cloned());
         let server = Child::start("pulseaudio", command, &folder.join("log"))?;
         let mut this = Self { server, folder, environment };
@@ -116,10 +118,54 @@ impl SoundServer {
         Ok(Recording { recorder, file: file.to_owned() })
     }
 
+    /// Records both channels of [`SoundServer::start_on_one_clock`]: left what the app plays, right what is said.
+    ///
+    /// # Errors
+    /// When it cannot be recorded.
+    pub fn record_both(&self, file: &Path) -> Result<Recording> {
+        let mut command = sound_program("parec");
+        command
+            .args(["--device=both.monitor", "--rate=48000", "--channels=2", "--format=s16le"])
+            .args(["--latency-msec=20", "--file-format=wav"])
+            .arg(file)
+            .envs(self.environment.iter().cloned());
+        let recorder = Child::start("parec", command, &self.folder.join("parec.log"))?;
+        Ok(Recording { recorder, file: file.to_owned() })
+    }
+
     fn control(&self, words: &[&str]) -> bool {
         let asked = Command::new("pactl").args(words).envs(self.environment.iter().cloned()).output();
         asked.is_ok_and(|output| output.status.success())
     }
+}
+
+fn apart() -> Vec<String> {
+    let microphone = "--load=module-remap-source master=mic_feed.monitor source_name=virtual_mic \
+                      source_properties=device.description=virtual_mic remix=no";
+    vec![null_sink("speaker", 2), null_sink("mic_feed", 1), microphone.to_owned()]
+}
+
+fn together() -> Vec<String> {
+    let part = |kind: &str, of: &str, name: &str, channel: &str| {
+        format!(
+            "--load=module-remap-{kind} {kind}_name={name} master={of} channels=1 channel_map=mono \
+             master_channel_map={channel} remix=no {kind}_properties=device.description={name}"
+        )
+    };
+    vec![
+        null_sink("both", 2),
+        part("sink", "both", "speaker", "front-left"),
+        part("sink", "both", "mic_feed", "front-right"),
+        part("source", "both.monitor", "virtual_mic", "front-right"),
+    ]
+}
+
+/// Without norewinds a stream takes 1.5 s to start on a null sink.
+fn null_sink(name: &str, channels: u8) -> String {
+    format!(
+        "--load=module-null-sink sink_name={name} rate=48000 channels={channels} format=s16le norewinds=1 \
+         sink_properties=device.description={name}"
+    )
 }
 
 impl Recording {

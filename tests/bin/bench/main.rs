@@ -1,0 +1,43 @@
+//! The benches: each prints its figures beside their goals and writes `target/bench/NAME.json`.
+
+mod call;
+mod faults;
+mod first_words;
+mod volunteers;
+mod window;
+
+use std::{io::Write, path::Path, process::ExitCode};
+
+use anyhow::Result;
+use clap::Parser;
+use e2e::{pbx::project, report::Report};
+
+/// Measures the real thing: real Asterisk, real server, the real window. Ends with 0 when every goal is reached.
+#[derive(Parser)]
+enum Bench {
+    /// From the press of Call to the callee's first word in the ear; memory, and time of the processor
+    Call(call::Options),
+    /// Kills parts in the middle of calls, and counts what was lost
+    Faults(faults::Options),
+    /// Eight volunteers call a list of two hundred at once
+    Volunteers(volunteers::Options),
+}
+
+#[tokio::main]
+async fn main() -> Result<ExitCode> {
+    let folder = project().join("target/bench");
+    let reached = match Bench::parse() {
+        Bench::Call(options) => finish(call::run(&options).await?, &folder.join("call.json"))?,
+        Bench::Faults(options) => faults::run(&options, &folder).await?,
+        Bench::Volunteers(options) => {
+            finish(volunteers::run(&options).await?, &folder.join("volunteers.json"))?
+        }
+    };
+    Ok(if reached { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn finish(report: Report, file: &Path) -> Result<bool> {
+    report.write(file)?;
+    write!(std::io::stdout(), "{}", report.table())?;
+    Ok(report.all_reached())
+}
