@@ -275,6 +275,18 @@ describe('later, call back, do not call', () => {
     });
   });
 
+  test('a chooser opened to correct the last outcome never marks the person who answers', async () => {
+    const window = await openWindow(view('ringing'));
+    window.press('u');
+    window.wait(400);
+    window.press('3');
+    expect(window.text('[data-part=sheet] h2')).toBe('When to ring Terence back');
+    await window.show(view('talking'));
+    window.press('1');
+    expect(document.querySelector('[data-part=sheet]')).toBeNull();
+    expect(window.commands()).toEqual([]);
+  });
+
   test('X before a call asks, because it cannot be undone', async () => {
     const window = await openWindow(view('ready'));
     window.press('x');

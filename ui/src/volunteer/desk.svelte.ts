@@ -313,6 +313,8 @@ export class Desk {
       if (hand.sheet !== 'devices') hand.sheet = null;
     }
     if (!before || stateName(before) !== stateName(after)) {
+      // Its choice is for the person before; the same sheet without `correcting` is for this one.
+      if (hand.correcting && hand.sheet === 'callback') hand.sheet = null;
       Object.assign(hand, { correcting: false, keypad: false, digits: '' });
     }
     if (after.screen.name !== 'join') hand.link = '';
