@@ -10,26 +10,36 @@ use e2e::{
 };
 use protocol::http::ErrorCode;
 use serde_json::{Value, json};
+use softphone::Registration;
 
 /// From the organiser's command to its effect.
 const WITHIN: Duration = Duration::from_secs(1);
 
-/// Everything that a revocation takes. A callee who was being talked to hears an apology first.
-async fn is_out(world: &World, maya: &Volunteer) -> bool {
+/// What a revocation has not taken yet. A callee who was being talked to hears an apology first.
+async fn left(world: &World, maya: &Volunteer) -> Vec<&'static str> {
     let channels = world.node.channels().await.unwrap();
-    let account = world.node.get(&format!("endpoints/PJSIP/{}", maya.device)).await;
-    maya.live.told().revoked
-        && !maya.live.told().open
-        && maya.handset.standing().line.is_none()
-        && !channels.iter().any(|id| id.starts_with("line-"))
-        && account.is_err()
+    // `endpoints/` lists for a while what is no more, as the running call had it.
+    let account = format!("asterisk/config/dynamic/res_pjsip/auth/{}", maya.device);
+    let endpoint = format!("asterisk/config/dynamic/res_pjsip/endpoint/{}", maya.device);
+    let told = maya.live.told();
+    let all = [
+        ("the app is not told", !told.revoked),
+        ("/live is open", told.open),
+        ("the tunnel is open", maya.handset.standing().registration == Some(Registration::Registered)),
+        ("the line is up", channels.iter().any(|id| id.starts_with("line-"))),
+        ("the account is there", world.node.get(&account).await.is_ok()),
+        ("the endpoint is there", world.node.get(&endpoint).await.is_ok()),
+    ];
+    all.into_iter().filter(|(_, holds)| *holds).map(|(what, _)| what).collect()
 }
 
 async fn revoke_and_look(world: &World, maya: &Volunteer) -> Duration {
     let began = Instant::now();
     world.server.command(&["people", "revoke", "Maya"]).unwrap();
-    let out = || async { is_out(world, maya).await };
-    poll("the end of everything Maya had", Duration::from_secs(10), out).await.unwrap();
+    let out = || async { left(world, maya).await.is_empty() };
+    if let Err(error) = poll("the end of everything Maya had", Duration::from_secs(10), out).await {
+        panic!("{error}: {:?}", left(world, maya).await);
+    }
     let took = began.elapsed();
     let refused = maya.api.post::<Value>("/api/session/start", &json!({})).await.unwrap_err();
     assert_eq!(refused.code(), Some(ErrorCode::DeviceRevoked), "{refused:?}");
