@@ -3,7 +3,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -43,6 +46,7 @@ pub type ToAsterisk = WebSocketStream<MaybeTlsStream<TcpStream>>;
 #[derive(Clone, Debug)]
 pub struct Tunnels {
     open: Arc<Mutex<HashMap<DeviceId, Open>>>,
+    opened: Arc<AtomicU64>,
     metrics: Metrics,
 }
 
@@ -56,7 +60,7 @@ struct Open {
 impl Tunnels {
     /// No tunnels.
     pub fn new(metrics: Metrics) -> Self {
-        Self { open: Arc::default(), metrics }
+        Self { open: Arc::default(), opened: Arc::default(), metrics }
     }
 
     /// When a device's tunnel last gave a sign of life; `None`: it has none.
@@ -76,15 +80,11 @@ impl Tunnels {
     /// the same device: then the older is of a connection that was lost.
     pub async fn pass(&self, device: DeviceId, app: ws::WebSocket, asterisk: ToAsterisk) {
         let close = CancellationToken::new();
-        let number = {
-            let mut open = self.open();
-            let number = open.get(&device).map_or(0, |older| older.number + 1);
-            let newer = Open { number, heard: Instant::now(), close: close.clone() };
-            if let Some(older) = open.insert(device, newer) {
-                older.close.cancel();
-            }
-            number
-        };
+        let number = self.opened.fetch_add(1, Ordering::Relaxed);
+        let newer = Open { number, heard: Instant::now(), close: close.clone() };
+        if let Some(older) = self.open().insert(device, newer) {
+            older.close.cancel();
+        }
         self.count();
         debug!(%device, "tunnel open");
         let why = tokio::select! {

@@ -96,7 +96,8 @@ impl Store {
                  FROM contacts c
                  JOIN campaigns k ON k.id = c.campaign_id
                  LEFT JOIN skips s ON s.contact_id = c.id AND s.device_id = $2
-                 WHERE c.campaign_id = $1 AND c.state = 'open' AND c.attempts < k.attempts_allowed
+                 WHERE c.campaign_id = $1 AND c.state = 'open'
+                   AND (c.attempts < k.attempts_allowed OR c.last_outcome = 'callback')
                    AND NOT EXISTS (SELECT 1 FROM do_not_call d WHERE d.number = c.number)
                    AND NOT EXISTS (SELECT 1 FROM leases l
                                    WHERE l.contact_id = c.id AND l.state IN ('held', 'dialled')))
@@ -138,7 +139,8 @@ impl Store {
         Ok(())
     }
 
-    /// Ends a held lease without a call. A lease that is held no more stays as it is.
+    /// Ends a held lease without a call. One that is held no more stays as it is, and its contact
+    /// too; a number for the do-not-call list is put there all the same.
     ///
     /// # Errors
     /// [`StoreError`]; then nothing was changed.
@@ -158,7 +160,11 @@ impl Store {
         .bind(release.at)
         .execute(&mut *tx)
         .await?;
-        if ended.rows_affected() == 0 {
+        // That they must not be rung is true whoever holds the contact by now.
+        let lapsed = ended.rows_affected() == 0;
+        if lapsed
+            && (release.how != Released::DoNotCall || !was_held(&mut tx, &lease, &device, &contact).await?)
+        {
             return Ok(());
         }
         match release.how {
@@ -201,9 +207,46 @@ impl Store {
     }
 }
 
+/// Whether the device held the contact by this lease at some time.
+async fn was_held(
+    tx: &mut SqliteConnection,
+    lease: &str,
+    device: &str,
+    contact: &str,
+) -> Result<bool, StoreError> {
+    let row = sqlx::query("SELECT 1 FROM leases WHERE id = $1 AND device_id = $2 AND contact_id = $3")
+        .bind(lease)
+        .bind(device)
+        .bind(contact)
+        .fetch_optional(tx)
+        .await?;
+    Ok(row.is_some())
+}
+
 async fn done(tx: &mut SqliteConnection, contact: &str) -> Result<(), StoreError> {
     sqlx::query("UPDATE contacts SET state = 'done' WHERE id = $1").bind(contact).execute(tx).await?;
     Ok(())
+}
+
+macro_rules! hold_first {
+    ($which:literal) => {
+        concat!(
+            "INSERT INTO leases (id, contact_id, device_id, created_at, expires_at, state)
+             SELECT $1, c.id, $2, $3, $4, 'held'
+             FROM contacts c
+             JOIN campaigns k ON k.id = c.campaign_id
+             WHERE c.campaign_id = $5 AND c.state = 'open' AND c.due_at <= $3 AND ",
+            $which,
+            " AND NOT EXISTS (SELECT 1 FROM do_not_call d WHERE d.number = c.number)
+               AND NOT EXISTS (SELECT 1 FROM skips s
+                               WHERE s.contact_id = c.id AND s.device_id = $2 AND s.until > $3)
+               AND NOT EXISTS (SELECT 1 FROM contacts o JOIN leases l ON l.contact_id = o.id
+                               WHERE o.number = c.number AND l.state IN ('held', 'dialled'))
+             ORDER BY c.due_at, c.rowid
+             LIMIT 1
+             RETURNING id"
+        )
+    };
 }
 
 async fn hold_due(
@@ -213,30 +256,24 @@ async fn hold_due(
     now: i64,
     expires_at: i64,
 ) -> Result<Option<LeaseId>, StoreError> {
-    // By rowid where due_at is the same, so that the index gives the order.
-    let row = sqlx::query(
-        "INSERT INTO leases (id, contact_id, device_id, created_at, expires_at, state)
-         SELECT $1, c.id, $2, $3, $4, 'held'
-         FROM contacts c
-         JOIN campaigns k ON k.id = c.campaign_id
-         WHERE c.campaign_id = $5 AND c.state = 'open' AND c.due_at <= $3 AND c.attempts < k.attempts_allowed
-           AND NOT EXISTS (SELECT 1 FROM do_not_call d WHERE d.number = c.number)
-           AND NOT EXISTS (SELECT 1 FROM skips s
-                           WHERE s.contact_id = c.id AND s.device_id = $2 AND s.until > $3)
-           AND NOT EXISTS (SELECT 1 FROM contacts o JOIN leases l ON l.contact_id = o.id
-                           WHERE o.number = c.number AND l.state IN ('held', 'dialled'))
-         ORDER BY c.due_at, c.rowid
-         LIMIT 1
-         RETURNING id",
-    )
-    .bind(uuid::Uuid::now_v7().to_string())
-    .bind(device.to_string())
-    .bind(now)
-    .bind(expires_at)
-    .bind(campaign.to_string())
-    .fetch_optional(tx)
-    .await?;
-    row.map(|row| id(&row, "id")).transpose()
+    // Callbacks first, which were promised, also beyond the attempts allowed. Then by due_at, and by
+    // rowid where that is the same, so that an index gives the order.
+    let callbacks = hold_first!("c.last_outcome = 'callback'");
+    let others = hold_first!("c.last_outcome IS NOT 'callback' AND c.attempts < k.attempts_allowed");
+    for sql in [callbacks, others] {
+        let row = sqlx::query(sql)
+            .bind(uuid::Uuid::now_v7().to_string())
+            .bind(device.to_string())
+            .bind(now)
+            .bind(expires_at)
+            .bind(campaign.to_string())
+            .fetch_optional(&mut *tx)
+            .await?;
+        if let Some(row) = row {
+            return Ok(Some(id(&row, "id")?));
+        }
+    }
+    Ok(None)
 }
 
 /// A lease's contact with its history, whatever the lease's state.

@@ -238,3 +238,40 @@ async fn nobody_reads_or_settles_what_belongs_to_another_device() {
     assert_eq!(hall.store.stored_attempt(attempt.attempt, other, NOW).await.unwrap(), None);
     assert_eq!(hall.store.attempt_of_lease(held.lease, other).await.unwrap(), None);
 }
+
+#[tokio::test]
+async fn a_callback_goes_first_also_beyond_the_attempts_allowed() {
+    let hall = Hall::new(3, 1).await;
+    let asked_for =
+        "UPDATE contacts SET last_outcome = 'callback', attempts = 3, due_at = $1 WHERE name = 'Callee 2'";
+    sqlx::query(asked_for).bind(NOW).execute(hall.store.writer()).await.unwrap();
+    let no_more = "UPDATE contacts SET last_outcome = 'no-answer', attempts = 3 WHERE name = 'Callee 1'";
+    sqlx::query(no_more).execute(hall.store.writer()).await.unwrap();
+    let later = hall.store.due_later(hall.campaign, hall.devices[0], NOW - 1).await.unwrap();
+    assert_eq!(later, Later { contacts: 1, next_at: Some(NOW) });
+    for name in ["Callee 2", "Callee 0"] {
+        let held = hall.claim(0, NOW).await.unwrap();
+        assert_eq!(held.name, name);
+        let attempt = hall.attempt(0, &held);
+        hall.store.commit_attempt(&attempt).await.unwrap();
+        let close = hall.close(0, &attempt, Outcome::Reached, ContactNext::Done);
+        hall.store.close_attempt(&close).await.unwrap();
+    }
+    assert_eq!(hall.claim(0, NOW).await, None, "the third had all its attempts");
+}
+
+#[tokio::test]
+async fn a_number_for_the_do_not_call_list_is_put_there_although_the_hold_has_lapsed() {
+    let hall = Hall::new(1, 2).await;
+    let held = hall.claim(0, NOW).await.unwrap();
+    hall.claim(1, NOW + 90_001).await.unwrap();
+    let release = Release {
+        lease: held.lease,
+        device: hall.devices[0],
+        contact: held.facts.contact,
+        how: Released::DoNotCall,
+        at: NOW + 90_002,
+    };
+    hall.store.release_lease(&release).await.unwrap();
+    assert_eq!(hall.count("SELECT count(*) FROM do_not_call").await, 1);
+}
