@@ -4,6 +4,9 @@
 use ringround::secrets::{Secrets, system_store};
 use zeroize::Zeroizing;
 
+/// One of them replaces the daemon that both use.
+static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// `scripts/with-keyring` sets this: without it the test would write into the keyring of whoever runs it.
 fn throw_away() -> bool {
     std::env::var_os("RINGROUND_HAS_KEYRING").is_some()
@@ -15,6 +18,7 @@ async fn a_secret_survives_the_app_and_goes_when_it_is_forgotten() {
         eprintln!("not run: no throw-away keyring here; use scripts/with-keyring");
         return;
     }
+    let _turn = ONE_AT_A_TIME.lock().await;
     let name = || "test device key".to_owned();
     Secrets::new(system_store).keep(name(), Zeroizing::new("one".into())).await.unwrap();
     Secrets::new(system_store).keep(name(), Zeroizing::new("two".into())).await.unwrap();
@@ -30,6 +34,7 @@ async fn a_keyring_that_restarts_is_opened_anew() {
         eprintln!("not run: no throw-away keyring here; use scripts/with-keyring");
         return;
     }
+    let _turn = ONE_AT_A_TIME.lock().await;
     let secrets = Secrets::new(system_store);
     let name = || "test of a restart".to_owned();
     secrets.keep(name(), Zeroizing::new("kept".into())).await.unwrap();

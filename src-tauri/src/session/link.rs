@@ -244,6 +244,8 @@ impl App {
         }
         self.marked = None;
         self.muted = false;
+        self.no_telephone = false;
+        self.no_storage = false;
         self.busy = None;
         self.hang_up = None;
         self.line = line::Line::with_devices(self.line.devices.take());

@@ -170,7 +170,7 @@ fn serve(listener: TcpListener, tls: Arc<ServerConfig>, state: Arc<Shared>) -> t
         .route("/api/sign-in", post(sign_in))
         .route("/api/{*path}", post(usual))
         .route("/live", get(live))
-        .route("/sip", any(|| async { StatusCode::SERVICE_UNAVAILABLE }))
+        .route("/sip", any(|| async { StatusCode::INTERNAL_SERVER_ERROR }))
         .with_state(state);
     let listener = Listener { listener, tls: TlsAcceptor::from(tls) };
     tokio::spawn(async move { axum::serve(listener, router).await.unwrap() })
