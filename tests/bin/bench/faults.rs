@@ -10,7 +10,8 @@ use std::{
 use anyhow::{Context, Result};
 use clap::Args;
 use e2e::{
-    faults::{Fault, Round, Stage},
+    faults::{Fault, Round, Seen, Stage, Watched},
+    pbx::project,
     report::{Goal, Report},
 };
 use futures_util::{StreamExt, stream};
@@ -28,6 +29,9 @@ pub struct Options {
     /// So many at once, each with a network, a node and a server of its own
     #[arg(long, default_value_t = 2)]
     at_once: usize,
+    /// In the app's real window, and listens for what a screen reader says; RINGROUND_APP names the app
+    #[arg(long)]
+    window: bool,
     /// Forgets the rounds of earlier runs
     #[arg(long)]
     anew: bool,
@@ -38,6 +42,12 @@ pub struct Options {
 struct Line {
     fault: String,
     seed: u64,
+    /// In the app's real window.
+    #[serde(default)]
+    window: bool,
+    /// Sentences that should have been said to a screen reader, and were not.
+    #[serde(default)]
+    untold: Vec<String>,
     #[serde(flatten)]
     round: Round,
     /// Why the evening could not go on, if it could not.
@@ -60,58 +70,86 @@ pub async fn run(options: &Options, folder: &Path) -> Result<bool> {
     let wanted: Vec<Fault> = Fault::ALL
         .into_iter()
         .filter(|fault| options.fault.as_deref().is_none_or(|name| name == fault.name()))
+        // Two that need no window of their own: the harness's cable, and moments that no screen shows.
+        .filter(|fault| !options.window || !matches!(fault, Fault::CableInCall | Fault::ServerAtAnyMoment))
         .collect();
     anyhow::ensure!(!wanted.is_empty(), "no such fault; --help names them");
-    let work = wanted.iter().map(|fault| rounds(*fault, options.rounds, &ledger));
+    let work = wanted.iter().map(|fault| rounds(*fault, options, &ledger));
     let mut work = stream::iter(work).buffer_unordered(options.at_once.max(1));
     while let Some(done) = work.next().await {
         done?;
     }
     drop(work);
-    let report = ledger.report(&wanted, options.rounds);
+    let report = ledger.report(&ledger.known(&wanted), options);
     report.write(&folder.join("faults.json"))?;
     write!(std::io::stdout(), "{}", report.table())?;
     Ok(report.all_reached())
 }
 
-async fn rounds(fault: Fault, wanted: usize, ledger: &Ledger) -> Result<()> {
+/// A volunteer without a window, or with one.
+enum On {
+    Headless(Box<Stage>),
+    Window(Box<Watched>),
+}
+
+impl On {
+    async fn set(fault: Fault, window: bool) -> Result<Self> {
+        if !window {
+            return Ok(Self::Headless(Box::new(Stage::set(fault).await?)));
+        }
+        let app = std::env::var_os("RINGROUND_APP")
+            .map_or_else(|| project().join("target/debug/ringround"), PathBuf::from);
+        Ok(Self::Window(Box::new(Watched::set(fault, &app).await?)))
+    }
+
+    async fn round(&mut self, seed: u64) -> Result<Seen> {
+        match self {
+            On::Headless(stage) => Ok(Seen { round: stage.round(seed).await?, untold: Vec::new() }),
+            On::Window(watched) => watched.round(seed).await,
+        }
+    }
+
+    fn logs(&self) -> String {
+        match self {
+            On::Headless(stage) => stage.world.logs(),
+            On::Window(watched) => watched.world.logs(),
+        }
+    }
+}
+
+async fn rounds(fault: Fault, options: &Options, ledger: &Ledger) -> Result<()> {
     let mut stage = None;
     let mut before = Round::default();
-    for round in ledger.done(fault)..wanted {
+    for round in ledger.done(fault, options.window)..options.rounds {
         let on = match &mut stage {
             Some(stage) => stage,
             None => {
                 before = Round::default();
-                stage.insert(Stage::set(fault).await.with_context(|| fault.name())?)
+                stage.insert(On::set(fault, options.window).await.with_context(|| fault.name())?)
             }
         };
         let seed = fastrand::u64(..);
-        let played = on.round(seed).await;
-        let line = match &played {
-            Ok(now) => Line {
-                fault: fault.name().to_owned(),
-                seed,
-                round: since(*now, std::mem::replace(&mut before, *now)),
-                broken: None,
-            },
-            Err(error) => Line {
-                fault: fault.name().to_owned(),
-                seed,
-                round: Round::default(),
-                broken: Some(format!("{error:#}")),
-            },
+        let mut line = Line {
+            fault: fault.name().to_owned(),
+            seed,
+            window: options.window,
+            untold: Vec::new(),
+            round: Round::default(),
+            broken: None,
         };
-        let fine = line.broken.is_none() && line.round.is_clean();
-        writeln!(
-            std::io::stderr(),
-            "{} {}/{wanted} seed {seed}: {}",
-            fault.name(),
-            round + 1,
-            line.broken.clone().unwrap_or_else(|| format!("{:?}", line.round))
-        )?;
+        match on.round(seed).await {
+            Ok(seen) => {
+                line.round = since(seen.round, std::mem::replace(&mut before, seen.round));
+                line.untold = seen.untold;
+            }
+            Err(error) => line.broken = Some(format!("{error:#}")),
+        }
+        let fine = line.broken.is_none() && line.round.is_clean() && line.untold.is_empty();
+        let said = line.broken.clone().unwrap_or_else(|| format!("{:?} {:?}", line.round, line.untold));
+        writeln!(std::io::stderr(), "{} {}/{} seed {seed}: {said}", fault.name(), round + 1, options.rounds)?;
         if !fine {
             let logs = ledger.file.with_file_name(format!("faults-{}-{seed}.log", fault.name()));
-            std::fs::write(logs, on.world.logs())?;
+            std::fs::write(logs, on.logs())?;
         }
         ledger.keep(line)?;
         // A stage on which something went wrong tells no more.
@@ -144,9 +182,17 @@ impl Ledger {
         Ok(Self { file, lines: Mutex::new(lines) })
     }
 
-    fn done(&self, fault: Fault) -> usize {
+    fn done(&self, fault: Fault, window: bool) -> usize {
         let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.iter().filter(|line| line.fault == fault.name()).count()
+        lines.iter().filter(|line| line.fault == fault.name() && line.window == window).count()
+    }
+
+    /// Those that were asked for, and those of earlier runs.
+    fn known(&self, asked: &[Fault]) -> Vec<Fault> {
+        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let known =
+            |fault: &Fault| asked.contains(fault) || lines.iter().any(|line| line.fault == fault.name());
+        Fault::ALL.into_iter().filter(known).collect()
     }
 
     fn keep(&self, line: Line) -> Result<()> {
@@ -156,7 +202,7 @@ impl Ledger {
         Ok(())
     }
 
-    fn report(&self, faults: &[Fault], rounds: usize) -> Report {
+    fn report(&self, faults: &[Fault], options: &Options) -> Report {
         let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         let lines: Vec<&Line> =
             lines.iter().filter(|line| faults.iter().any(|fault| fault.name() == line.fault)).collect();
@@ -165,7 +211,9 @@ impl Ledger {
         for fault in faults {
             let name = format!("rounds_{}", fault.name().replace('-', "_"));
             let done = lines.iter().filter(|line| line.fault == fault.name()).count();
-            report.add(&name, done as f64, Some(Goal::AtLeast(rounds as f64)), "");
+            let watched = lines.iter().filter(|line| line.fault == fault.name() && line.window).count();
+            let note = format!("{watched} of them in the real window");
+            report.add(&name, done as f64, Some(Goal::AtLeast(options.rounds as f64)), &note);
         }
         let none = Some(Goal::Is(0.0));
         report.add("callees", sum(|line| line.round.callees), None, "numbers the provider was asked to ring");

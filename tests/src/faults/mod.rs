@@ -4,6 +4,7 @@
 mod acts;
 mod disk;
 mod person;
+mod watched;
 
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use tokio::time::Instant;
 
 pub use disk::Disk;
 pub use person::Person;
+pub use watched::{Seen, Watched};
 
 use crate::{
     pbx::{Node, Provider},
@@ -133,23 +135,7 @@ impl Stage {
     /// # Errors
     /// When a part does not come up.
     pub async fn set(fault: Fault) -> Result<Self> {
-        let folder = tempfile::Builder::new().prefix("rr").tempdir()?;
-        let provider = Provider::start(folder.path(), None).await?;
-        let node = Node::start(folder.path(), provider.address()).await?;
-        let disk = match fault {
-            Fault::ReadOnly | Fault::DiskFull => Some(Disk::mount(&folder.path().join("server"))?),
-            Fault::AppInWrapUp
-            | Fault::AppInCall
-            | Fault::ServerInCall
-            | Fault::ServerWhileRinging
-            | Fault::ServerAtAnyMoment
-            | Fault::AsteriskInCall
-            | Fault::CableInCall => None,
-        };
-        let server = Ringround::start(folder.path(), &node).await?;
-        server.create_campaign()?;
-        server.import(&(1..90).map(|n| number(fault.behaviour(), n)).collect::<Vec<_>>())?;
-        let world = World { server, node, provider, folder };
+        let (world, disk) = scene(fault).await?;
         let mut person = Person::join(&world.server, "Maya").await?;
         person.next_card().await?;
         Ok(Self { person, world, disk, fault })
@@ -216,6 +202,28 @@ impl Stage {
         let owned_call = channels.iter().filter(|id| Some(*id) == call.as_ref()).count();
         Ok(channels.len() - owned_line - owned_call)
     }
+}
+
+/// Network, node, and a server with a list.
+async fn scene(fault: Fault) -> Result<(World, Option<Disk>)> {
+    let folder = tempfile::Builder::new().prefix("rr").tempdir()?;
+    let provider = Provider::start(folder.path(), None).await?;
+    let node = Node::start(folder.path(), provider.address()).await?;
+    let disk = match fault {
+        Fault::ReadOnly | Fault::DiskFull => Some(Disk::mount(&folder.path().join("server"))?),
+        Fault::AppInWrapUp
+        | Fault::AppInCall
+        | Fault::ServerInCall
+        | Fault::ServerWhileRinging
+        | Fault::ServerAtAnyMoment
+        | Fault::AsteriskInCall
+        | Fault::CableInCall => None,
+    };
+    let server = Ringround::start(folder.path(), &node).await?;
+    server.create_campaign()?;
+    server.import(&(1..90).map(|n| number(fault.behaviour(), n)).collect::<Vec<_>>())?;
+    let world = World { server, node, provider, folder };
+    Ok((world, disk))
 }
 
 impl Drop for Stage {
