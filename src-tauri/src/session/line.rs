@@ -293,6 +293,10 @@ impl App {
             self.line.failures = 0;
             return;
         }
+        // Also in an app that was started anew: the callee waits.
+        if matches!(self.line.at, At::Down | At::Asked { .. }) && self.in_call() {
+            self.line.lost_since.get_or_insert(self.now);
+        }
         if self.waits_for_registration() && self.now >= self.line.register_at {
             // Not at the first look: the phone tries by itself first.
             if self.line.register_at > 0 {

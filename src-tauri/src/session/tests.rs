@@ -483,6 +483,16 @@ fn a_lost_line_comes_back_by_itself_and_says_so() {
 }
 
 #[test]
+fn an_app_started_anew_in_a_call_says_that_its_line_is_away_and_back() {
+    let mut bench = Bench::with(talking(), ServersLine::Up);
+    assert!(matches!(bench.troubles()[..], [Trouble::LineLost { in_call: true, .. }]));
+    assert_eq!(bench.took(&Effect::OpenLine), 1);
+    bench.line_up(LINE);
+    assert_eq!(bench.app.view().notice, Some(Notice::LineBack));
+    assert_eq!(bench.troubles(), []);
+}
+
+#[test]
 fn a_call_goes_on_without_the_server_while_sound_comes() {
     let mut bench = Bench::on_the_line(talking());
     bench.lose_the_server();
