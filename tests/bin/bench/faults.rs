@@ -231,6 +231,10 @@ impl Ledger {
             none,
             "channels in Asterisk, 10 s after",
         );
+        if lines.iter().any(|line| line.window) {
+            let note = "sentences that the live regions did not say, in the window";
+            report.add("untold", sum(|line| line.untold.len()), none, note);
+        }
         report.add(
             "without_outcome",
             sum(|line| line.round.without_outcome),
