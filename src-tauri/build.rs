@@ -8,6 +8,7 @@ use tauri_build::{Attributes, InlinedPlugin};
 const COMMANDS: &[&str] = &[
     "view",
     "join",
+    "answer_invitation",
     "start",
     "call",
     "hang_up",

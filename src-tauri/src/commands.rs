@@ -25,6 +25,13 @@ pub async fn join(controller: State<'_, Controller>, link: String) -> Result<(),
     controller.ask(Request::Join { link }).await
 }
 
+/// Answers [`crate::view::Invitation`]: joins, and leaves where this computer is now; or stays.
+#[tauri::command]
+#[specta::specta]
+pub async fn answer_invitation(controller: State<'_, Controller>, join: bool) -> Result<(), Refusal> {
+    controller.ask(Request::AnswerInvitation { join }).await
+}
+
 /// Starts a session and brings the line up.
 #[tauri::command]
 #[specta::specta]

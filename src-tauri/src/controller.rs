@@ -37,6 +37,11 @@ pub enum Request {
         /// The link as text.
         link: String,
     },
+    /// Join by the link that waits for an answer, or stay.
+    AnswerInvitation {
+        /// Join, that is.
+        join: bool,
+    },
     /// Start a session.
     Start,
     /// Ring the contact on the card.
@@ -257,7 +262,7 @@ struct Task {
     settings: Settings,
     server: Option<Server>,
     key: Option<ed25519_dalek::SigningKey>,
-    sign_in: Option<SignedIn>,
+    sign_in: Option<OwnSignIn>,
     pending_join: Arc<Mutex<Option<PendingJoin>>>,
     live: Option<Live>,
     phone: Option<Phone>,
@@ -272,8 +277,11 @@ struct Message {
     input: Input,
     settings: Option<Settings>,
     key: Option<ed25519_dalek::SigningKey>,
-    sign_in: Option<SignedIn>,
+    sign_in: Option<OwnSignIn>,
 }
+
+/// A sign-in is good for one device at its server, and never sent elsewhere.
+type OwnSignIn = (DeviceId, SignedIn);
 
 impl From<Input> for Message {
     fn from(input: Input) -> Self {
@@ -281,7 +289,7 @@ impl From<Input> for Message {
     }
 }
 
-/// The token of the last link, and the device that was made for it.
+/// The last link, and the device that was made for it.
 type PendingJoin = (String, DeviceId, ed25519_dalek::SigningKey);
 
 struct Live {
@@ -337,13 +345,21 @@ impl Task {
 
     fn message(&mut self, message: Message) {
         let Message { input, settings, key, sign_in } = message;
+        if let Input::Joined(Ok(joined)) = &input
+            && let Some(old) = self.settings.device.take_if(|device| device.id != joined.id)
+        {
+            self.depart(old);
+        }
         if let Some(settings) = settings {
             self.chosen.send_replace((settings.microphone.clone(), settings.speaker.clone()));
             self.settings = settings;
             self.server = None;
         }
         self.key = key.or(self.key.take());
-        self.sign_in = sign_in.or(self.sign_in.take());
+        let late = matches!(&input, Input::SignedIn(id, _) if self.app.device().map(|device| device.id) != Some(*id));
+        if !late {
+            self.sign_in = sign_in.or(self.sign_in.take());
+        }
         self.take(input);
     }
 
@@ -376,7 +392,7 @@ impl Task {
 
     async fn quit(&mut self) {
         if self.app.session_to_stop()
-            && let (Some(server), Some(sign_in)) = (self.server.clone(), self.sign_in.clone())
+            && let (Some(server), Some(sign_in)) = (self.server.clone(), self.own_sign_in().cloned())
         {
             let body = serde_json::json!({});
             let stop = server.post::<_, serde_json::Value>("/api/session/stop", Some(&sign_in.token), &body);

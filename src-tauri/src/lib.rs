@@ -37,6 +37,7 @@ pub fn seam<R: Runtime>() -> tauri_specta::Builder<R> {
         .commands(collect_commands![
             commands::view,
             commands::join,
+            commands::answer_invitation,
             commands::start,
             commands::call,
             commands::hang_up,

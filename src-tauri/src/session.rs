@@ -21,7 +21,7 @@ mod tests;
 
 use protocol::{
     http::{RecordOutcome, Settle},
-    ids::{AttemptId, LeaseId, OutcomeId},
+    ids::{AttemptId, DeviceId, LeaseId, OutcomeId},
     join_link::JoinLink,
     outcome::Outcome,
     session::{Desk, Session},
@@ -45,6 +45,8 @@ pub struct App {
     opened: bool,
     device: Option<Device>,
     joining: Joining,
+    /// A link that came when this computer had joined already.
+    invited: Option<JoinLink>,
     keyring: Keyring,
     /// This computer's disk did not take what it should keep.
     disk_failed: bool,
@@ -107,8 +109,8 @@ pub enum Input {
     Joined(Result<Device, JoinProblem>),
     /// Settings were to be written.
     SettingsWritten(bool),
-    /// Signed in, until then (UTC epoch milliseconds, server's clock).
-    SignedIn(Result<i64, RequestError>),
+    /// This device signed in, until then (UTC epoch milliseconds, server's clock).
+    SignedIn(DeviceId, Result<i64, RequestError>),
     /// From `/live`.
     Live(News),
     /// From the phone.
@@ -221,6 +223,7 @@ impl App {
             opened: false,
             device: None,
             joining: Joining::default(),
+            invited: None,
             keyring: Keyring::Usable,
             disk_failed: false,
             link: link::Link::default(),
@@ -306,7 +309,12 @@ impl App {
             }
             Input::Joined(Err(problem)) => self.joining = Joining { busy: false, problem: Some(problem) },
             Input::SettingsWritten(written) => self.disk_failed = !written,
-            Input::SignedIn(result) => self.signed_in(result),
+            Input::SignedIn(id, result) => {
+                // A device that this computer was before has nothing to say any more.
+                if self.device.as_ref().is_some_and(|device| device.id == id) {
+                    self.signed_in(result);
+                }
+            }
             Input::Live(news) => self.live(news),
             Input::Phone(event) => self.phone(event),
             Input::LineAsked(result) => self.line_asked(result),
@@ -327,10 +335,28 @@ impl App {
     }
 
     fn begin(&mut self, device: Device, signed_in_until: Option<i64>) {
+        if self.device.is_some() {
+            self.let_go();
+        }
         self.desk = None;
+        self.invited = None;
+        self.notice = None;
         self.device = Some(device);
         self.link = link::Link::signed_in(signed_in_until);
         self.connect(link::FRESH_ENOUGH_TO_START);
+    }
+
+    /// Nothing of this server is heard, sounds or waits any more.
+    fn let_go(&mut self) {
+        self.marked = None;
+        self.muted = false;
+        self.no_telephone = false;
+        self.no_storage = false;
+        self.busy = None;
+        self.hang_up = None;
+        self.line = line::Line::with_devices(self.line.devices.take());
+        self.do_now(Effect::StopListening);
+        self.do_now(Effect::StopPhone);
     }
 
     fn session(&self) -> Option<&Session> {

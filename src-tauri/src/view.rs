@@ -24,6 +24,20 @@ pub struct View {
     pub troubles: Vec<Trouble>,
     /// The answer to the last press, until the next one: shown once, in the title row.
     pub notice: Option<Notice>,
+    /// A question that waits for the volunteer, over whatever fills the window.
+    pub invitation: Option<Invitation>,
+}
+
+/// A link came to a computer that has joined already. Any web page can open one: nothing is done
+/// with it before the volunteer says so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, specta::Type)]
+pub struct Invitation {
+    /// The server it leads to, `host` or `host:port`.
+    pub host: String,
+    /// Whom this computer would leave.
+    pub organisation: String,
+    /// Outcomes on this computer that would never reach them.
+    pub waiting_outcomes: u32,
 }
 
 /// What fills the window.

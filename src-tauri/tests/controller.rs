@@ -268,6 +268,39 @@ async fn a_revoked_device_is_told_whom_to_ask_and_may_leave() {
 }
 
 #[tokio::test]
+async fn leaving_signs_out() {
+    let (mut double, _folder, _, controller) = joined().await;
+    controller.ask(Request::Leave).await.unwrap();
+    double.request("/api/sign-out").await;
+}
+
+#[tokio::test]
+async fn joining_elsewhere_is_asked_for_and_takes_nothing_of_the_old_server_along() {
+    let (mut old, _folder, secrets, mut controller) = joined().await;
+    let id = old.request("/api/join").await["device_id"].as_str().unwrap().to_owned();
+    old.request("/api/sign-in").await;
+    let mut new = Double::start().await;
+    controller.open_link(new.link()).await.unwrap();
+    until(&mut controller, "asked", |view| view.invitation.is_some()).await;
+    assert!(new.requests.try_recv().is_err(), "nothing is sent by a link alone");
+
+    controller.ask(Request::AnswerInvitation { join: true }).await.unwrap();
+    new.request("/api/sign-in").await;
+    old.request("/api/sign-out").await;
+    until(&mut controller, "at the new desk", |view| desk(view).is_some()).await;
+    controller.ask(Request::Start).await.unwrap();
+    new.request("/api/session/start").await;
+    let forgotten = async {
+        for name in ["device key", "sign-in"] {
+            while secrets.read(format!("{id} {name}")).await.unwrap().is_some() {
+                tokio::task::yield_now().await;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, forgotten).await.expect("the old secrets go");
+}
+
+#[tokio::test]
 async fn without_a_keyring_it_works_for_this_run_and_says_so() {
     let double = Double::start().await;
     let folder = tempfile::tempdir().unwrap();

@@ -404,6 +404,27 @@ describe('join, start, finish, devices', () => {
     expect(window.host.pressed).toEqual([{ command: 'join', with: ['ringround://join/?s=x&t=y'] }]);
   });
 
+  test('a link that would move this computer asks first, and Space or Enter stays', async () => {
+    const window = await openWindow(view('start'));
+    window.wait(5000);
+    await window.show(view('invitation'));
+    expect(window.text('[data-part=sheet] h2')).toBe('Join calls.elsewhere.example:8443?');
+    expect(window.text('[data-part=sheet]')).toContain('You are with Lantern Street Trust');
+    expect(document.activeElement?.textContent).toContain('Stay');
+    window.press('s');
+    window.click('Leave and join');
+    expect(window.commands(), 'not within 400 ms of the question').toEqual([]);
+    window.wait(400);
+    window.click('Leave and join');
+    window.press('Escape');
+    expect(window.host.pressed).toEqual([
+      { command: 'answerInvitation', with: [true] },
+      { command: 'answerInvitation', with: [false] },
+    ]);
+    await window.show(view('start'));
+    expect(document.querySelector('[data-part=sheet]')).toBeNull();
+  });
+
   test('start, finish from the menu, and a sum of the evening', async () => {
     const window = await openWindow(deskView({ state: 'ended' }));
     window.press(' ');

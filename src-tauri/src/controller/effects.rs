@@ -26,6 +26,8 @@ use crate::{
     view::JoinProblem,
 };
 
+/// Leaving does not wait longer for a server that is away.
+const SIGN_OUT_WITHIN: Duration = Duration::from_secs(2);
 /// A keyring that takes longer waits for a person.
 const KEYRING_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -53,7 +55,7 @@ impl Task {
             Effect::StartPhone => self.start_phone(),
             Effect::StopPhone => self.stop_phone(),
             Effect::RenewBearer => {
-                if let (Some(Phone { phone, .. }), Some(sign_in)) = (&self.phone, &self.sign_in) {
+                if let (Some(Phone { phone, .. }), Some(sign_in)) = (&self.phone, self.own_sign_in()) {
                     phone.set_bearer(Secret::new(sign_in.token.clone()));
                 }
             }
@@ -130,10 +132,11 @@ impl Task {
             if let Some(device) = &settings.device {
                 match patiently(&messages, own_secrets(&secrets, device.id)).await {
                     Ok((Some(key), sign_in)) => {
+                        let id = device.id;
                         opened.device = Some(device.clone());
                         opened.signed_in_until = sign_in.as_ref().map(|sign_in| sign_in.expires_at_ms);
                         message.key = Some(key);
-                        message.sign_in = sign_in;
+                        message.sign_in = sign_in.map(|sign_in| (id, sign_in));
                     }
                     Ok((None, _)) => {
                         tracing::warn!("the keyring has no key for this device: it must join again")
@@ -162,10 +165,10 @@ impl Task {
             let (id, key) = {
                 let mut pending = pending.lock().await;
                 match &*pending {
-                    Some((token, id, key)) if *token == link.token => (*id, key.clone()),
+                    Some((known, id, key)) if *known == link.text() => (*id, key.clone()),
                     _ => match new_device() {
                         Ok((id, key)) => {
-                            *pending = Some((link.token.clone(), id, key.clone()));
+                            *pending = Some((link.text(), id, key.clone()));
                             (id, key)
                         }
                         Err(why) => return Input::Joined(Err(JoinProblem::Refused { message: why })).into(),
@@ -200,7 +203,7 @@ impl Task {
         };
         let server = match self.server() {
             Ok(server) => server,
-            Err(error) => return self.say(Input::SignedIn(Err(error))),
+            Err(error) => return self.say(Input::SignedIn(id, Err(error))),
         };
         let secrets = self.parts.secrets.clone();
         let messages = self.messages.clone();
@@ -209,7 +212,7 @@ impl Task {
                 Ok(signed_in) => signed_in,
                 Err(error) => {
                     tracing::warn!(%error, "not signed in");
-                    return Input::SignedIn(Err(error)).into();
+                    return Input::SignedIn(id, Err(error)).into();
                 }
             };
             let until = signed_in.expires_at_ms;
@@ -221,26 +224,27 @@ impl Task {
                     let _ = messages.send(Input::Keyring(kept).into());
                 });
             }
-            Message { sign_in: Some(signed_in), ..Message::from(Input::SignedIn(Ok(until))) }
+            Message { sign_in: Some((id, signed_in)), ..Message::from(Input::SignedIn(id, Ok(until))) }
         });
     }
 
     fn listen(&mut self) {
         self.stop_listening();
-        let Some(token) = self.sign_in.as_ref().map(|sign_in| sign_in.token.clone()) else { return };
+        let Some(id) = self.app.device().map(|device| device.id) else { return };
+        let Some(token) = self.own_sign_in().map(|sign_in| sign_in.token.clone()) else { return };
         match self.server() {
             Ok(server) => {
                 let (sender, news) = mpsc::channel(64);
                 let task = tokio::spawn(live::listen(server, token, sender));
                 self.live = Some(Live { news, task });
             }
-            Err(error) => self.say(Input::SignedIn(Err(error))),
+            Err(error) => self.say(Input::SignedIn(id, Err(error))),
         }
     }
 
     fn start_phone(&mut self) {
         self.stop_phone();
-        let (Some(device), Some(sign_in)) = (self.app.device(), &self.sign_in) else { return };
+        let (Some(device), Some(sign_in)) = (self.app.device(), self.own_sign_in()) else { return };
         let Ok(mut address) = device.server.join("/sip") else { return };
         if address.set_scheme("wss").is_err() {
             return;
@@ -251,8 +255,11 @@ impl Task {
             domain: sign_in.sip_domain.clone(),
         };
         let mut phone = softphone::Settings::new(address, account);
-        if let Some(public_key_sha256) = pin(device) {
-            phone.trust = Trust::Authority { public_key_sha256 };
+        match pin(device) {
+            Ok(Some(public_key_sha256)) => phone.trust = Trust::Authority { public_key_sha256 },
+            Ok(None) => {}
+            // Signing in fails by the same pin, and tells.
+            Err(_) => return,
         }
         phone.bearer = Some(Secret::new(sign_in.token.clone()));
         phone.devices = self.devices();
@@ -295,14 +302,27 @@ impl Task {
 
     fn leave(&mut self) {
         let device = self.settings.device.take();
-        self.server = None;
         self.key = None;
-        self.sign_in = None;
         let written = write(&self.parts.folder, &self.settings);
         self.say(Input::SettingsWritten(written));
-        let Some(device) = device else { return };
+        if let Some(device) = device {
+            self.depart(device);
+        }
+    }
+
+    /// Signs a device out at its server, if that is there to hear it, and forgets its secrets.
+    pub(super) fn depart(&mut self, device: Device) {
+        let sign_in = self.sign_in.take_if(|(id, _)| *id == device.id);
+        let way = self.server.take().or_else(|| Server::new(device.server.clone(), pin(&device).ok()?).ok());
         let secrets = self.parts.secrets.clone();
         tokio::spawn(async move {
+            if let (Some(server), Some((_, sign_in))) = (way, sign_in) {
+                let body = json!({});
+                let sign_out = server.post::<_, Value>("/api/sign-out", Some(&sign_in.token), &body);
+                if !matches!(tokio::time::timeout(SIGN_OUT_WITHIN, sign_out).await, Ok(Ok(_))) {
+                    tracing::warn!("left without telling the server; the sign-in ends by itself");
+                }
+            }
             for name in [key_name(device.id), sign_in_name(device.id)] {
                 if let Err(error) = secrets.forget(name).await {
                     tracing::warn!(%error, "a secret of a device that left is still in the keyring");
@@ -321,13 +341,19 @@ impl Task {
         }
     }
 
+    /// The sign-in of the device that this computer is now.
+    pub(super) fn own_sign_in(&self) -> Option<&SignedIn> {
+        let (id, sign_in) = self.sign_in.as_ref()?;
+        (self.app.device()?.id == *id).then_some(sign_in)
+    }
+
     /// The way to this device's server, made once.
     fn server(&mut self) -> Result<Server, RequestError> {
         if let Some(server) = &self.server {
             return Ok(server.clone());
         }
         let device = self.app.device().ok_or(RequestError::Unreachable { why: "not joined".to_owned() })?;
-        let server = Server::new(device.server.clone(), pin(device))?;
+        let server = Server::new(device.server.clone(), pin(device)?)?;
         self.server = Some(server.clone());
         Ok(server)
     }
@@ -347,7 +373,7 @@ impl Task {
         F: Future<Output = Result<T, RequestError>> + Send + 'static,
     {
         let server = self.server();
-        let (server, sign_in) = match (server, &self.sign_in) {
+        let (server, sign_in) = match (server, self.own_sign_in()) {
             (Ok(server), Some(sign_in)) => (server, sign_in),
             (Err(error), _) => return self.say(told(Err(error))),
             (Ok(_), None) => {
@@ -470,8 +496,16 @@ fn write(folder: &std::path::Path, settings: &Settings) -> bool {
     written.is_ok()
 }
 
-fn pin(device: &Device) -> Option<[u8; 32]> {
-    URL_SAFE_NO_PAD.decode(device.authority.as_ref()?).ok()?.try_into().ok()
+/// A pin that cannot be read must not become trust in everybody's authorities.
+fn pin(device: &Device) -> Result<Option<[u8; 32]>, RequestError> {
+    let Some(text) = &device.authority else { return Ok(None) };
+    let bytes = URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| bytes.try_into().ok());
+    bytes.map(Some).ok_or_else(|| {
+        tracing::error!(
+            "the settings are damaged: the server's authority cannot be read; join again by a new link"
+        );
+        RequestError::Untrusted
+    })
 }
 
 fn key_name(id: DeviceId) -> String {
@@ -480,4 +514,31 @@ fn key_name(id: DeviceId) -> String {
 
 fn sign_in_name(id: DeviceId) -> String {
     format!("{id} sign-in")
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test may panic")]
+    use super::*;
+
+    fn device(authority: Option<String>) -> Device {
+        let campaign =
+            json!({"id": Uuid::nil(), "name": "", "organisation": "", "mode": "one-touch", "organiser": ""});
+        Device {
+            id: DeviceId::new(Uuid::nil()),
+            server: "https://calls.example".parse().unwrap(),
+            authority,
+            volunteer: "Maya".to_owned(),
+            campaign: serde_json::from_value(campaign).unwrap(),
+        }
+    }
+
+    #[test]
+    fn a_damaged_pin_is_not_trust_in_everybodys_authorities() {
+        assert_eq!(pin(&device(None)), Ok(None));
+        assert_eq!(pin(&device(Some(URL_SAFE_NO_PAD.encode([7; 32])))), Ok(Some([7; 32])));
+        for damaged in ["", "?", "AAAA"] {
+            assert_eq!(pin(&device(Some(damaged.to_owned()))), Err(RequestError::Untrusted), "{damaged}");
+        }
+    }
 }

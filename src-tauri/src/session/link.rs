@@ -11,7 +11,7 @@
 
 use protocol::{http::ErrorCode, session::Session};
 
-use super::{App, Effect, line, link};
+use super::{App, Effect, link};
 use crate::{
     live::{Closed, News},
     server::RequestError,
@@ -242,15 +242,7 @@ impl App {
             desk.session = Session::Ended;
             desk.last_outcome = None;
         }
-        self.marked = None;
-        self.muted = false;
-        self.no_telephone = false;
-        self.no_storage = false;
-        self.busy = None;
-        self.hang_up = None;
-        self.line = line::Line::with_devices(self.line.devices.take());
-        self.do_now(Effect::StopListening);
-        self.do_now(Effect::StopPhone);
+        self.let_go();
     }
 
     fn no_answer(&mut self) {

@@ -24,6 +24,7 @@ use crate::{
 
 const RETRY_FROM_MS: i64 = 1_000;
 const RETRY_UP_TO_MS: i64 = 30_000;
+
 #[derive(Default)]
 pub(super) struct Outcomes {
     rows: Vec<Row>,
@@ -67,8 +68,9 @@ impl Outcomes {
         (waits && !busy).then_some(self.retry_at)
     }
 
-    pub(super) fn waiting(&self) -> u32 {
-        let count = self.rows.iter().filter(|row| row.waited && row.state != State::Refused).count();
+    pub(super) fn waiting(&self, device: DeviceId) -> u32 {
+        let waits = |row: &&Row| row.waited && row.state != State::Refused && row.kept.device == device;
+        let count = self.rows.iter().filter(waits).count();
         u32::try_from(count).unwrap_or(u32::MAX)
     }
 

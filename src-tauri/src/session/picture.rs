@@ -4,7 +4,7 @@ use protocol::{line::Line as ServersLine, session::Session};
 use softphone::Quality as Measured;
 
 use super::{App, Keyring, line, link};
-use crate::view::{DeskView, Devices, Grade, LineView, Press, Quality, Screen, Trouble, View};
+use crate::view::{DeskView, Devices, Grade, Invitation, LineView, Press, Quality, Screen, Trouble, View};
 
 impl App {
     /// What the screens show now.
@@ -14,7 +14,23 @@ impl App {
             screen: self.screen(),
             troubles: self.troubles(),
             notice: self.notice.clone(),
+            invitation: self.invitation(),
         }
+    }
+
+    fn invitation(&self) -> Option<Invitation> {
+        let (link, device) = self.invited.as_ref().zip(self.device.as_ref())?;
+        let host = link.server.host_str()?;
+        self.may_join().then(|| Invitation {
+            host: link.server.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")),
+            organisation: device.campaign.organisation.clone(),
+            waiting_outcomes: self.waiting_outcomes(),
+        })
+    }
+
+    /// Of this device: another's are not ours to send.
+    fn waiting_outcomes(&self) -> u32 {
+        self.device.as_ref().map_or(0, |device| self.outcomes.waiting(device.id))
     }
 
     fn screen(&self) -> Screen {
@@ -39,7 +55,7 @@ impl App {
                 marked: None,
                 busy: None,
                 rings: false,
-                waiting_outcomes: self.outcomes.waiting(),
+                waiting_outcomes: self.waiting_outcomes(),
                 quality: self.quality(),
                 devices: self.devices(),
             }));
@@ -58,7 +74,7 @@ impl App {
                 self.busy.as_ref().map(|busy| busy.press)
             },
             rings: self.line.rings,
-            waiting_outcomes: self.outcomes.waiting(),
+            waiting_outcomes: self.waiting_outcomes(),
             quality: self.quality(),
             devices: self.devices(),
         }))

@@ -26,6 +26,7 @@ impl App {
     pub(super) fn press(&mut self, request: Request, fresh: Uuid) -> Result<(), Refusal> {
         let answer = match request {
             Request::Join { link } => self.press_join(&link),
+            Request::AnswerInvitation { join } => self.press_answer_invitation(join),
             Request::Start => self.press_start(),
             Request::Call => self.press_call(),
             Request::HangUp => self.press_hang_up(),
@@ -56,15 +57,12 @@ impl App {
     }
 
     fn press_join(&mut self, link: &str) -> Result<(), Refusal> {
-        let free = self.device.is_none() || self.link.at == link::At::Off || !self.calling();
-        if !self.opened || self.joining.busy || !free {
+        if !self.opened || !self.may_join() {
             return Err(Refusal::NotNow);
         }
         match JoinLink::parse(link) {
-            Ok(link) => {
-                self.joining = Joining { busy: true, problem: None };
-                self.do_now(Effect::Join(link));
-            }
+            Ok(link) if self.device.is_some() => self.invited = Some(link),
+            Ok(link) => self.join(link),
             Err(bad) => {
                 let problem = match bad {
                     BadLink::NotALink | BadLink::NotSecure => JoinProblem::NotALink,
@@ -74,6 +72,30 @@ impl App {
             }
         }
         Ok(())
+    }
+
+    fn press_answer_invitation(&mut self, join: bool) -> Result<(), Refusal> {
+        let link = self.invited.take().ok_or(Refusal::NotNow)?;
+        if !join {
+            self.joining.problem = None;
+            return Ok(());
+        }
+        if !self.may_join() {
+            return Err(Refusal::NotNow);
+        }
+        self.join(link);
+        Ok(())
+    }
+
+    fn join(&mut self, link: JoinLink) {
+        self.joining = Joining { busy: true, problem: None };
+        self.do_now(Effect::Join(link));
+    }
+
+    /// Not out of a session that runs, and one link at a time.
+    pub(super) fn may_join(&self) -> bool {
+        let free = self.device.is_none() || self.link.at == link::At::Off || !self.calling();
+        free && !self.joining.busy
     }
 
     fn press_start(&mut self) -> Result<(), Refusal> {
@@ -237,6 +259,7 @@ impl App {
             return Err(Refusal::NotNow);
         }
         self.notice = None;
+        self.invited = None;
         self.busy = Some(Busy { press, until: self.now + BUSY_MS });
         self.do_now(Effect::Ask(ask));
         Ok(())

@@ -16,7 +16,7 @@ use softphone::{CallState, Codec, DeviceState, EndedBy as Ender, Quality, Reason
 use super::*;
 use crate::{
     live::Closed,
-    view::{DeskView, LineView, OutcomePress, Screen, Trouble},
+    view::{DeskView, Invitation, LineView, OutcomePress, Screen, Trouble},
 };
 
 const LINE: CallId = CallId(7);
@@ -228,7 +228,7 @@ fn a_link_leads_to_a_session_and_a_line() {
 
     bench.give(Input::Joined(Ok(device())));
     assert_eq!(bench.took(&Effect::SignIn), 1);
-    bench.give(Input::SignedIn(Ok(bench.now + 12 * 3_600_000)));
+    bench.give(Input::SignedIn(device().id, Ok(bench.now + 12 * 3_600_000)));
     assert_eq!((bench.took(&Effect::StartPhone), bench.took(&Effect::Listen)), (1, 1));
 
     bench.live_up(Session::Ended, ServersLine::Down);
@@ -244,6 +244,52 @@ fn a_link_leads_to_a_session_and_a_line() {
     assert_eq!(bench.took(&Effect::SendAudio(LINE, false)), 1, "nothing is sent between calls");
     bench.give(Input::Live(News::Change(Box::new(Change::Line(ServersLine::Up)))));
     assert_eq!((bench.desk().line, bench.desk().busy), (LineView::Up, None));
+}
+
+#[test]
+fn a_link_moves_no_computer_that_has_joined_before_the_volunteer_says_so() {
+    let mut bench = Bench::with(Session::Ended, ServersLine::Down);
+    let link = "ringround://join/?s=https://other.example:8443&t=AAAAAAAAAAAAAAAAAAAAAA";
+    let spent = Effect::Join(JoinLink::parse(link).unwrap());
+    let join = || Request::Join { link: link.into() };
+    bench.press(join()).unwrap();
+    assert_eq!(bench.took(&spent), 0);
+    let invitation = Invitation {
+        host: "other.example:8443".into(),
+        organisation: "Lantern Street Trust".into(),
+        waiting_outcomes: 0,
+    };
+    assert_eq!(bench.app.view().invitation, Some(invitation));
+    bench.press(Request::AnswerInvitation { join: false }).unwrap();
+    assert_eq!(bench.app.view().invitation, None);
+    assert_eq!(bench.press(Request::AnswerInvitation { join: true }), Err(Refusal::NotNow));
+
+    bench.press(join()).unwrap();
+    bench.press(Request::Start).unwrap();
+    assert_eq!(bench.app.view().invitation, None, "who calls has answered");
+    bench.session(ready());
+    assert_eq!(bench.press(join()), Err(Refusal::NotNow));
+    bench.session(Session::Ended);
+
+    bench.press(join()).unwrap();
+    bench.press(Request::AnswerInvitation { join: true }).unwrap();
+    assert_eq!(bench.took(&spent), 1);
+}
+
+#[test]
+fn joining_another_server_ends_all_that_was_with_the_one_before() {
+    let mut bench = Bench::with(Session::Ended, ServersLine::Down);
+    bench.done.clear();
+    let other = Device { id: DeviceId::new(Uuid::from_u128(77)), ..device() };
+    bench.give(Input::Joined(Ok(other.clone())));
+    assert_eq!((bench.took(&Effect::StopListening), bench.took(&Effect::StopPhone)), (1, 1));
+    assert_eq!(bench.took(&Effect::SignIn), 1);
+    bench.give(Input::SignedIn(device().id, Ok(bench.now + 12 * 3_600_000)));
+    assert_eq!(bench.took(&Effect::Listen), 0, "the device before has nothing to say any more");
+    bench.give(Input::SignedIn(other.id, Ok(bench.now + 12 * 3_600_000)));
+    assert_eq!((bench.took(&Effect::Listen), bench.took(&Effect::StartPhone)), (1, 1));
+    bench.live_up(Session::Waiting { why: Waiting::Line }, ServersLine::Down);
+    assert_eq!(bench.took(&Effect::OpenLine), 0, "this server does not know the phone yet");
 }
 
 #[test]
@@ -409,6 +455,7 @@ fn an_outcome_of_another_device_is_neither_sent_nor_a_reason_to_wake() {
     bench.live_up(Session::Ended, ServersLine::Down);
     bench.wait(60_000);
     assert_eq!(bench.delivers(), None);
+    assert_eq!(bench.desk().waiting_outcomes, 0, "it would be shown as waiting for ever");
 }
 
 #[test]
@@ -576,7 +623,7 @@ fn a_token_that_ended_is_renewed_by_the_key_without_dropping_the_line() {
     let mut bench = Bench::on_the_line(talking());
     bench.give(Input::Live(News::Closed(Closed::Refused(ErrorCode::SignInAgain))));
     assert_eq!(bench.took(&Effect::SignIn), 1);
-    bench.give(Input::SignedIn(Ok(bench.now + 12 * 3_600_000)));
+    bench.give(Input::SignedIn(device().id, Ok(bench.now + 12 * 3_600_000)));
     assert_eq!((bench.took(&Effect::RenewBearer), bench.took(&Effect::StartPhone)), (1, 0));
     assert_eq!(bench.took(&Effect::Listen), 1);
     bench.live_up(talking(), ServersLine::Up);
@@ -752,8 +799,8 @@ fn random_step(bench: &mut Bench, step: u8) {
         18 => bench.live_up(ready(), ServersLine::Up),
         19 => bench.give(Input::Answered(Ask::Dial(card().lease_id), Err(away()))),
         20 => bench.give(Input::LineAsked(Err(refused(503, ErrorCode::NoTelephone)))),
-        21 => bench.give(Input::SignedIn(Err(away()))),
-        22 => bench.give(Input::SignedIn(Ok(bench.now + 7_200_000))),
+        21 => bench.give(Input::SignedIn(device().id, Err(away()))),
+        22 => bench.give(Input::SignedIn(device().id, Ok(bench.now + 7_200_000))),
         23 => bench.give(Input::Phone(Event::Registration(Registration::Registered))),
         24 => bench.give(Input::Live(News::Revoked { organiser: "Ruth".into() })),
         25 => bench.give(Input::Answered(Ask::HangUp(attempt_id()), Ok(None))),

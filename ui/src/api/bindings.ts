@@ -11,6 +11,8 @@ export const commands = {
 	view: () => __TAURI_INVOKE<View>("plugin:phone|view"),
 	/**  Joins by an invitation link as it was pasted. */
 	join: (link: string) => typedError<null, Refusal>(__TAURI_INVOKE("plugin:phone|join", { link })),
+	/**  Answers [`crate::view::Invitation`]: joins, and leaves where this computer is now; or stays. */
+	answerInvitation: (join: boolean) => typedError<null, Refusal>(__TAURI_INVOKE("plugin:phone|answer_invitation", { join })),
 	/**  Starts a session and brings the line up. */
 	start: () => typedError<null, Refusal>(__TAURI_INVOKE("plugin:phone|start")),
 	/**  Rings the contact on the card. */
@@ -203,6 +205,19 @@ export type Grade =
 "poor" | 
 /**  No line. */
 "down";
+
+/**
+ *  A link came to a computer that has joined already. Any web page can open one: nothing is done
+ *  with it before the volunteer says so.
+ */
+export type Invitation = {
+	/**  The server it leads to, `host` or `host:port`. */
+	host: string,
+	/**  Whom this computer would leave. */
+	organisation: string,
+	/**  Outcomes on this computer that would never reach them. */
+	waiting_outcomes: number,
+};
 
 /**  Why a link did not work. */
 export type JoinProblem = 
@@ -533,6 +548,8 @@ export type View = {
 	troubles: Trouble[],
 	/**  The answer to the last press, until the next one: shown once, in the title row. */
 	notice: Notice | null,
+	/**  A question that waits for the volunteer, over whatever fills the window. */
+	invitation: Invitation | null,
 };
 
 /**  Why a started session has no card. */

@@ -54,6 +54,7 @@ export class BrowserHost implements Host {
   }
 
   join = (link: string) => this.#press('join', [link], 'start');
+  answerInvitation = (join: boolean) => this.#press('answerInvitation', [join], 'start');
   start = () => this.#press('start', [], 'waiting-line', 'ready');
   call = () => this.#press('call', [], 'dialling', 'ringing', 'talking');
   hangUp = () => this.#press('hangUp', [], 'wrap-up');

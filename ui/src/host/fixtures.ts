@@ -106,12 +106,13 @@ const ended = (by: 'volunteer' | 'network' | 'server', talked_ms: number): Sessi
 export function deskView(
   session: Session,
   desk: Partial<DeskView> = {},
-  view: Partial<Pick<View, 'troubles' | 'notice'>> = {},
+  view: Partial<Pick<View, 'troubles' | 'notice' | 'invitation'>> = {},
 ): View {
   return {
     server_now_ms: NOW,
     troubles: [],
     notice: null,
+    invitation: null,
     ...view,
     screen: {
       name: 'desk',
@@ -151,22 +152,41 @@ const joinView = (problem: (View['screen'] & { name: 'join' })['problem'], busy 
   screen: { name: 'join', busy, problem },
   troubles: [],
   notice: null,
+  invitation: null,
 });
 
 /** Every view by name: `?view=NAME`. */
 export const views: Readonly<Record<string, View>> = {
-  opening: { server_now_ms: NOW, screen: { name: 'opening' }, troubles: [], notice: null },
+  opening: {
+    server_now_ms: NOW,
+    screen: { name: 'opening' },
+    troubles: [],
+    notice: null,
+    invitation: null,
+  },
   'keyring-locked': {
     server_now_ms: NOW,
     screen: { name: 'opening' },
     troubles: [{ kind: 'keyring-locked' }],
     notice: null,
+    invitation: null,
   },
   join: joinView(null),
   'join-busy': joinView(null, true),
   'join-spent': joinView({ kind: 'spent' }),
   'join-unreachable': joinView({ kind: 'unreachable' }),
   start: deskView({ state: 'ended' }, { last_outcome: null }),
+  invitation: deskView(
+    { state: 'ended' },
+    { last_outcome: null },
+    {
+      invitation: {
+        host: 'calls.elsewhere.example:8443',
+        organisation: 'Lantern Street Trust',
+        waiting_outcomes: 1,
+      },
+    },
+  ),
   'waiting-line': deskView(
     { state: 'waiting', why: { reason: 'line' } },
     { line: { state: 'opening' }, last_outcome: null },

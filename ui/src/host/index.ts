@@ -9,6 +9,7 @@ export interface Host {
   onView(told: (view: View) => void): Promise<() => void>;
   onLevel(told: (level: Level) => void): Promise<() => void>;
   join(link: string): Answer;
+  answerInvitation(join: boolean): Answer;
   start(): Answer;
   call(): Answer;
   hangUp(): Answer;

@@ -10,6 +10,7 @@ export const tauriHost: Host = {
   onView: (told) => events.view.listen(({ payload }) => told(payload as View)),
   onLevel: (told) => events.level.listen(({ payload }) => told(payload)),
   join: (link) => answer(commands.join(link)),
+  answerInvitation: (join) => answer(commands.answerInvitation(join)),
   start: () => answer(commands.start()),
   call: () => answer(commands.call()),
   hangUp: () => answer(commands.hangUp()),

@@ -111,6 +111,18 @@ export const en = {
     },
   },
 
+  invitation: {
+    title: (host: string) => `Join ${host}?`,
+    text: (organisation: string) =>
+      `You are with ${organisation}; this computer will leave it. Only join if you asked for this link.`,
+    lost: (n: number, organisation: string) =>
+      n === 1
+        ? `One outcome has not reached ${organisation} yet, and never will.`
+        : `${count(n)} outcomes have not reached ${organisation} yet, and never will.`,
+    stay: 'Stay',
+    join: 'Leave and join',
+  },
+
   start: {
     caption: 'Your campaign',
     facts: {

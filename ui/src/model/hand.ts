@@ -1,7 +1,7 @@
 import type { DeviceChoices, View } from '../api/types';
 
 /** A small panel over the card, one at a time. */
-export type Sheet = 'later' | 'callback' | 'never' | 'devices';
+export type Sheet = 'later' | 'callback' | 'never' | 'devices' | 'invitation';
 
 /** What the page itself remembers: nothing here outlives the window. */
 export interface Hand {

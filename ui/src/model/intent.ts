@@ -4,6 +4,7 @@ import type { KeyOutcome } from './outcomes';
 /** What a press asks for, whether it came from a key or from a click. */
 export type Intent =
   | { do: 'join' }
+  | { do: 'join-sure' }
   | { do: 'start' }
   | { do: 'call' }
   | { do: 'hang-up' }

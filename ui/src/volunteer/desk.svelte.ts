@@ -20,7 +20,13 @@ export interface Focus {
   onKeys(): boolean;
 }
 
-const OPENING: View = { server_now_ms: Date.now(), screen: { name: 'opening' }, troubles: [], notice: null };
+const OPENING: View = {
+  server_now_ms: Date.now(),
+  screen: { name: 'opening' },
+  troubles: [],
+  notice: null,
+  invitation: null,
+};
 
 /** Everything the window shows, and the one place where a press becomes a command. */
 export class Desk {
@@ -76,6 +82,8 @@ export class Desk {
     const silent = noMicrophone(view);
     if (silent && !noMicrophone(before)) void this.#openDevices(false);
     if (!silent && this.hand.sheet === 'devices' && !this.hand.asked) this.hand.sheet = null;
+    if (view.invitation) this.hand.sheet = 'invitation';
+    else if (this.hand.sheet === 'invitation') this.hand.sheet = null;
     if (
       onKeys &&
       before &&
@@ -94,6 +102,10 @@ export class Desk {
     switch (intent.do) {
       case 'join':
         if (this.hand.link.trim() !== '') void this.host.join(this.hand.link.trim());
+        return;
+      case 'join-sure':
+        if (this.view.invitation && this.#guard.open('invitation', PRESS_WAIT_MS))
+          void this.host.answerInvitation(true);
         return;
       case 'start':
         if (state === 'ended' && this.#mainOpen()) void this.host.start();
@@ -285,12 +297,17 @@ export class Desk {
   #escape(): void {
     const { hand } = this;
     if (hand.help) hand.help = false;
-    else if (hand.sheet) hand.sheet = null;
+    else if (hand.sheet) this.#closeSheet();
     else if (hand.otherWaits) hand.otherWaits = false;
     else if (hand.keypad) hand.keypad = false;
     else if (hand.correcting) hand.correcting = false;
     else if (hand.note.trim() === '') hand.noteOpen = false;
     this.#means();
+  }
+
+  #closeSheet(): void {
+    if (this.hand.sheet === 'invitation') void this.host.answerInvitation(false);
+    this.hand.sheet = null;
   }
 
   #mainOpen(): boolean {
@@ -302,6 +319,7 @@ export class Desk {
     const state = stateName(this.view);
     this.#guard.mean('main', this.phone.block.main.meaning);
     this.#guard.mean('hang-up', state);
+    this.#guard.mean('invitation', this.view.invitation?.host ?? '');
     this.#guard.mean('keys', `${state} ${this.hand.correcting}`);
   }
 
