@@ -12,7 +12,7 @@ use std::{
 
 use protocol::{http::RecordOutcome, ids::DeviceId, ids::OutcomeId};
 use sqlx::{
-    Row, SqlitePool,
+    Connection, Row, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use tokio::sync::Mutex;
@@ -54,6 +54,15 @@ impl Outbox {
     pub async fn keep(&self, kept: &Kept) -> Result<(), CannotKeep> {
         let record = serde_json::to_string(&kept.record).map_err(cannot)?;
         let pool = self.pool().await?;
+        let mut kept_together = pool.begin().await.map_err(cannot)?;
+        sqlx::query(
+            "INSERT INTO last_id (one, id) VALUES (1, $1)
+             ON CONFLICT (one) DO UPDATE SET id = max(id, excluded.id)",
+        )
+        .bind(kept.record.id.to_string())
+        .execute(&mut *kept_together)
+        .await
+        .map_err(cannot)?;
         sqlx::query(
             "INSERT INTO outcome (id, device, record, pressed_at_ms, refused) VALUES ($1, $2, $3, $4, $5)
              ON CONFLICT (id) DO UPDATE SET refused = excluded.refused",
@@ -63,10 +72,10 @@ impl Outbox {
         .bind(record)
         .bind(kept.pressed_at_ms)
         .bind(kept.refused)
-        .execute(&pool)
+        .execute(&mut *kept_together)
         .await
         .map_err(cannot)?;
-        Ok(())
+        kept_together.commit().await.map_err(cannot)
     }
 
     /// The server has it.
@@ -98,6 +107,17 @@ impl Outbox {
         Ok(rows.iter().filter_map(read).collect())
     }
 
+    /// The greatest id that was ever kept here.
+    ///
+    /// # Errors
+    /// [`CannotKeep`].
+    pub async fn last_id(&self) -> Result<Option<OutcomeId>, CannotKeep> {
+        let pool = self.pool().await?;
+        let id: Option<String> =
+            sqlx::query_scalar("SELECT id FROM last_id").fetch_optional(&pool).await.map_err(cannot)?;
+        Ok(id.and_then(|id| id.parse().ok()))
+    }
+
     async fn pool(&self) -> Result<SqlitePool, CannotKeep> {
         let mut pool = self.pool.lock().await;
         if let Some(open) = &*pool {
@@ -122,6 +142,9 @@ async fn open(path: &Path) -> Result<SqlitePool, CannotKeep> {
         .busy_timeout(Duration::from_secs(2));
     let pool = SqlitePoolOptions::new()
         .max_connections(1)
+        // After a full disk SQLite has rolled back by itself, and sqlx takes the connection to be
+        // in that transaction for ever: a new one goes on.
+        .before_acquire(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }))
         .acquire_timeout(Duration::from_secs(3))
         .connect_with(options)
         .await
@@ -130,6 +153,13 @@ async fn open(path: &Path) -> Result<SqlitePool, CannotKeep> {
         "CREATE TABLE IF NOT EXISTS outcome (
              id TEXT PRIMARY KEY, device TEXT NOT NULL, record TEXT NOT NULL,
              pressed_at_ms INTEGER NOT NULL, refused INTEGER NOT NULL) STRICT",
+    )
+    .execute(&pool)
+    .await
+    .map_err(cannot)?;
+    // The server takes the later id for the later press, also when this computer's clock was set back.
+    sqlx::query(
+        "CREATE TABLE IF NOT EXISTS last_id (one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL) STRICT",
     )
     .execute(&pool)
     .await
@@ -198,6 +228,40 @@ mod tests {
         again.remove(first.record.id).await.unwrap();
         again.keep(&Kept { refused: true, ..second.clone() }).await.unwrap();
         assert_eq!(again.all().await.unwrap(), [Kept { refused: true, ..second }]);
+    }
+
+    #[tokio::test]
+    async fn the_last_id_outlives_its_row() {
+        let folder = tempfile::tempdir().unwrap();
+        let outbox = Outbox::new(folder.path().join("outbox.sqlite"));
+        assert_eq!(outbox.last_id().await.unwrap(), None);
+        let (first, second) = (kept(), kept());
+        outbox.keep(&second).await.unwrap();
+        outbox.keep(&first).await.unwrap();
+        outbox.remove(first.record.id).await.unwrap();
+        outbox.remove(second.record.id).await.unwrap();
+        let again = Outbox::new(folder.path().join("outbox.sqlite"));
+        assert_eq!(again.last_id().await.unwrap(), Some(second.record.id));
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_that_is_emptied_takes_outcomes_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let outbox = Outbox::new(folder.path().join("outbox.sqlite"));
+        let pool = outbox.pool().await.unwrap();
+        let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(&pool).await.unwrap();
+        sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}")))
+            .execute(&pool)
+            .await
+            .unwrap();
+        let long = kept();
+        let note = Some("x".repeat(20_000));
+        let long = Kept { record: RecordOutcome { note, ..long.record }, ..long };
+        assert!(outbox.keep(&long).await.is_err());
+        // The limit is the connection's: the next one has none, like a disk with room again.
+        sqlx::query("PRAGMA max_page_count = 1000000").execute(&pool).await.unwrap();
+        outbox.keep(&long).await.unwrap();
+        assert_eq!(outbox.all().await.unwrap(), [long]);
     }
 
     #[tokio::test]

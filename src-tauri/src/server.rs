@@ -148,24 +148,38 @@ impl Server {
     }
 }
 
-/// A refusal in the server's words, or in ours where something else answered.
+/// A refusal in the server's words. A status without them is a proxy's, or the server's way was cut
+/// short: no answer, but for the two that no proxy means otherwise.
 pub(crate) fn refusal(status: u16, reply: &[u8]) -> RequestError {
     match serde_json::from_slice::<ApiError>(reply) {
         Ok(error) => RequestError::Refused { status, error },
-        Err(_) if status >= 500 => RequestError::Unreachable { why: format!("HTTP status {status}") },
         Err(_) => {
             let code = match status {
                 401 => ErrorCode::SignInAgain,
-                403 => ErrorCode::DeviceRevoked,
-                404 => ErrorCode::NotFound,
-                409 => ErrorCode::WrongState,
-                413 => ErrorCode::TooLarge,
                 426 => ErrorCode::UpdateApp,
-                429 => ErrorCode::TooMany,
-                _ => ErrorCode::Invalid,
+                _ => return RequestError::Unreachable { why: format!("HTTP status {status}") },
             };
             let message = format!("The server answered with status {status}");
             RequestError::Refused { status, error: ApiError { code, message, again_at_ms: None } }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxy_switches_nobody_off_and_refuses_no_outcome() {
+        for status in [400, 403, 404, 409, 413, 429, 500, 502, 503] {
+            for body in [&b""[..], b"<h1>Not Found</h1>", b"{}"] {
+                let said = refusal(status, body);
+                assert!(matches!(said, RequestError::Unreachable { .. }), "{status}: {said:?}");
+            }
+        }
+        let ours = br#"{"code":"device-revoked","message":"Ask Ruth"}"#;
+        assert_eq!(refusal(403, ours).code(), Some(ErrorCode::DeviceRevoked));
+        assert_eq!(refusal(401, b"").code(), Some(ErrorCode::SignInAgain));
+        assert_eq!(refusal(426, b"").code(), Some(ErrorCode::UpdateApp));
     }
 }

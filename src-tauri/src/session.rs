@@ -136,6 +136,8 @@ pub struct Opened {
     pub signed_in_until: Option<i64>,
     /// Outcomes of earlier runs.
     pub outcomes: Vec<Kept>,
+    /// The greatest outcome id of earlier runs.
+    pub last_id: Option<OutcomeId>,
     /// Why the keyring could not be read.
     pub no_keyring: Option<NoKeyring>,
     /// The outbox could not be read.
@@ -265,7 +267,7 @@ impl App {
     /// When [`Input::Tick`] is due at the latest.
     pub fn next_wake(&self) -> Option<i64> {
         [
-            self.link.wake(),
+            self.link_wake(),
             self.line_wake(),
             self.device().filter(|_| self.link.is_up()).and_then(|device| self.outcomes.wake(device.id)),
             self.busy.as_ref().map(|busy| busy.until),
@@ -328,7 +330,7 @@ impl App {
         self.opened = true;
         self.disk_failed = opened.disk_failed;
         self.keyring = opened.no_keyring.map_or(Keyring::Usable, Keyring::Absent);
-        self.outcomes.load(opened.outcomes);
+        self.outcomes.load(opened.outcomes, opened.last_id);
         if let Some(device) = opened.device {
             self.begin(device, opened.signed_in_until);
         }

@@ -158,6 +158,7 @@ impl App {
         }
         match registration {
             Registration::Registered => {
+                self.link.account_refused = false;
                 self.line.untrusted = false;
                 self.no_telephone = false;
             }
@@ -166,7 +167,8 @@ impl App {
             Registration::Lost { why, .. } => self.no_telephone |= why == Why::Upgrade(503),
             Registration::Refused { why } => match why {
                 Why::Untrusted(_) | Why::WrongName | Why::Expired => self.line.untrusted = true,
-                Why::Account(_) | Why::Upgrade(_) => self.new_account(),
+                // A line that outlives its account has its next one already.
+                Why::Account(_) | Why::Upgrade(_) => self.link.account_refused = !self.line.stale,
                 Why::Address(_)
                 | Why::NameNotFound(_)
                 | Why::Unreachable(_)

@@ -8,6 +8,7 @@
 //! | any | no answer, stranger's certificate, other version | waiting, then again |
 //! | any | 401 | signing-in |
 //! | any | revoked | off, until the volunteer tries again |
+//! | up, in no call | the sign-in is getting old, or the phone's account was refused | up, and signing in beside |
 
 use protocol::{http::ErrorCode, session::Session};
 
@@ -31,6 +32,12 @@ const RETRY_SPREAD_MS: i64 = 2_000;
 const RARELY_MS: i64 = 60_000;
 /// A phone whose account is refused is given a new one, at most so often.
 const NEW_ACCOUNT_MS: i64 = 30_000;
+/// A sign-in ends in mid-call if nobody renews it before: between calls, when so little is left.
+const RENEW_IN_SESSION_MS: i64 = 60 * 60 * 1000;
+/// A renewal that came to nothing is tried again.
+const RENEW_AGAIN_MS: i64 = 5 * 60 * 1000;
+/// What cannot be read in one socket is perhaps not read in the next one either.
+const GAP_REMEMBERED_MS: i64 = 30_000;
 
 #[derive(Default)]
 pub(super) struct Link {
@@ -42,6 +49,14 @@ pub(super) struct Link {
     /// Server's clock minus ours, milliseconds.
     pub(super) clock_offset: i64,
     signed_in_at: i64,
+    /// Asked, and not answered yet.
+    signing_in: bool,
+    /// The next renewal is not before this.
+    renew_at: i64,
+    /// The phone's account is not taken: another one comes with another sign-in.
+    pub(super) account_refused: bool,
+    /// When a frame could not be read, or was missing.
+    gap_at: Option<i64>,
 }
 
 #[derive(Default, Clone, Copy, PartialEq, Eq, Debug)]
@@ -73,13 +88,6 @@ impl Link {
     pub(super) fn is_up(&self) -> bool {
         self.at == At::Up
     }
-
-    pub(super) fn wake(&self) -> Option<i64> {
-        match self.at {
-            At::Waiting { until } => Some(until),
-            At::Off | At::SigningIn | At::Opening | At::Up => None,
-        }
-    }
 }
 
 impl App {
@@ -88,7 +96,7 @@ impl App {
         let good = self.link.signed_in_until.is_some_and(|until| until - self.server_now() > fresh_enough);
         if !good {
             self.link.at = At::SigningIn;
-            self.do_now(Effect::SignIn);
+            self.sign_in();
             return;
         }
         self.link.at = At::Opening;
@@ -103,9 +111,39 @@ impl App {
         self.now + self.link.clock_offset
     }
 
+    pub(super) fn link_wake(&self) -> Option<i64> {
+        match self.link.at {
+            At::Waiting { until } => Some(until),
+            At::Up if !self.link.signing_in => self.sign_in_due(),
+            At::Off | At::SigningIn | At::Opening | At::Up => None,
+        }
+    }
+
+    /// One at a time: two answers could come in the other order.
+    fn sign_in(&mut self) {
+        if !self.link.signing_in {
+            self.link.signing_in = true;
+            self.do_now(Effect::SignIn);
+        }
+    }
+
+    /// When to sign in beside an open `/live`.
+    fn sign_in_due(&self) -> Option<i64> {
+        let account = self.link.account_refused.then_some(self.link.signed_in_at + NEW_ACCOUNT_MS);
+        let left = if self.calling() { RENEW_IN_SESSION_MS } else { FRESH_ENOUGH_TO_START };
+        let ends = self.link.signed_in_until.filter(|_| !self.in_call());
+        let renewal = ends.map(|ends| (ends - self.link.clock_offset - left).max(self.link.renew_at));
+        account.into_iter().chain(renewal).min()
+    }
+
     pub(super) fn signed_in(&mut self, result: Result<i64, RequestError>) {
+        self.link.signing_in = false;
+        if self.link.at == At::Off {
+            return;
+        }
         match result {
             Ok(until) => {
+                self.link.account_refused = false;
                 self.link.signed_in_until = Some(until);
                 self.link.signed_in_at = self.now;
                 self.link.refused_sign_ins = 0;
@@ -120,7 +158,19 @@ impl App {
                 if error.code() == Some(ErrorCode::SignInAgain) {
                     self.link.refused_sign_ins += 1;
                 }
-                self.lost(&error);
+                let decides = matches!(
+                    error.code(),
+                    Some(
+                        ErrorCode::SignInAgain
+                            | ErrorCode::DeviceRevoked
+                            | ErrorCode::UpdateApp
+                            | ErrorCode::UpdateServer
+                    )
+                );
+                // What works goes on; it is tried again.
+                if decides || !self.link.is_up() {
+                    self.lost(&error);
+                }
             }
         }
     }
@@ -131,7 +181,9 @@ impl App {
             News::Snapshot(desk) => {
                 let back = self.link.trouble.is_some();
                 self.link.at = At::Up;
-                self.link.failures = 0;
+                if self.link.gap_at.is_none_or(|at| self.now - at >= GAP_REMEMBERED_MS) {
+                    self.link.failures = 0;
+                }
                 self.link.trouble = None;
                 self.desk_is(*desk);
                 self.try_outcomes_now();
@@ -152,7 +204,11 @@ impl App {
                 Closed::Untrusted => self.wait(RARELY_MS, Some(Trouble::Untrusted)),
                 Closed::UpdateApp => self.wait(RARELY_MS, Some(Trouble::UpdateApp)),
                 Closed::UpdateServer => self.wait(RARELY_MS, Some(Trouble::UpdateServer)),
-                Closed::Unreachable { .. } | Closed::Gap => self.no_answer(),
+                Closed::Unreachable { .. } => self.no_answer(),
+                Closed::Gap => {
+                    self.link.gap_at = Some(self.now);
+                    self.no_answer();
+                }
             },
         }
     }
@@ -178,16 +234,10 @@ impl App {
         }
     }
 
-    /// The phone's account is not taken: another one comes with another sign-in.
-    pub(super) fn new_account(&mut self) {
-        if self.link.at == At::SigningIn || self.now - self.link.signed_in_at < NEW_ACCOUNT_MS {
+    pub(super) fn sign_in_again(&mut self) {
+        if self.link.at == At::SigningIn {
             return;
         }
-        self.link.signed_in_at = self.now;
-        self.do_now(Effect::SignIn);
-    }
-
-    pub(super) fn sign_in_again(&mut self) {
         self.link.signed_in_until = None;
         self.do_now(Effect::StopListening);
         self.connect(FRESH_ENOUGH);
@@ -199,6 +249,12 @@ impl App {
         {
             self.connect(FRESH_ENOUGH);
         }
+        let due = self.sign_in_due().is_some_and(|at| self.now >= at);
+        if self.link.is_up() && !self.link.signing_in && due {
+            self.link.renew_at = self.now + RENEW_AGAIN_MS;
+            self.link.signed_in_at = self.now;
+            self.sign_in();
+        }
     }
 
     fn refused(&mut self, code: ErrorCode) {
@@ -208,6 +264,8 @@ impl App {
                 self.no_answer()
             }
             ErrorCode::SignInAgain if self.link.at != At::SigningIn => self.sign_in_again(),
+            // Something between us and the server may know no such path; only signing in asks for the device.
+            ErrorCode::NotFound if self.link.at != At::SigningIn => self.no_answer(),
             ErrorCode::SignInAgain | ErrorCode::DeviceRevoked | ErrorCode::NotFound => {
                 let organiser =
                     self.device.as_ref().map(|device| device.campaign.organiser.clone()).unwrap_or_default();

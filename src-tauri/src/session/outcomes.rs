@@ -28,6 +28,7 @@ const RETRY_UP_TO_MS: i64 = 30_000;
 #[derive(Default)]
 pub(super) struct Outcomes {
     rows: Vec<Row>,
+    last_id: Uuid,
     tries: u32,
     retry_at: i64,
 }
@@ -51,7 +52,8 @@ enum State {
 }
 
 impl Outcomes {
-    pub(super) fn load(&mut self, rows: Vec<Kept>) {
+    pub(super) fn load(&mut self, rows: Vec<Kept>, last_id: Option<OutcomeId>) {
+        self.last_id = last_id.map_or(self.last_id, |id| self.last_id.max(id.uuid()));
         self.rows.extend(rows.into_iter().map(|kept| Row {
             state: if kept.refused { State::Refused } else { State::Waiting },
             on_disk: true,
@@ -59,6 +61,14 @@ impl Outcomes {
             waited: true,
             kept,
         }));
+    }
+
+    /// The server takes the greater id for the later press, so none is smaller than one before, also
+    /// when the clock that made `fresh` was set back.
+    fn next_id(&mut self, fresh: Uuid) -> OutcomeId {
+        let next = Uuid::from_u128(self.last_id.as_u128().saturating_add(1));
+        self.last_id = fresh.max(next);
+        OutcomeId::new(self.last_id)
     }
 
     /// When the next try is due, for what this device may send.
@@ -99,7 +109,8 @@ impl App {
         let note = note
             .map(|note| note.trim().chars().take(2_000).collect::<String>())
             .filter(|note| !note.is_empty());
-        let record = RecordOutcome { id: OutcomeId::new(fresh), attempt_id, outcome, note, again };
+        let id = self.outcomes.next_id(fresh);
+        let record = RecordOutcome { id, attempt_id, outcome, note, again };
         let kept = Kept { record, device, pressed_at_ms: self.server_now(), refused: false };
         self.do_now(Effect::Write(kept.clone()));
         self.outcomes.rows.push(Row {

@@ -283,9 +283,6 @@ impl App {
             }
             Err(error) => {
                 self.busy = None;
-                if let (Ask::Dial(_), None) = (ask, self.attempt_in_call()) {
-                    self.hang_up = None;
-                }
                 self.not_done(&error);
             }
         }
@@ -346,16 +343,13 @@ impl App {
         let current = self.attempt_in_call();
         let dialling = self.busy.as_ref().is_some_and(|busy| busy.press == Press::Call);
         let up = self.link.is_up();
-        let known = self.desk.is_some();
         let Some(hang_up) = &mut self.hang_up else { return };
         if hang_up.attempt.is_none() {
             hang_up.attempt = current;
         }
-        let over = match hang_up.attempt {
-            None => !dialling,
-            Some(attempt) => known && current != Some(attempt) && !dialling,
-        };
-        if over {
+        let over = current.is_none_or(|current| hang_up.attempt != Some(current)) && !dialling;
+        // Without the server nobody knows: it may have dialled, and its answer was lost.
+        if over && up {
             self.hang_up = None;
             return;
         }

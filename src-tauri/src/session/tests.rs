@@ -378,6 +378,23 @@ fn a_hang_up_before_the_answer_to_call_finds_its_call() {
 }
 
 #[test]
+fn a_cancel_outlives_the_lost_answer_to_call() {
+    for (found, hangs_up) in [(ringing(false), 1), (ready(), 0)] {
+        let mut bench = Bench::on_the_line(ready());
+        bench.press(Request::Call).unwrap();
+        bench.press(Request::HangUp).unwrap();
+        bench.done.clear();
+        bench.give(Input::Answered(Ask::Dial(card().lease_id), Err(away())));
+        bench.wait(300);
+        assert_eq!(bench.desk().busy, Some(Press::HangUp), "nobody knows yet whether it was dialled");
+        bench.live_up(found, ServersLine::Up);
+        assert_eq!(bench.took(&Effect::Ask(Ask::HangUp(attempt_id()))), hangs_up);
+        assert_eq!(bench.took(&Effect::SendAudio(LINE, true)), 0);
+        assert_eq!(bench.desk().busy.is_some(), hangs_up == 1);
+    }
+}
+
+#[test]
 fn an_outcome_is_on_the_disk_before_it_is_sent_and_gone_after_the_server_has_it() {
     let mut bench = Bench::on_the_line(wrap_up());
     bench.press(Request::Outcome { press: press(Outcome::Reached) }).unwrap();
@@ -456,6 +473,28 @@ fn an_outcome_of_another_device_is_neither_sent_nor_a_reason_to_wake() {
     bench.wait(60_000);
     assert_eq!(bench.delivers(), None);
     assert_eq!(bench.desk().waiting_outcomes, 0, "it would be shown as waiting for ever");
+}
+
+#[test]
+fn a_later_press_has_the_greater_id_though_the_clock_was_set_back() {
+    let mut bench = Bench::new();
+    let earlier = OutcomeId::new(Uuid::from_u128(u128::MAX / 2));
+    let until = Some(bench.now + 12 * 3_600_000);
+    bench.give(Input::Opened(Opened {
+        device: Some(device()),
+        signed_in_until: until,
+        last_id: Some(earlier),
+        ..Opened::default()
+    }));
+    bench.live_up(wrap_up(), ServersLine::Down);
+    let mut last = earlier;
+    for outcome in [Outcome::Reached, Outcome::DoNotCall] {
+        bench.press(Request::Outcome { press: press(outcome) }).unwrap();
+        let id = bench.written(true);
+        assert!(id.uuid() > last.uuid());
+        last = id;
+        bench.done.clear();
+    }
 }
 
 #[test]
@@ -631,6 +670,78 @@ fn a_token_that_ended_is_renewed_by_the_key_without_dropping_the_line() {
     let state = CallState::Ended { by: Ender::Peer, reason: Reason::HungUp };
     bench.give(Input::Phone(Event::Call { id: LINE, state }));
     assert_eq!(bench.took(&Effect::StartPhone), 1, "the new account is used as soon as it costs nothing");
+}
+
+#[test]
+fn a_sign_in_is_renewed_between_calls_and_never_ends_in_one() {
+    const HOUR: i64 = 3_600_000;
+    let mut bench = Bench::with(Session::Ended, ServersLine::Down);
+    bench.done.clear();
+    bench.wait(6 * HOUR - 1);
+    assert_eq!(bench.took(&Effect::SignIn), 0);
+    bench.wait(2);
+    assert_eq!(bench.took(&Effect::SignIn), 1);
+    bench.give(Input::SignedIn(device().id, Err(away())));
+    assert_eq!((bench.took(&Effect::StopListening), bench.troubles()), (0, vec![]), "what works goes on");
+    bench.wait(301_000);
+    assert_eq!(bench.took(&Effect::SignIn), 1);
+    bench.give(Input::SignedIn(device().id, Ok(bench.now + 12 * HOUR)));
+    bench.wait(HOUR);
+    assert_eq!(bench.took(&Effect::SignIn), 0);
+
+    let mut bench = Bench::on_the_line(talking());
+    bench.wait(11 * HOUR + 1);
+    assert_eq!(bench.took(&Effect::SignIn), 0, "not in a call");
+    bench.session(wrap_up());
+    assert_eq!(bench.took(&Effect::SignIn), 1);
+    bench.give(Input::SignedIn(device().id, Ok(bench.now + 12 * HOUR)));
+    assert_eq!((bench.took(&Effect::RenewBearer), bench.took(&Effect::StartPhone)), (1, 0));
+}
+
+#[test]
+fn an_account_refused_soon_after_a_sign_in_is_asked_for_again() {
+    let mut bench = Bench::with(ready(), ServersLine::Down);
+    bench.give(Input::SignedIn(device().id, Ok(bench.now + 12 * 3_600_000)));
+    bench.done.clear();
+    bench.give(Input::Phone(Event::Registration(Registration::Refused { why: Why::Account(403) })));
+    assert_eq!(bench.took(&Effect::SignIn), 0, "at most every half minute");
+    bench.wait(30_000);
+    assert_eq!(bench.took(&Effect::SignIn), 1);
+}
+
+#[test]
+fn requests_that_were_all_refused_make_one_sign_in() {
+    let mut bench = Bench::on_the_line(ready());
+    bench.press(Request::Call).unwrap();
+    let again = || Err(refused(401, ErrorCode::SignInAgain));
+    bench.give(Input::Answered(Ask::Dial(card().lease_id), again()));
+    bench.give(Input::LineAsked(again().map(|_: Option<AttemptId>| ())));
+    bench.give(Input::Live(News::Closed(Closed::Refused(ErrorCode::SignInAgain))));
+    assert_eq!(bench.took(&Effect::SignIn), 1);
+}
+
+#[test]
+fn a_path_that_is_not_found_switches_nobody_off() {
+    let mut bench = Bench::on_the_line(talking());
+    bench.give(Input::Live(News::Closed(Closed::Refused(ErrorCode::NotFound))));
+    assert_eq!((bench.took(&Effect::StopPhone), bench.troubles()), (0, vec![]));
+    bench.wait(300);
+    assert_eq!(bench.took(&Effect::Listen), 1);
+}
+
+#[test]
+fn frames_that_are_never_read_are_not_asked_for_four_times_a_second() {
+    let mut bench = Bench::on_the_line(ready());
+    bench.done.clear();
+    let before = bench.now;
+    for _ in 0..4 {
+        bench.give(Input::Live(News::Closed(Closed::Gap)));
+        while bench.took(&Effect::Listen) == 0 {
+            bench.wait(100);
+        }
+        bench.live_up(ready(), ServersLine::Up);
+    }
+    assert!(bench.now - before > 12_000, "{} ms", bench.now - before);
 }
 
 #[test]
