@@ -3,6 +3,7 @@
 //! [`session::App`](crate::session::App) decides and does nothing; this task does and decides nothing.
 
 mod effects;
+mod writer;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -28,9 +29,10 @@ use crate::{
     settings::Settings,
     view::{DeviceChoice, DeviceChoices, Level, OutcomePress, Screen, View},
 };
+use writer::Writer;
 
 /// A press, or another thing that the shell asks for.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub enum Request {
     /// Join by a link, pasted or clicked.
     Join {
@@ -94,6 +96,13 @@ pub enum Request {
     Quit,
 }
 
+/// A link is a secret until it is spent, and a note is about a person: neither goes to a log.
+impl std::fmt::Debug for Request {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Request")
+    }
+}
+
 /// Why a press did nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, specta::Type, thiserror::Error)]
 #[serde(rename_all = "kebab-case")]
@@ -151,11 +160,13 @@ impl Controller {
         let (levels, heard) = watch::channel(Level { microphone: 0.0, speaker: 0.0 });
         let (chosen, choice) = watch::channel((None, None));
         let (messages, done) = mpsc::unbounded_channel();
-        let outbox = Outbox::new(parts.folder.join("outbox.sqlite"));
+        let outbox = Arc::new(Outbox::new(parts.folder.join("outbox.sqlite")));
+        let writer = Writer::start(Arc::clone(&outbox), messages.clone());
         let task = Task {
             app,
             clock,
-            outbox: outbox.into(),
+            outbox,
+            writer,
             parts,
             settings: Settings::default(),
             server: None,
@@ -259,6 +270,7 @@ struct Task {
     clock: Clock,
     parts: Parts,
     outbox: Arc<Outbox>,
+    writer: Writer,
     settings: Settings,
     server: Option<Server>,
     key: Option<ed25519_dalek::SigningKey>,
@@ -391,6 +403,8 @@ impl Task {
     }
 
     async fn quit(&mut self) {
+        // What was pressed last first: the server hears of it in the next run, if not in this one.
+        self.writer.finish().await;
         if self.app.session_to_stop()
             && let (Some(server), Some(sign_in)) = (self.server.clone(), self.own_sign_in().cloned())
         {

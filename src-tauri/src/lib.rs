@@ -5,6 +5,7 @@
 
 pub mod commands;
 pub mod controller;
+pub mod folder;
 pub mod live;
 pub mod logs;
 pub mod outbox;

@@ -17,7 +17,7 @@ const ALOUD: &str = "warn,rtc_dtls=error,rtc_ice=error,rtc=error,pulseaudio=off"
 pub fn start(folder: &Path) {
     let logs = folder.join("logs");
     // Where it cannot be made there is no file; the start of the log says no more than that either.
-    let _ = std::fs::create_dir_all(&logs);
+    let _ = crate::folder::make(folder).and_then(|()| crate::folder::make(&logs));
     let appender = RollingFileAppender::builder()
         .rotation(Rotation::DAILY)
         .filename_prefix("ringround")

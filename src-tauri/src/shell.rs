@@ -163,7 +163,8 @@ fn is_ours(url: &Url) -> bool {
         "tauri" => true,
         "about" => url.path() == "blank",
         "http" | "https" => {
-            url.host_str() == Some("tauri.localhost")
+            // Elsewhere the page has a scheme of its own, and this name leads to whatever listens on this computer.
+            (cfg!(windows) && url.host_str() == Some("tauri.localhost"))
                 || (cfg!(not(feature = "custom-protocol")) && url.host_str() == Some("localhost"))
         }
         _ => false,
@@ -183,6 +184,7 @@ mod tests {
             ("http://127.0.0.1:9/", false),
             ("https://calls.example/", false),
             ("https://tauri.localhost.example/", false),
+            ("http://tauri.localhost:9/", cfg!(windows)),
             ("file:///etc/passwd", false),
             ("data:text/html,x", false),
             ("about:config", false),

@@ -20,6 +20,7 @@ use ringround::{
     secrets::Secrets,
     view::{DeskView, JoinProblem, Notice, OutcomePress, Screen, Trouble, View},
 };
+use sqlx::Connection;
 use uuid::Uuid;
 
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -331,6 +332,29 @@ async fn a_session_that_was_not_stopped_is_stopped_when_the_app_closes() {
     .await;
     controller.ask(Request::Quit).await.unwrap();
     double.request("/api/session/stop").await;
+}
+
+#[tokio::test]
+async fn closing_the_window_waits_for_the_outcome_that_was_just_pressed() {
+    let (double, folder, _, mut controller) = joined().await;
+    double.session(wrap_up());
+    until(&mut controller, "in wrap-up", |view| {
+        desk(view).is_some_and(|desk| matches!(desk.session, Session::WrapUp { .. }))
+    })
+    .await;
+    // A disk that takes its time: somebody else holds the file.
+    let file = sqlx::sqlite::SqliteConnectOptions::new().filename(folder.path().join("outbox.sqlite"));
+    let mut slow = sqlx::SqliteConnection::connect_with(&file).await.unwrap();
+    sqlx::query("BEGIN EXCLUSIVE").execute(&mut slow).await.unwrap();
+    controller.ask(pressed(Outcome::DoNotCall)).await.unwrap();
+    let quit = controller.ask(Request::Quit);
+    tokio::pin!(quit);
+    let early = tokio::time::timeout(Duration::from_millis(700), &mut quit).await;
+    assert!(early.is_err(), "closed with an outcome in nobody's hands");
+    sqlx::query("COMMIT").execute(&mut slow).await.unwrap();
+    quit.await.unwrap();
+    let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM outcome").fetch_one(&mut slow).await.unwrap();
+    assert_eq!(rows, 1);
 }
 
 #[tokio::test]

@@ -70,16 +70,7 @@ impl Task {
                 move |server, token| request(server, token, ask),
                 move |result| Input::Answered(ask, result),
             ),
-            Effect::Write(kept) => {
-                let outbox = Arc::clone(&self.outbox);
-                self.beside(async move {
-                    let written = outbox.keep(&kept).await;
-                    if let Err(error) = &written {
-                        tracing::error!(%error, "an outcome is only in memory");
-                    }
-                    Input::Written(kept.record.id, written.is_ok()).into()
-                });
-            }
+            Effect::Write(kept) => self.writer.keep(kept),
             Effect::Deliver(record) => {
                 let id = record.id;
                 self.request(
@@ -89,14 +80,7 @@ impl Task {
                     move |result| Input::Delivered(id, result),
                 );
             }
-            Effect::Forget(id) => {
-                let outbox = Arc::clone(&self.outbox);
-                tokio::spawn(async move {
-                    if let Err(error) = outbox.remove(id).await {
-                        tracing::warn!(%error, "a delivered outcome is still in the outbox; it is sent once more");
-                    }
-                });
-            }
+            Effect::Forget(id) => self.writer.remove(id),
             Effect::ChooseDevices { microphone, speaker } => self.choose_devices(microphone, speaker),
             Effect::KeepSecrets => {
                 let secrets = self.parts.secrets.clone();
@@ -115,7 +99,7 @@ impl Task {
         let outbox = Arc::clone(&self.outbox);
         let messages = self.messages.clone();
         self.beside(async move {
-            if let Err(error) = std::fs::create_dir_all(&folder) {
+            if let Err(error) = crate::folder::make(&folder) {
                 tracing::error!(%error, "the data folder cannot be made");
             }
             let settings = settings::read(&folder);
@@ -126,6 +110,7 @@ impl Task {
             let mut opened = Opened {
                 disk_failed: kept.is_err(),
                 outcomes: kept.unwrap_or_default(),
+                last_id: outbox.last_id().await.unwrap_or_default(),
                 ..Opened::default()
             };
             let mut message = Message::from(Input::Tick);
