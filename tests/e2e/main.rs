@@ -2,12 +2,14 @@
 //! softphone. One file a behaviour.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod a_redirected_line;
 mod after_a_revocation;
 mod each_hears_the_other;
 mod how_a_call_may_end;
 mod network;
 mod nobody_twice_nothing_lost;
 mod settling_a_card;
+mod what_a_screen_reader_gets;
 mod what_the_app_is_told;
 mod when_something_dies;
 mod with_stolen_credentials;

@@ -171,6 +171,39 @@ impl Socket {
         Ok(())
     }
 
+    /// The next INVITE that is sent to the account; `None`: none came.
+    ///
+    /// # Errors
+    /// When the socket is closed.
+    pub async fn invited(&mut self, patience: Duration) -> Result<Option<String>> {
+        let invite = async {
+            while let Some(frame) = self.frames.next().await {
+                let Message::Text(text) = frame? else { continue };
+                if text.starts_with("INVITE ") {
+                    return Ok(text.to_string());
+                }
+            }
+            bail!("the server closed the socket")
+        };
+        tokio::time::timeout(patience, invite).await.ok().transpose()
+    }
+
+    /// Answers a request with a status, `302 Moved`, and more headers, each with its end of line.
+    ///
+    /// # Errors
+    /// When the socket is closed.
+    pub async fn reply(&mut self, request: &str, status: &str, headers: &str) -> Result<()> {
+        let kept = ["Via:", "From:", "To:", "Call-ID:", "CSeq:"];
+        let kept = request.split("\r\n").filter(|line| kept.iter().any(|name| line.starts_with(name)));
+        let kept: String = kept
+            .map(|line| {
+                if line.starts_with("To:") { format!("{line};tag=thief\r\n") } else { format!("{line}\r\n") }
+            })
+            .collect();
+        self.frame(Message::text(format!("SIP/2.0 {status}\r\n{kept}{headers}Content-Length: 0\r\n\r\n")))
+            .await
+    }
+
     /// Sends a frame as it is.
     ///
     /// # Errors

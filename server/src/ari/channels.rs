@@ -15,27 +15,30 @@ pub struct OutgoingLine<'a> {
     pub account: &'a str,
     /// What makes the app answer by itself.
     pub token: &'a str,
-    /// How long the app may take, seconds.
-    pub timeout_s: u32,
 }
 
 impl Ari {
-    /// Calls a volunteer's app. `StasisStart` comes when it answered.
-    pub fn call_line(
+    /// Makes the channel of a volunteer's line, not dialled yet; `StasisStart` follows while it is `Down`.
+    ///
+    /// Made and dialled in two steps, never originated: an originate follows a 302, and its Contact
+    /// may name any telephone (`main/dial.c`, `handle_call_forward`); a dial does not.
+    pub fn create_line(
         &self,
         line: &OutgoingLine<'_>,
     ) -> impl Future<Output = Result<(), AriError>> + Send + use<> {
-        let variables =
-            Map::from_iter([("PJSIP_HEADER(add,X-Line-Token)".to_owned(), Value::from(line.token))]);
+        let variables = Map::from_iter([
+            ("PJSIP_HEADER(add,X-Line-Token)".to_owned(), Value::from(line.token)),
+            ("CONNECTEDLINE(name,i)".to_owned(), Value::from("Ringround")),
+            ("CONNECTEDLINE(num,i)".to_owned(), Value::from("ringround")),
+        ]);
         granted(
             self.ask(
-                Request::new("POST", format!("channels/{}", line.channel))
+                Request::new("POST", "channels/create")
                     .with("endpoint", format!("PJSIP/{}", line.account))
                     .with("app", APPLICATION)
                     .with("appArgs", "line")
+                    .with("channelId", line.channel)
                     .with("formats", "opus,ulaw")
-                    .with("timeout", line.timeout_s.to_string())
-                    .with("callerId", "\"Ringround\" <ringround>")
                     .body(body(variables)),
             ),
         )

@@ -2,9 +2,10 @@
 //!
 //! | event | of a line | of a callee | of anything else |
 //! | --- | --- | --- | --- |
-//! | StasisStart | put it in its bridge | CalleeCreated | hang it up |
-//! | ChannelEnteredBridge | LineUp | CalleeInBridge | - |
-//! | Dial(PROGRESS), Dial(RINGING) or state Ringing, state Up | - | CalleeProgress, CalleeRinging, CalleeUp, each once | - |
+//! | StasisStart | put it in its bridge, dial it | CalleeCreated | hang it up |
+//! | ChannelEnteredBridge | LineUp, if it is answered | CalleeInBridge | - |
+//! | Dial(PROGRESS), Dial(RINGING) or state Ringing | - | CalleeProgress, CalleeRinging, each once | - |
+//! | Dial(ANSWER) or state Up | LineUp, if it is in its bridge | CalleeUp, once | - |
 //! | ChannelDestroyed | LineGone | CalleeGone | - |
 //! | PlaybackFinished | - | AnnouncementDone, unless we stopped it | - |
 
@@ -48,8 +49,15 @@ struct Heard {
 #[derive(Debug, Clone, Copy)]
 struct Line {
     device: DeviceId,
-    up: bool,
+    in_bridge: bool,
+    answered: bool,
     missed: bool,
+}
+
+impl Line {
+    fn is_up(self) -> bool {
+        self.in_bridge && self.answered
+    }
 }
 
 /// What follows from an event.
@@ -57,8 +65,8 @@ struct Line {
 pub(super) enum Step {
     /// The dialler is told.
     Tell(Input),
-    /// The line answered: it goes into its device's bridge.
-    JoinLine { line: String, device: DeviceId },
+    /// The line is made: it goes into its device's bridge, and is dialled.
+    DialLine { line: String, device: DeviceId },
     /// An announcement is over, or could not be played.
     Announced { attempt: AttemptId, asked: Instant },
     /// A channel is no more, for this Q.850 cause.
@@ -77,7 +85,7 @@ pub(super) enum Gone {
 impl Exchange {
     /// A line that Asterisk is asked to make.
     pub(super) fn line_asked(&mut self, line: &LineId, device: DeviceId) {
-        self.lines.insert(line.0.clone(), Line { device, up: false, missed: false });
+        self.lines.insert(line.0.clone(), Line { device, in_bridge: false, answered: false, missed: false });
     }
 
     /// A callee's channel that Asterisk is asked to make.
@@ -115,13 +123,13 @@ impl Exchange {
     pub(super) fn lines_with_talk(&self) -> Vec<(String, DeviceId, bool)> {
         let talking: HashSet<DeviceId> =
             self.calls.values().filter(|call| call.heard.up).map(|call| call.device).collect();
-        let up = self.lines.iter().filter(|(_, line)| line.up);
+        let up = self.lines.iter().filter(|(_, line)| line.is_up());
         up.map(|(id, line)| (id.clone(), line.device, talking.contains(&line.device))).collect()
     }
 
     /// How many lines are up.
     pub(super) fn lines_up(&self) -> usize {
-        self.lines.values().filter(|line| line.up).count()
+        self.lines.values().filter(|line| line.is_up()).count()
     }
 
     /// A callee's channel is no more; `None` if that was known.
@@ -141,12 +149,9 @@ impl Exchange {
         match event {
             Event::StasisStart { channel, .. } => self.started(channel),
             Event::EnteredBridge { channel, bridge } => {
-                if let Some(line) = self.lines.get_mut(&channel) {
-                    let first = !std::mem::replace(&mut line.up, true);
+                if let Some(line) = self.lines.get(&channel) {
                     let right = names::device_of_bridge(&bridge) == Some(line.device);
-                    let device = line.device;
-                    return (first && right)
-                        .then(|| Step::Tell(Input::LineUp { device, line: LineId(channel) }));
+                    return right.then(|| self.line_is(channel, |line| &mut line.in_bridge)).flatten();
                 }
                 self.once(&channel, |heard| &mut heard.in_bridge, |attempt| Input::CalleeInBridge { attempt })
             }
@@ -186,7 +191,7 @@ impl Exchange {
 
     fn started(&mut self, channel: Channel) -> Option<Step> {
         if let Some(line) = self.lines.get(&channel.id) {
-            return Some(Step::JoinLine { line: channel.id, device: line.device });
+            return Some(Step::DialLine { line: channel.id, device: line.device });
         }
         let ours = names::attempt(&channel.id).is_some_and(|attempt| self.calls.contains_key(&attempt));
         if ours {
@@ -204,7 +209,18 @@ impl Exchange {
     }
 
     fn up(&mut self, channel: &str) -> Option<Step> {
+        if self.lines.contains_key(channel) {
+            return self.line_is(channel.to_owned(), |line| &mut line.answered);
+        }
         self.once(channel, |heard| &mut heard.up, |attempt| Input::CalleeUp { attempt })
+    }
+
+    /// A line is up with the second of two: in its bridge, and answered. Told once.
+    fn line_is(&mut self, id: String, what: impl Fn(&mut Line) -> &mut bool) -> Option<Step> {
+        let line = self.lines.get_mut(&id)?;
+        let news = !std::mem::replace(what(line), true);
+        let device = line.device;
+        (news && line.is_up()).then(|| Step::Tell(Input::LineUp { device, line: LineId(id) }))
     }
 
     fn once(
@@ -240,7 +256,8 @@ impl Exchange {
                 let up = channel.state == ChannelState::Up && in_bridge;
                 match listing.signed_in.get(&device) {
                     Some(campaign) if up => {
-                        self.lines.insert(channel.id.clone(), Line { device, up, missed: false });
+                        let line = Line { device, in_bridge: true, answered: true, missed: false };
+                        self.lines.insert(channel.id.clone(), line);
                         let line = LineId(channel.id.clone());
                         found.lines.push(LineFacts { device, campaign: *campaign, line });
                     }

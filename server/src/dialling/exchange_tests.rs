@@ -38,13 +38,31 @@ fn start(id: &str) -> Event {
 }
 
 #[test]
-fn a_line_is_up_when_it_is_in_its_own_bridge_and_told_once() {
+fn a_line_is_up_when_it_answered_and_is_in_its_own_bridge_in_any_order_and_told_once() {
     let Scene { mut exchange, device, line, .. } = scene();
-    assert!(matches!(exchange.event(start(&line.0)), Some(Step::JoinLine { device: d, .. }) if d == device));
-    assert_eq!(exchange.lines_up(), 0);
     let entered = Event::EnteredBridge { channel: line.0.clone(), bridge: names::bridge(device) };
-    assert!(matches!(told(exchange.event(entered.clone())), Input::LineUp { .. }));
-    assert!(exchange.event(entered).is_none());
+    let answered = Event::ChannelState { channel: line.0.clone(), state: ChannelState::Up };
+    let rings = Event::ChannelState { channel: line.0.clone(), state: ChannelState::Ringing };
+    assert!(matches!(exchange.event(start(&line.0)), Some(Step::DialLine { device: d, .. }) if d == device));
+    for event in [rings, entered.clone()] {
+        assert!(exchange.event(event).is_none());
+        assert_eq!(exchange.lines_up(), 0);
+    }
+    assert!(matches!(told(exchange.event(answered.clone())), Input::LineUp { .. }));
+    let dialled = Event::Dial { channel: line.0.clone(), status: "ANSWER".into() };
+    for again in [answered.clone(), dialled, entered.clone()] {
+        assert!(exchange.event(again).is_none());
+    }
+    let mut other = scene();
+    let (id, bridge) = (other.line.0.clone(), names::bridge(other.device));
+    let answered = Event::ChannelState { channel: id.clone(), state: ChannelState::Up };
+    assert!(other.exchange.event(answered).is_none());
+    let elsewhere = Event::EnteredBridge { channel: id.clone(), bridge: names::bridge(device) };
+    assert!(other.exchange.event(elsewhere).is_none());
+    assert!(matches!(
+        told(other.exchange.event(Event::EnteredBridge { channel: id, bridge })),
+        Input::LineUp { .. }
+    ));
     assert_eq!(exchange.lines_up(), 1);
     let destroyed = Event::Destroyed { channel: line.0.clone(), cause: 16 };
     let gone = exchange.event(destroyed.clone());
@@ -78,7 +96,7 @@ fn each_step_of_a_call_is_told_once_whatever_asterisk_repeats() {
         .flatten()
         .filter_map(|step| match step {
             Step::Tell(input) => Some(input),
-            Step::Announced { .. } | Step::Gone(..) | Step::HangUpStray(_) | Step::JoinLine { .. } => None,
+            Step::Announced { .. } | Step::Gone(..) | Step::HangUpStray(_) | Step::DialLine { .. } => None,
         })
         .collect();
     assert!(

@@ -11,6 +11,7 @@ use std::{
 
 use dialler::{Answer, Ask, CampaignRules, Dialler, Input};
 use futures_util::FutureExt;
+use futures_util::future::join_all;
 use protocol::{
     http::{ApiError, ErrorCode},
     ids::{AttemptId, CampaignId, DeviceId},
@@ -44,6 +45,8 @@ const SWEEP_EVERY: Duration = Duration::from_secs(4);
 const OLD_LEASES_LAPSE: Duration = Duration::from_millis(saves::LEASE_MS.unsigned_abs() + 2_000);
 /// The longest sleep: a clock that is set by a test, or by hand, moves without a sound.
 const LONGEST_SLEEP_MS: i64 = 500;
+/// How long a revoked device's tunnel stays for the goodbye to its line.
+const HUNG_UP_WITHIN: Duration = Duration::from_millis(300);
 /// An announcement that ends sooner was not played (its file is missing): no louder a loop than this.
 const SHORTEST_ANNOUNCEMENT: Duration = Duration::from_secs(1);
 
@@ -278,13 +281,12 @@ impl Turn {
         let removed = self.parts.ari.remove_account(&device.to_string());
         let tunnels = self.parts.tunnels.clone();
         tokio::spawn(async move {
-            for hung_up in hung_up {
-                let _ = hung_up.await;
-            }
+            // An Asterisk that does not answer must not keep the tunnel open.
+            let _ = tokio::time::timeout(HUNG_UP_WITHIN, join_all(hung_up)).await;
+            tunnels.close(device);
             if let Err(error) = removed.await {
                 warn!(%error, %device, "the SIP account will be removed when Asterisk is back");
             }
-            tunnels.close(device);
             let _ = done.send(());
         });
     }
@@ -316,16 +318,7 @@ impl Turn {
             Some(Step::Gone(Gone::Callee(attempt), cause)) => self.callee_gone(attempt, cause),
             Some(Step::Gone(Gone::Line(line), _)) => self.line_gone(&line),
             Some(Step::HangUpStray(channel)) => self.hang_up_strays(vec![channel]),
-            Some(Step::JoinLine { line, device }) => {
-                let joined = self.parts.ari.join_bridge(&names::bridge(device), &line);
-                let ari = self.parts.ari.clone();
-                tokio::spawn(async move {
-                    if let Err(error) = joined.await {
-                        warn!(%error, %device, "a line could not be put into its bridge");
-                        let _ = ari.hang_up(&line).await;
-                    }
-                });
-            }
+            Some(Step::DialLine { line, device }) => self.dial_line(line, device),
         }
         self.parts.metrics.lines_up.set(i64::try_from(self.exchange.lines_up()).unwrap_or(i64::MAX));
     }

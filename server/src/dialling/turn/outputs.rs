@@ -36,12 +36,12 @@ impl Turn {
             Output::CreateChannel { attempt, device, .. } => self.create_callee(attempt, device),
             Output::JoinBridge { attempt, device } => {
                 let joined = self.parts.ari.join_bridge(&names::bridge(device), &attempt.to_string());
-                self.or_callee_failed(attempt, joined);
+                self.or_callee_failed(attempt, certain(joined));
             }
             Output::DialChannel { attempt, timeout_ms, .. } => {
                 let seconds = u32::try_from(timeout_ms.max(0).div_euclid(1_000) + 1).unwrap_or(60);
                 let dialled = self.parts.ari.dial(&attempt.to_string(), seconds);
-                self.or_callee_failed(attempt, dialled);
+                self.or_callee_failed(attempt, certain(dialled));
             }
             Output::HangUp { attempt, why } => {
                 info!(%attempt, ?why, "hanging up");
@@ -81,19 +81,30 @@ impl Turn {
         let ari = &self.parts.ari;
         let made = ari.make_bridge(&names::bridge(device));
         let account = device.to_string();
-        let called = ari.call_line(&OutgoingLine {
-            channel: &line.0,
-            account: &account,
-            token,
-            timeout_s: LINE_TIMEOUT_S,
-        });
+        let created = ari.create_line(&OutgoingLine { channel: &line.0, account: &account, token });
         let (ari, back) = (ari.clone(), self.back.clone());
         tokio::spawn(async move {
             let made = made.await;
-            if let Err(error) = called.await.and(made) {
+            if let Err(error) = created.await.and(made) {
                 warn!(%error, %device, "a line could not be made; is the app registered?");
                 let _ = ari.hang_up(&line.0).await;
                 let _ = back.send(Inward::NoSuchLine(line.0));
+            }
+        });
+    }
+
+    /// Into the bridge first: what is put there before it is dialled stays out of a bridge of Asterisk's own.
+    pub(super) fn dial_line(&self, line: String, device: DeviceId) {
+        let ari = self.parts.ari.clone();
+        let joined = ari.join_bridge(&names::bridge(device), &line);
+        tokio::spawn(async move {
+            let dialled = match joined.await {
+                Ok(()) => ari.dial(&line, LINE_TIMEOUT_S).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = dialled {
+                warn!(%error, %device, "a line could not be dialled");
+                let _ = ari.hang_up(&line).await;
             }
         });
     }
@@ -184,5 +195,17 @@ impl Turn {
                 tracing::debug!(%error, %bridge, "an empty bridge was not ended");
             }
         });
+    }
+}
+
+/// What Asterisk does not answer it may have done: the telephone may ring by now, and that is no reason
+/// to hang up. What became of it is told by events, by the sweep, or by the lists after a reconnect.
+async fn certain(asked: impl Future<Output = Result<(), AriError>>) -> Result<(), AriError> {
+    match asked.await {
+        Err(error @ (AriError::Silent | AriError::Away)) => {
+            warn!(%error, "whether a step of a call was done is not known");
+            Ok(())
+        }
+        result => result,
     }
 }
