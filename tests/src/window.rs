@@ -76,7 +76,12 @@ impl Window {
     /// When the window is gone.
     pub async fn find(&self, role: &str, name: &str) -> Result<Option<Element>> {
         let (_, candidates) = ROLES.iter().find(|(r, _)| *r == role).context("no such role in ROLES")?;
-        for element in soon("looking for elements", self.client.find_all(Locator::Css(candidates))).await? {
+        let found = match soon("looking for elements", self.client.find_all(Locator::Css(candidates))).await {
+            // The page changed under the search: the next look finds what is there then.
+            Err(error) if is_stale(&error) => return Ok(None),
+            found => found?,
+        };
+        for element in found {
             let label = Label(element.element_id().to_string());
             // An element that was replaced meanwhile is none of ours.
             let Ok(Value::String(label)) = soon("asking a name", self.client.issue_cmd(label)).await else {
@@ -214,6 +219,10 @@ impl Window {
     pub fn kill(mut self) {
         self.driver.kill();
     }
+}
+
+fn is_stale(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<CmdError>().is_some_and(CmdError::is_stale_element_reference)
 }
 
 /// A page that hangs must not hang the test.
