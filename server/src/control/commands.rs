@@ -3,6 +3,7 @@
 use std::{collections::HashSet, time::Instant};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use futures_util::future::join_all;
 use jiff::SignedDuration;
 use protocol::{
     http::{ApiError, ErrorCode},
@@ -255,8 +256,9 @@ async fn revoke_person(app: &App, person: &str) -> Result<Answer, No> {
     };
     let devices = app.store.revoke_person(person.id, app.clock.now_ms()).await?;
     tracing::info!(person = %person.id, devices = devices.len(), "a person was revoked");
-    for device in &devices {
-        switch_off(app, *device).await?;
+    // All at once: none waits for another's Asterisk.
+    for switched_off in join_all(devices.iter().map(|device| switch_off(app, *device))).await {
+        switched_off?;
     }
     Ok(Answer::Revoked { person: Some(person.name.clone()), devices })
 }

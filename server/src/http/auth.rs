@@ -27,7 +27,15 @@ impl FromRequestParts<Shared> for SignedInDevice {
     }
 }
 
-fn sign_in_again() -> Refusal {
+/// Whether the sign-in of a request has ended since it was looked at. To be asked after what the
+/// request opens can be found by who ends sign-ins: a revocation then either finds it, or is found.
+pub async fn has_ended(app: &Shared, headers: &HeaderMap) -> bool {
+    let Some(token) = bearer(headers) else { return true };
+    let state = app.store.device_of_token(&secret::hash(token), app.clock.now_ms()).await;
+    !matches!(state, Ok(TokenState::Valid(_)))
+}
+
+pub(super) fn sign_in_again() -> Refusal {
     refuse(ErrorCode::SignInAgain, "This sign-in is over; the app signs in again by itself")
 }
 

@@ -8,6 +8,7 @@ use axum::{
         State,
         ws::{Message, WebSocket, WebSocketUpgrade},
     },
+    http::HeaderMap,
     response::Response,
     routing::get,
 };
@@ -15,7 +16,10 @@ use protocol::{PROTOCOL, events::LiveEvent};
 use tokio::sync::broadcast::error::RecvError;
 use tracing::debug;
 
-use super::{Refusal, SignedInDevice};
+use super::{
+    Refusal, SignedInDevice,
+    auth::{has_ended, sign_in_again},
+};
 use crate::{app::Shared, live::Following, tunnel::is_bad_frame};
 
 /// The app sends pings only.
@@ -32,11 +36,17 @@ pub fn routes() -> Router<Shared> {
 async fn live(
     State(app): State<Shared>,
     device: SignedInDevice,
+    headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, Refusal> {
     // Asked before the upgrade, so that a refusal is an HTTP reply like all others.
     let volunteer = device.volunteer.clone();
     let following = app.dialling.follow(device.id, volunteer, device.campaign_id).await?;
+    if has_ended(&app, &headers).await {
+        drop(following);
+        app.live.left(device.id);
+        return Err(sign_in_again());
+    }
     let upgrade = upgrade.max_message_size(LARGEST_FRAME).max_frame_size(LARGEST_FRAME);
     Ok(upgrade.on_upgrade(async move |socket| follow(app, device, following, socket).await))
 }

@@ -66,18 +66,22 @@ async fn sign_in(
         )));
     }
     let person = app.store.person(device.person_id).await?;
+    let revoked = || refuse(ErrorCode::DeviceRevoked, "This device was switched off by an organiser");
     if device.revoked_at.is_some() || person.is_none_or(|person| person.revoked_at.is_some()) {
-        return Err(refused(refuse(
-            ErrorCode::DeviceRevoked,
-            "This device was switched off by an organiser",
-        )));
+        return Err(refused(revoked()));
     }
     // A token that cannot be kept must not leave an account with a password nobody knows.
     app.store.probe(now_ms).await?;
     let account = provisioning::account_for(&app.ari, device.id).await?;
     let token = secret::random::<32>();
     let expires_at_ms = now_ms + LIFE_MS;
-    app.store.sign_in(&secret::hash(&token), device.id, now_ms, expires_at_ms).await?;
+    if !app.store.sign_in(&secret::hash(&token), device.id, now_ms, expires_at_ms).await? {
+        // Revoked while Asterisk made the account, which was removed before it was there.
+        if let Err(error) = app.ari.remove_account(&device.id.to_string()).await {
+            tracing::warn!(%error, device = %device.id, "the SIP account will be removed when Asterisk is back");
+        }
+        return Err(refused(revoked()));
+    }
     tracing::info!(device = %device.id, "a device signed in");
     Ok(Json(SignedIn {
         token,

@@ -3,12 +3,13 @@
 use axum::{
     Router,
     extract::{State, ws::WebSocketUpgrade},
+    http::HeaderMap,
     response::Response,
     routing::get,
 };
 use protocol::http::ErrorCode;
 
-use super::{Refusal, SignedInDevice, refuse};
+use super::{Refusal, SignedInDevice, auth::has_ended, refuse};
 use crate::{
     app::Shared,
     tunnel::{self, LARGEST_MESSAGE},
@@ -22,6 +23,7 @@ pub fn routes() -> Router<Shared> {
 async fn sip(
     State(app): State<Shared>,
     device: SignedInDevice,
+    headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, Refusal> {
     // Asterisk first, so that an app knows from the HTTP reply that there is no telephone. Asterisk
@@ -34,5 +36,14 @@ async fn sip(
     let asterisk = tunnel::to_asterisk(&app.config.asterisk.url).await.map_err(|_| no_telephone())?;
     let upgrade =
         upgrade.protocols(["sip"]).max_message_size(LARGEST_MESSAGE).max_frame_size(LARGEST_MESSAGE);
-    Ok(upgrade.on_upgrade(async move |socket| app.tunnels.pass(device.id, socket, asterisk).await))
+    Ok(upgrade.on_upgrade(async move |socket| {
+        let passes = app.tunnels.pass(device.id, socket, asterisk);
+        let revoked_meanwhile = async {
+            if has_ended(&app, &headers).await {
+                app.tunnels.close(device.id);
+            }
+        };
+        // In this order: the tunnel is there before it is asked.
+        tokio::join!(biased; passes, revoked_meanwhile);
+    }))
 }

@@ -1,6 +1,6 @@
 //! A copy of the whole database while it is in use.
 
-use std::{io, os::unix::fs::PermissionsExt, path::Path};
+use std::{fs::OpenOptions, io, os::unix::fs::OpenOptionsExt, path::Path};
 
 use super::Store;
 
@@ -28,28 +28,40 @@ impl Store {
         let folder = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         // Beside the target, so that the rename stays on one disk; only its owner may enter.
         let part = folder.join(format!(".ringround-backup-{}", std::process::id()));
-        let copied = self.copy_to(&part).await;
-        let size = match copied {
-            Ok(()) => {
-                std::fs::hard_link(&part, file)?;
-                std::fs::metadata(file)?.len()
-            }
-            Err(error) => {
-                remove(&part);
-                return Err(error);
-            }
+        let copied = match self.copy_to(&part).await {
+            Ok(()) => give_name(&part, file).map_err(BackupRefused::from),
+            Err(error) => Err(error),
         };
         remove(&part);
-        Ok(size)
+        copied?;
+        Ok(std::fs::metadata(file)?.len())
     }
 
     async fn copy_to(&self, part: &Path) -> Result<(), BackupRefused> {
         remove(part);
         // An empty file is as good as none to VACUUM INTO, and has its permissions from the start.
-        std::fs::File::create_new(part)?.set_permissions(std::fs::Permissions::from_mode(0o600))?;
+        for_its_owner(part)?;
         sqlx::query("VACUUM INTO $1").bind(part.display().to_string()).execute(self.reader()).await?;
         std::fs::File::open(part)?.sync_all()?;
         Ok(())
+    }
+}
+
+/// A new, empty file that nobody else can open, not even for the moment after it was made.
+pub(super) fn for_its_owner(file: &Path) -> io::Result<std::fs::File> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)
+}
+
+/// Never over a file that is there. A disk without hard links, as a USB stick, gets a copy.
+fn give_name(part: &Path, file: &Path) -> io::Result<()> {
+    match std::fs::hard_link(part, file) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
+        Err(_) => {
+            let mut copy = for_its_owner(file)?;
+            let copied = std::fs::File::open(part).and_then(|mut part| io::copy(&mut part, &mut copy));
+            copied.and_then(|_| copy.sync_all()).inspect_err(|_| remove(file))
+        }
     }
 }
 

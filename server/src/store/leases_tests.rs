@@ -275,3 +275,16 @@ async fn a_number_for_the_do_not_call_list_is_put_there_although_the_hold_has_la
     hall.store.release_lease(&release).await.unwrap();
     assert_eq!(hall.count("SELECT count(*) FROM do_not_call").await, 1);
 }
+
+#[tokio::test]
+async fn a_sign_in_past_its_time_lasts_until_the_call_is_over() {
+    let hall = Hall::new(1, 1).await;
+    let held = hall.claim(0, NOW).await.unwrap();
+    let attempt = hall.attempt(0, &held);
+    hall.store.commit_attempt(&attempt).await.unwrap();
+    let lapsed = async || hall.store.end_lapsed_sign_ins(i64::MAX).await.unwrap();
+    assert_eq!(lapsed().await, []);
+    let close = hall.close(0, &attempt, Outcome::Reached, ContactNext::Done);
+    hall.store.close_attempt(&close).await.unwrap();
+    assert_eq!(lapsed().await, hall.devices);
+}

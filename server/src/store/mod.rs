@@ -162,7 +162,14 @@ async fn migrate(writer: &SqlitePool, folder: &Path) -> Result<(), StoreError> {
         if done > 0 {
             let copy = folder.join(format!("before-{:04}.db", migration.version));
             if !copy.exists() {
-                sqlx::query("VACUUM INTO $1").bind(copy.display().to_string()).execute(writer).await?;
+                backup::for_its_owner(&copy).map_err(|e| StoreError::Open(e.to_string()))?;
+                let copied =
+                    sqlx::query("VACUUM INTO $1").bind(copy.display().to_string()).execute(writer).await;
+                if let Err(error) = copied {
+                    // Else the next start would take it for a whole one.
+                    let _ = std::fs::remove_file(&copy);
+                    return Err(error.into());
+                }
             }
         }
         MIGRATIONS.run_to(migration.version, writer).await.map_err(|e| StoreError::Open(e.to_string()))?;

@@ -30,22 +30,25 @@ pub enum TokenState {
 }
 
 impl Store {
-    /// Keeps a new sign-in and ends the device's earlier ones. Times in UTC epoch milliseconds.
+    /// Keeps a new sign-in and ends the device's earlier ones; false, and nothing is kept, when the
+    /// device or its person was revoked meanwhile. Times in UTC epoch milliseconds.
     pub async fn sign_in(
         &self,
         token_hash: &[u8],
         device: DeviceId,
         now_ms: i64,
         expires_ms: i64,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let mut tx = self.begin().await?;
         sqlx::query("UPDATE sign_ins SET ended_at = $2 WHERE device_id = $1 AND ended_at IS NULL")
             .bind(device.to_string())
             .bind(now_ms)
             .execute(&mut *tx)
             .await?;
-        sqlx::query(
-            "INSERT INTO sign_ins (token_hash, device_id, created_at, expires_at) VALUES ($1, $2, $3, $4)",
+        let kept = sqlx::query(
+            "INSERT INTO sign_ins (token_hash, device_id, created_at, expires_at)
+             SELECT $1, d.id, $3, $4 FROM devices d JOIN people p ON p.id = d.person_id
+             WHERE d.id = $2 AND d.revoked_at IS NULL AND p.revoked_at IS NULL",
         )
         .bind(token_hash)
         .bind(device.to_string())
@@ -53,7 +56,8 @@ impl Store {
         .bind(expires_ms)
         .execute(&mut *tx)
         .await?;
-        Ok(tx.commit().await?)
+        tx.commit().await?;
+        Ok(kept.rows_affected() == 1)
     }
 
     /// Whose token this is.
@@ -106,10 +110,14 @@ impl Store {
         rows.iter().map(|row| id(row, "device_id")).collect()
     }
 
-    /// Ends the sign-ins that are past their time, and says whose they were.
+    /// Ends the sign-ins that are past their time, and says whose they were. One whose device is in a
+    /// call, or has its outcome to write, waits for the end of it.
     pub async fn end_lapsed_sign_ins(&self, now_ms: i64) -> Result<Vec<DeviceId>, StoreError> {
         let rows = sqlx::query(
-            "UPDATE sign_ins SET ended_at = $1 WHERE ended_at IS NULL AND expires_at <= $1 RETURNING device_id",
+            "UPDATE sign_ins SET ended_at = $1 WHERE ended_at IS NULL AND expires_at <= $1
+               AND NOT EXISTS (SELECT 1 FROM attempts a
+                               WHERE a.device_id = sign_ins.device_id AND a.state <> 'closed')
+             RETURNING device_id",
         )
         .bind(now_ms)
         .fetch_all(self.writer())

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{
     FILE, Store, StoreError,
-    backup::BackupRefused,
+    backup::{self, BackupRefused},
     campaigns::{CampaignPause, NewCampaign},
     imports::NotAdded,
     join_links::{NewDevice, Spent},
@@ -158,6 +158,9 @@ async fn a_token_is_worth_what_its_sign_in_and_its_device_are() {
     assert_eq!(store.revoke_person(here.person, NOW).await.expect("revoked"), [mine.id]);
     assert_eq!(worth(b"fourth", NOW).await, TokenState::Revoked);
     assert!(store.signed_in_devices(NOW).await.expect("devices").is_empty());
+    // A sign-in that was under way when the person was revoked.
+    assert!(!store.sign_in(b"fifth", mine.id, NOW, LATER).await.expect("answered"));
+    assert_eq!(worth(b"fifth", NOW).await, TokenState::Unknown);
 }
 
 #[tokio::test]
@@ -245,6 +248,9 @@ async fn a_copy_is_whole_private_and_never_overwrites() {
     assert!(matches!(again, Err(BackupRefused::Exists(_))), "{again:?}");
     let nowhere = here.store.back_up(&to.path().join("no/such/folder.db")).await;
     assert!(matches!(nowhere, Err(BackupRefused::Disk(_))), "{nowhere:?}");
+    // Private from the moment it is made, not a moment later.
+    let made = backup::for_its_owner(&to.path().join("empty")).expect("made").metadata().expect("there");
+    assert_eq!(made.permissions().mode() & 0o777, 0o600);
     let left = std::fs::read_dir(to.path()).expect("folder").filter_map(Result::ok);
     assert!(left.into_iter().all(|entry| !entry.file_name().to_string_lossy().contains("backup")));
 }
