@@ -234,7 +234,10 @@ async fn serve(app: Shared, listener: std::net::TcpListener, handle: Handle<Sock
     let acceptor = acceptor(app.identity.rustls());
     let mut server = axum_server::from_tcp(listener)?.acceptor(acceptor).handle(handle);
     // A peer that sends its headers byte by byte holds a connection for ten seconds, not for ever.
-    server.http_builder().http1().timer(TokioTimer::new()).header_read_timeout(HEADERS_WITHIN);
+    // Version 1 only: looking for version 2, a peer that says nothing would be waited for without an end.
+    let builder = server.http_builder();
+    *builder = builder.clone().http1_only();
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS_WITHIN);
     let router = http::router(app).into_make_service_with_connect_info::<SocketAddr>();
     server.serve(router).await
 }
@@ -275,10 +278,8 @@ fn take_folder(data: &Path) -> Result<File, StartError> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(bad)?;
     let mode = std::fs::metadata(data).map_err(bad)?.permissions().mode();
     if mode & 0o077 != 0 {
-        tracing::warn!(
-            folder = %data.display(),
-            "others on this machine may look into the data folder; chmod 700 keeps them out"
-        );
+        tracing::warn!(folder = %data.display(), "the data folder was open to others on this machine; it is no more");
+        std::fs::set_permissions(data, std::fs::Permissions::from_mode(0o700)).map_err(bad)?;
     }
     let lock = File::create(data.join("serve.lock")).map_err(bad)?;
     match lock.try_lock() {

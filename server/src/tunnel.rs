@@ -37,6 +37,10 @@ const PING_EVERY: Duration = Duration::from_secs(2);
 /// Not a sign of life for so long: closed, and Asterisk forgets the app's contact.
 const SILENT_FOR: Duration = Duration::from_secs(30);
 const SEND_WITHIN: Duration = Duration::from_secs(10);
+/// An app sends a few messages a minute, and a few tens when a line opens. More wait, in the sender's
+/// own network: a flood must not reach Asterisk, which is everybody's.
+const MESSAGES_AHEAD: u32 = 100;
+const ONE_MORE_EVERY: Duration = Duration::from_millis(50);
 const CONNECT_WITHIN: Duration = Duration::from_secs(3);
 
 /// A connection to Asterisk's WebSocket for SIP.
@@ -110,6 +114,7 @@ impl Tunnels {
         let (mut to_app, mut from_app) = app.split();
         let (mut to_asterisk, mut from_asterisk) = asterisk.split();
         let inwards = async {
+            let mut allowance = Allowance::new(MESSAGES_AHEAD, ONE_MORE_EVERY);
             loop {
                 let message = match tokio::time::timeout(SILENT_FOR, from_app.next()).await {
                     Err(_) => return "the app was silent",
@@ -129,6 +134,7 @@ impl Tunnels {
                     ws::Message::Binary(bytes) => tungstenite::Message::Binary(bytes),
                     ws::Message::Ping(_) | ws::Message::Pong(_) | ws::Message::Close(_) => continue,
                 };
+                allowance.take().await;
                 match tokio::time::timeout(SEND_WITHIN, to_asterisk.send(message)).await {
                     Ok(Ok(())) => {}
                     Ok(Err(_)) | Err(_) => return "Asterisk took no more",
@@ -178,6 +184,35 @@ impl Tunnels {
 
     fn count(&self) {
         self.metrics.tunnels.set(i64::try_from(self.open().len()).unwrap_or(i64::MAX));
+    }
+}
+
+/// So many at once, then one more for each period that passes.
+#[derive(Debug)]
+struct Allowance {
+    most: u32,
+    left: u32,
+    every: Duration,
+    counted: tokio::time::Instant,
+}
+
+impl Allowance {
+    fn new(most: u32, every: Duration) -> Self {
+        Self { most, left: most, every, counted: tokio::time::Instant::now() }
+    }
+
+    /// Waits until one is left, and takes it.
+    async fn take(&mut self) {
+        let periods = self.counted.elapsed().as_millis() / self.every.as_millis().max(1);
+        let more = u32::try_from(periods).unwrap_or(u32::MAX);
+        self.left = self.left.saturating_add(more).min(self.most);
+        self.counted += self.every.saturating_mul(more);
+        if self.left == 0 {
+            self.counted += self.every;
+            tokio::time::sleep_until(self.counted).await;
+            return;
+        }
+        self.left -= 1;
     }
 }
 

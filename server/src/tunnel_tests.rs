@@ -108,3 +108,20 @@ async fn a_message_that_is_too_long_is_counted_and_reaches_nobody() {
     assert_eq!(next(&mut again).await.as_deref(), Some("got still there"));
     assert_eq!(ends.tunnels.metrics.frames_dropped.get(), 1, "an app that went away is no bad frame");
 }
+
+#[tokio::test]
+async fn a_flood_waits_and_what_comes_now_and_then_does_not() {
+    let start = tokio::time::Instant::now();
+    let mut allowance = Allowance::new(100, Duration::from_millis(50));
+    for _ in 0..110 {
+        allowance.take().await;
+    }
+    assert!(start.elapsed() >= Duration::from_millis(500), "{:?}", start.elapsed());
+    // As after a quiet hour.
+    allowance.counted -= Duration::from_secs(3_600);
+    let quiet = tokio::time::Instant::now();
+    for _ in 0..100 {
+        allowance.take().await;
+    }
+    assert!(quiet.elapsed() < Duration::from_millis(500), "{:?}", quiet.elapsed());
+}
