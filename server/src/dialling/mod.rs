@@ -21,6 +21,7 @@ use dialler::{Answer, Ask, LineToken};
 use protocol::{
     http::{ApiError, ErrorCode, RecordOutcome, Settle},
     ids::{AttemptId, CampaignId, DeviceId, LeaseId},
+    outcome::Outcome,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -174,6 +175,10 @@ impl Handle {
     pub async fn record_outcome(&self, device: DeviceId, record: RecordOutcome) -> Result<(), ApiError> {
         if record.note.as_ref().is_some_and(|note| note.chars().count() > LONGEST_NOTE) {
             return Err(refusal(ErrorCode::Invalid, "The note is longer than 2,000 characters"));
+        }
+        // The others are the server's own findings, with waiting times of their own.
+        if !Outcome::KEYS.contains(&record.outcome) {
+            return Err(refusal(ErrorCode::Invalid, "This outcome has no key; a fault of the app"));
         }
         let stored = self.store.stored_attempt(record.attempt_id, device, self.clock.now_ms()).await?;
         self.ask(device, Ask::Record { record, stored: stored.map(Box::new) }).await.map(|_| ())

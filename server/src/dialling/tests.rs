@@ -115,9 +115,11 @@ fn obliging(
             ("POST", ["channels", "create"]) => {
                 vec![ok(json!({})), event("StasisStart", asked.param("channelId"), "Down")]
             }
-            ("POST", ["channels", line]) => vec![ok(json!({})), event("StasisStart", line, "Up")],
+            ("POST", ["channels", line, "dial"]) if line.starts_with("line-") => {
+                vec![ok(json!({})), event("ChannelStateChange", line, "Up")]
+            }
             ("POST", ["bridges", bridge, "addChannel"]) => {
-                let mut entered = event("ChannelEnteredBridge", asked.param("channel"), "Up");
+                let mut entered = event("ChannelEnteredBridge", asked.param("channel"), "Down");
                 entered["bridge"] = json!({"id": bridge});
                 vec![ok(json!({})), entered]
             }
@@ -158,9 +160,13 @@ async fn ready(scene: &mut Scene) -> Desk {
 async fn a_touch_on_call_is_on_the_disk_before_its_channel_is_made() {
     let mut scene = Scene::new(Hall::new(1, 1).await, vec![], vec![]).await;
     let mut desk = ready(&mut scene).await;
-    let line = scene.asterisk.asked("POST channels/line-").await;
+    let line = scene.asterisk.asked("POST channels/create").await;
     assert_eq!(line.param("endpoint"), format!("PJSIP/{}", scene.maya()));
     assert_eq!(line.body["variables"]["PJSIP_HEADER(add,X-Line-Token)"], token());
+    // Never originated: Asterisk would follow a redirection to any telephone.
+    assert!(line.param("channelId").starts_with("line-"));
+    scene.asterisk.asked("addChannel").await;
+    scene.asterisk.asked("/dial").await;
 
     let attempt = scene.dialling.dial(scene.maya(), desk.lease()).await.unwrap();
     let create = scene.asterisk.asked("POST channels/create").await;
@@ -188,6 +194,9 @@ async fn a_touch_on_call_is_on_the_disk_before_its_channel_is_made() {
         note: None,
         again: None,
     };
+    let no_key = RecordOutcome { outcome: Outcome::Abandoned, ..press.clone() };
+    let refused = scene.dialling.record_outcome(scene.maya(), no_key).await.unwrap_err();
+    assert_eq!(refused.code, ErrorCode::Invalid);
     for _ in 0..2 {
         scene.dialling.record_outcome(scene.maya(), press.clone()).await.unwrap();
     }
