@@ -3,7 +3,10 @@
 //! What comes of it arrives as the event [`crate::view::View`]; a [`Refusal`] only says that the
 //! press did not fit what is so now.
 
-use protocol::http::Settle;
+use protocol::{
+    http::Settle,
+    ids::{AttemptId, LeaseId},
+};
 use tauri::State;
 
 use crate::{
@@ -39,11 +42,11 @@ pub async fn start(controller: State<'_, Controller>) -> Result<(), Refusal> {
     controller.ask(Request::Start).await
 }
 
-/// Rings the contact on the card.
+/// Rings the contact on the card, if it is still this one.
 #[tauri::command]
 #[specta::specta]
-pub async fn call(controller: State<'_, Controller>) -> Result<(), Refusal> {
-    controller.ask(Request::Call).await
+pub async fn call(controller: State<'_, Controller>, lease_id: LeaseId) -> Result<(), Refusal> {
+    controller.ask(Request::Call { lease_id }).await
 }
 
 /// Ends the call, or cancels it while it rings.
@@ -70,22 +73,34 @@ pub async fn digits(controller: State<'_, Controller>, digits: String) -> Result
 /// An outcome key: marks it while the callee talks, saves it when the call is over.
 #[tauri::command]
 #[specta::specta]
-pub async fn outcome(controller: State<'_, Controller>, press: OutcomePress) -> Result<(), Refusal> {
-    controller.ask(Request::Outcome { press }).await
+pub async fn outcome(
+    controller: State<'_, Controller>,
+    attempt_id: AttemptId,
+    press: OutcomePress,
+) -> Result<(), Refusal> {
+    controller.ask(Request::Outcome { attempt_id, press }).await
 }
 
 /// Corrects the last saved outcome.
 #[tauri::command]
 #[specta::specta]
-pub async fn correct(controller: State<'_, Controller>, press: OutcomePress) -> Result<(), Refusal> {
-    controller.ask(Request::Correct { press }).await
+pub async fn correct(
+    controller: State<'_, Controller>,
+    attempt_id: AttemptId,
+    press: OutcomePress,
+) -> Result<(), Refusal> {
+    controller.ask(Request::Correct { attempt_id, press }).await
 }
 
 /// Gives the card back without ringing.
 #[tauri::command]
 #[specta::specta]
-pub async fn settle(controller: State<'_, Controller>, how: Settle) -> Result<(), Refusal> {
-    controller.ask(Request::Settle { how }).await
+pub async fn settle(
+    controller: State<'_, Controller>,
+    lease_id: LeaseId,
+    how: Settle,
+) -> Result<(), Refusal> {
+    controller.ask(Request::Settle { lease_id, how }).await
 }
 
 /// Pauses.

@@ -9,7 +9,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use protocol::{
     http::{Settle, SignedIn},
-    ids::DeviceId,
+    ids::{AttemptId, DeviceId, LeaseId},
 };
 use serde::{Deserialize, Serialize};
 use softphone::{Event, Softphone};
@@ -47,7 +47,10 @@ pub enum Request {
     /// Start a session.
     Start,
     /// Ring the contact on the card.
-    Call,
+    Call {
+        /// The card that was pressed: by now another one may be there.
+        lease_id: LeaseId,
+    },
     /// End or cancel the call.
     HangUp,
     /// The microphone.
@@ -62,16 +65,22 @@ pub enum Request {
     },
     /// An outcome key.
     Outcome {
+        /// The call that it was pressed for.
+        attempt_id: AttemptId,
         /// Which, and the note.
         press: OutcomePress,
     },
     /// Another outcome for the last attempt.
     Correct {
+        /// The attempt that was shown as the last one.
+        attempt_id: AttemptId,
         /// Which, and the note.
         press: OutcomePress,
     },
     /// Give the card back.
     Settle {
+        /// The card that was pressed.
+        lease_id: LeaseId,
         /// How.
         how: Settle,
     },

@@ -80,7 +80,10 @@ fn wrap_up() -> Session {
 }
 
 fn pressed(outcome: Outcome) -> Request {
-    Request::Outcome { press: OutcomePress { outcome, note: Some(" Spoke to her son ".into()), again: None } }
+    Request::Outcome {
+        attempt_id: AttemptId::new(Uuid::from_u128(4)),
+        press: OutcomePress { outcome, note: Some(" Spoke to her son ".into()), again: None },
+    }
 }
 
 /// A double, a folder, and a controller that joined and sees the desk.

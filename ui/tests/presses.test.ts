@@ -115,6 +115,22 @@ describe('a press that was meant for something else', () => {
     expect(window.commands()).toEqual(['outcome']);
   });
 
+  test('a press says whom it was meant for', async () => {
+    const window = await openWindow(view('ready'));
+    window.press(' ');
+    await window.show(view('talking'));
+    window.wait(400);
+    window.press('1');
+    window.press('u');
+    window.wait(400);
+    window.press('2');
+    expect(window.host.pressed.map(({ command, with: args }) => [command, args.at(-1)])).toEqual([
+      ['call', 'lease-1'],
+      ['outcome', 'attempt-1'],
+      ['correct', 'attempt-0'],
+    ]);
+  });
+
   test('two presses of Skip skip one person', async () => {
     const window = await openWindow(view('ready'));
     window.press('s');
@@ -142,7 +158,7 @@ describe('single keys', () => {
     expect(window.commands()).toEqual([]);
     window.press('¡', { altKey: true, code: 'Digit1' });
     expect(window.host.pressed).toEqual([
-      { command: 'outcome', with: [{ outcome: 'reached', note: null, again: null }] },
+      { command: 'outcome', with: [{ outcome: 'reached', note: null, again: null }, 'attempt-1'] },
     ]);
   });
 
@@ -153,9 +169,9 @@ describe('single keys', () => {
     window.press('x');
     window.press('6');
     expect(window.host.pressed).toEqual([
-      { command: 'outcome', with: [{ outcome: 'reached', note: null, again: null }] },
-      { command: 'outcome', with: [{ outcome: 'do-not-call', note: null, again: null }] },
-      { command: 'outcome', with: [{ outcome: 'machine', note: null, again: null }] },
+      { command: 'outcome', with: [{ outcome: 'reached', note: null, again: null }, 'attempt-1'] },
+      { command: 'outcome', with: [{ outcome: 'do-not-call', note: null, again: null }, 'attempt-1'] },
+      { command: 'outcome', with: [{ outcome: 'machine', note: null, again: null }, 'attempt-1'] },
     ]);
   });
 
@@ -246,7 +262,7 @@ describe('later, call back, do not call', () => {
     expect(document.activeElement?.textContent).toContain('In an hour');
     window.press('1');
     expect(window.host.pressed).toEqual([
-      { command: 'settle', with: [{ how: 'later', again: { when: 'in-an-hour' } }] },
+      { command: 'settle', with: [{ how: 'later', again: { when: 'in-an-hour' } }, 'lease-1'] },
     ]);
     expect(document.querySelector('[data-part=sheet]')).toBeNull();
   });
@@ -258,7 +274,10 @@ describe('later, call back, do not call', () => {
       expect(window.text('[data-part=sheet] h2')).toBe('When to ring Margaret back');
       window.click(/Tomorrow/);
       expect(window.host.pressed).toEqual([
-        { command: 'outcome', with: [{ outcome: 'callback', note: null, again: { when: 'tomorrow' } }] },
+        {
+          command: 'outcome',
+          with: [{ outcome: 'callback', note: null, again: { when: 'tomorrow' } }, 'attempt-1'],
+        },
       ]);
     }
   });
@@ -295,7 +314,7 @@ describe('later, call back, do not call', () => {
     window.press('Escape');
     window.press('x');
     window.press('x');
-    expect(window.host.pressed).toEqual([{ command: 'settle', with: [{ how: 'do-not-call' }] }]);
+    expect(window.host.pressed).toEqual([{ command: 'settle', with: [{ how: 'do-not-call' }, 'lease-1'] }]);
   });
 
   test('an open chooser takes no outcome and no Call', async () => {
@@ -317,7 +336,10 @@ describe('the outcome', () => {
     expect(document.querySelector('.suggested')?.getAttribute('data-outcome')).toBe('no-answer');
     window.press('Enter', { on: document.body });
     expect(window.host.pressed).toEqual([
-      { command: 'outcome', with: [{ outcome: 'no-answer', note: 'Rings out after ten.', again: null }] },
+      {
+        command: 'outcome',
+        with: [{ outcome: 'no-answer', note: 'Rings out after ten.', again: null }, 'attempt-1'],
+      },
     ]);
   });
 
@@ -349,7 +371,7 @@ describe('the outcome', () => {
     note.dispatchEvent(new Event('input', { bubbles: true }));
     window.press('Enter');
     expect(window.host.pressed).toEqual([
-      { command: 'outcome', with: [{ outcome: 'other', note: 'A dog answered', again: null }] },
+      { command: 'outcome', with: [{ outcome: 'other', note: 'A dog answered', again: null }, 'attempt-1'] },
     ]);
   });
 
@@ -361,7 +383,7 @@ describe('the outcome', () => {
     window.wait(400);
     window.press('6');
     expect(window.host.pressed).toEqual([
-      { command: 'correct', with: [{ outcome: 'machine', note: null, again: null }] },
+      { command: 'correct', with: [{ outcome: 'machine', note: null, again: null }, 'attempt-0'] },
     ]);
     window.press('2');
     expect(window.commands(), 'one correction').toEqual(['correct']);

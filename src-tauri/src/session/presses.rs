@@ -2,7 +2,7 @@
 
 use protocol::{
     http::{ErrorCode, Settle},
-    ids::AttemptId,
+    ids::{AttemptId, LeaseId},
     join_link::{BadLink, JoinLink},
     outcome::Outcome,
     session::{Desk, Session},
@@ -28,13 +28,13 @@ impl App {
             Request::Join { link } => self.press_join(&link),
             Request::AnswerInvitation { join } => self.press_answer_invitation(join),
             Request::Start => self.press_start(),
-            Request::Call => self.press_call(),
+            Request::Call { lease_id } => self.press_call(lease_id),
             Request::HangUp => self.press_hang_up(),
             Request::Mute { on } => self.press_mute(on),
             Request::Digits { digits } => self.press_digits(&digits),
-            Request::Outcome { press } => self.press_outcome(press, fresh),
-            Request::Correct { press } => self.press_correct(press, fresh),
-            Request::Settle { how } => self.press_settle(how),
+            Request::Outcome { attempt_id, press } => self.press_outcome(attempt_id, press, fresh),
+            Request::Correct { attempt_id, press } => self.press_correct(attempt_id, press, fresh),
+            Request::Settle { lease_id, how } => self.press_settle(lease_id, how),
             Request::Pause => self.press_pause(),
             Request::Resume => self.press_resume(),
             Request::Stop => self.press_stop(),
@@ -105,11 +105,11 @@ impl App {
         }
     }
 
-    fn press_call(&mut self) -> Result<(), Refusal> {
-        let lease = match self.session() {
-            Some(Session::Ready { card }) => card.lease_id,
+    fn press_call(&mut self, lease: LeaseId) -> Result<(), Refusal> {
+        match self.session() {
+            Some(Session::Ready { card }) if card.lease_id == lease => {}
             _ => return Err(Refusal::NotNow),
-        };
+        }
         if !self.line.is_up() || !self.line.can_talk() {
             return Err(Refusal::NotNow);
         }
@@ -159,12 +159,15 @@ impl App {
         }
     }
 
-    fn press_outcome(&mut self, press: OutcomePress, fresh: Uuid) -> Result<(), Refusal> {
+    fn press_outcome(&mut self, pressed: AttemptId, press: OutcomePress, fresh: Uuid) -> Result<(), Refusal> {
         let (attempt, talking, name) = match self.session() {
             Some(Session::Talking { call, card }) => (call.attempt_id, true, called(card)),
             Some(Session::WrapUp { call, card }) => (call.attempt_id, false, called(card)),
             _ => return Err(Refusal::NotNow),
         };
+        if attempt != pressed {
+            return Err(Refusal::NotNow);
+        }
         let outcome = press.outcome;
         self.notice = (outcome == Outcome::DoNotCall).then_some(Notice::DoNotCall { name });
         self.marked = Some((attempt, outcome));
@@ -178,16 +181,17 @@ impl App {
         Ok(())
     }
 
-    fn press_correct(&mut self, press: OutcomePress, fresh: Uuid) -> Result<(), Refusal> {
-        let last = self.desk.as_ref().and_then(|desk| desk.last_outcome.clone()).ok_or(Refusal::NotNow)?;
+    fn press_correct(&mut self, pressed: AttemptId, press: OutcomePress, fresh: Uuid) -> Result<(), Refusal> {
+        let last = self.desk.as_ref().and_then(|desk| desk.last_outcome.clone());
+        let last = last.filter(|last| last.attempt_id == pressed).ok_or(Refusal::NotNow)?;
         self.notice = (press.outcome == Outcome::DoNotCall).then_some(Notice::DoNotCall { name: last.name });
         self.record(last.attempt_id, press, fresh);
         Ok(())
     }
 
-    fn press_settle(&mut self, how: Settle) -> Result<(), Refusal> {
-        let (lease, name) = match self.session() {
-            Some(Session::Ready { card }) => (card.lease_id, called(card)),
+    fn press_settle(&mut self, lease: LeaseId, how: Settle) -> Result<(), Refusal> {
+        let name = match self.session() {
+            Some(Session::Ready { card }) if card.lease_id == lease => called(card),
             _ => return Err(Refusal::NotNow),
         };
         self.ask(Press::Settle, Ask::Settle(lease, how))?;

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use protocol::{
+    attempt::LastOutcome,
     call::{Call, CallState as CalleeState, EndedBy},
     campaign::{Campaign, Mode},
     contact::Card,
@@ -9,6 +10,7 @@ use protocol::{
     http::{ApiError, ErrorCode},
     ids::{AttemptId, CampaignId, DeviceId, LeaseId},
     line::Line as ServersLine,
+    outcome::WrittenBy,
     session::{Desk, Session, Waiting},
 };
 use softphone::{CallState, Codec, DeviceState, EndedBy as Ender, Quality, Reason, Registration, Why};
@@ -295,11 +297,11 @@ fn joining_another_server_ends_all_that_was_with_the_one_before() {
 #[test]
 fn sound_leaves_only_from_call_to_the_end_of_the_call() {
     let mut bench = Bench::on_the_line(ready());
-    bench.press(Request::Call).unwrap();
+    bench.press(Request::Call { lease_id: card().lease_id }).unwrap();
     assert_eq!(bench.took(&Effect::Ask(Ask::Dial(card().lease_id))), 1);
     assert_eq!(bench.took(&Effect::SendAudio(LINE, true)), 1);
     assert_eq!(
-        bench.press(Request::Call),
+        bench.press(Request::Call { lease_id: card().lease_id }),
         Err(Refusal::NotNow),
         "a second press while the first is under way"
     );
@@ -332,17 +334,40 @@ fn the_national_ring_sounds_until_media_comes() {
 #[test]
 fn a_call_needs_a_line_and_devices() {
     let mut bench = Bench::with(ready(), ServersLine::Down);
-    assert_eq!(bench.press(Request::Call), Err(Refusal::NotNow));
+    assert_eq!(bench.press(Request::Call { lease_id: card().lease_id }), Err(Refusal::NotNow));
     let mut bench = Bench::on_the_line(ready());
     bench.give(Input::Phone(Event::Devices(DeviceState::NoMicrophone { why: "none".into() })));
     assert!(bench.troubles().contains(&Trouble::NoMicrophone));
-    assert_eq!(bench.press(Request::Call), Err(Refusal::NotNow));
+    assert_eq!(bench.press(Request::Call { lease_id: card().lease_id }), Err(Refusal::NotNow));
+}
+
+#[test]
+fn a_press_for_one_person_never_meets_the_next() {
+    let other = LeaseId::new(Uuid::from_u128(33));
+    let mut bench = Bench::on_the_line(ready());
+    assert_eq!(bench.press(Request::Call { lease_id: other }), Err(Refusal::NotNow));
+    let never = Request::Settle { lease_id: other, how: Settle::DoNotCall };
+    assert_eq!(bench.press(never), Err(Refusal::NotNow));
+    let before = AttemptId::new(Uuid::from_u128(44));
+    let mut bench = Bench::on_the_line(talking());
+    let mark = Request::Outcome { attempt_id: before, press: press(Outcome::DoNotCall) };
+    assert_eq!(bench.press(mark), Err(Refusal::NotNow));
+    let last = LastOutcome {
+        attempt_id: attempt_id(),
+        name: "Terence Whitlow".into(),
+        outcome: Outcome::NoAnswer,
+        by: WrittenBy::Network,
+    };
+    bench.give(Input::Live(News::Change(Box::new(Change::LastOutcome(Some(last))))));
+    let correct = Request::Correct { attempt_id: before, press: press(Outcome::DoNotCall) };
+    assert_eq!(bench.press(correct), Err(Refusal::NotNow));
+    assert!(!bench.done.iter().any(|effect| matches!(effect, Effect::Ask(_) | Effect::Write(_))));
 }
 
 #[test]
 fn a_refused_call_says_why_and_leaves_the_card() {
     let mut bench = Bench::on_the_line(ready());
-    bench.press(Request::Call).unwrap();
+    bench.press(Request::Call { lease_id: card().lease_id }).unwrap();
     bench.give(Input::Answered(Ask::Dial(card().lease_id), Err(refused(409, ErrorCode::RefusedByRule))));
     assert_eq!(bench.app.view().notice, Some(Notice::RefusedByRule { message: "Because".into() }));
     assert_eq!(bench.desk().busy, None);
@@ -371,7 +396,7 @@ fn hanging_up_mutes_at_once_and_is_sent_when_the_server_is_back() {
 #[test]
 fn a_hang_up_before_the_answer_to_call_finds_its_call() {
     let mut bench = Bench::on_the_line(ready());
-    bench.press(Request::Call).unwrap();
+    bench.press(Request::Call { lease_id: card().lease_id }).unwrap();
     bench.press(Request::HangUp).unwrap();
     bench.give(Input::Answered(Ask::Dial(card().lease_id), Ok(Some(attempt_id()))));
     assert_eq!(bench.took(&Effect::Ask(Ask::HangUp(attempt_id()))), 1);
@@ -381,7 +406,7 @@ fn a_hang_up_before_the_answer_to_call_finds_its_call() {
 fn a_cancel_outlives_the_lost_answer_to_call() {
     for (found, hangs_up) in [(ringing(false), 1), (ready(), 0)] {
         let mut bench = Bench::on_the_line(ready());
-        bench.press(Request::Call).unwrap();
+        bench.press(Request::Call { lease_id: card().lease_id }).unwrap();
         bench.press(Request::HangUp).unwrap();
         bench.done.clear();
         bench.give(Input::Answered(Ask::Dial(card().lease_id), Err(away())));
@@ -397,7 +422,7 @@ fn a_cancel_outlives_the_lost_answer_to_call() {
 #[test]
 fn an_outcome_is_on_the_disk_before_it_is_sent_and_gone_after_the_server_has_it() {
     let mut bench = Bench::on_the_line(wrap_up());
-    bench.press(Request::Outcome { press: press(Outcome::Reached) }).unwrap();
+    bench.press(Request::Outcome { attempt_id: attempt_id(), press: press(Outcome::Reached) }).unwrap();
     assert_eq!(bench.delivers(), None);
     let id = bench.written(true);
     let sent = bench.delivers().unwrap();
@@ -413,7 +438,7 @@ fn an_outcome_is_on_the_disk_before_it_is_sent_and_gone_after_the_server_has_it(
 fn an_outcome_pressed_without_a_server_waits_and_says_so() {
     let mut bench = Bench::on_the_line(wrap_up());
     bench.lose_the_server();
-    bench.press(Request::Outcome { press: press(Outcome::Refused) }).unwrap();
+    bench.press(Request::Outcome { attempt_id: attempt_id(), press: press(Outcome::Refused) }).unwrap();
     let id = bench.written(true);
     assert_eq!(bench.delivers(), None);
     assert_eq!(bench.app.view().notice, Some(Notice::SavedHere { outcome: Outcome::Refused }));
@@ -489,7 +514,7 @@ fn a_later_press_has_the_greater_id_though_the_clock_was_set_back() {
     bench.live_up(wrap_up(), ServersLine::Down);
     let mut last = earlier;
     for outcome in [Outcome::Reached, Outcome::DoNotCall] {
-        bench.press(Request::Outcome { press: press(outcome) }).unwrap();
+        bench.press(Request::Outcome { attempt_id: attempt_id(), press: press(outcome) }).unwrap();
         let id = bench.written(true);
         assert!(id.uuid() > last.uuid());
         last = id;
@@ -500,7 +525,7 @@ fn a_later_press_has_the_greater_id_though_the_clock_was_set_back() {
 #[test]
 fn an_outcome_that_the_server_refuses_stays_and_is_shown_until_it_is_corrected() {
     let mut bench = Bench::on_the_line(wrap_up());
-    bench.press(Request::Outcome { press: press(Outcome::Other) }).unwrap();
+    bench.press(Request::Outcome { attempt_id: attempt_id(), press: press(Outcome::Other) }).unwrap();
     let id = bench.written(true);
     bench.delivers().unwrap();
     bench.give(Input::Delivered(id, Err(refused(404, ErrorCode::NotFound))));
@@ -512,7 +537,7 @@ fn an_outcome_that_the_server_refuses_stays_and_is_shown_until_it_is_corrected()
     assert!(shown(&bench));
     bench.wait(120_000);
     assert_eq!(bench.delivers(), None, "what was refused is not sent again");
-    bench.press(Request::Outcome { press: press(Outcome::Reached) }).unwrap();
+    bench.press(Request::Outcome { attempt_id: attempt_id(), press: press(Outcome::Reached) }).unwrap();
     let second = bench.written(true);
     bench.delivers().unwrap();
     bench.give(Input::Delivered(second, Ok(())));
@@ -523,7 +548,7 @@ fn an_outcome_that_the_server_refuses_stays_and_is_shown_until_it_is_corrected()
 #[test]
 fn a_full_disk_loses_no_outcome_while_the_app_runs_and_is_told() {
     let mut bench = Bench::on_the_line(wrap_up());
-    bench.press(Request::Outcome { press: press(Outcome::Reached) }).unwrap();
+    bench.press(Request::Outcome { attempt_id: attempt_id(), press: press(Outcome::Reached) }).unwrap();
     let id = bench.written(false);
     assert!(bench.troubles().contains(&Trouble::LocalStorage));
     assert_eq!(bench.delivers().unwrap().id, id);
@@ -540,12 +565,12 @@ fn a_full_disk_loses_no_outcome_while_the_app_runs_and_is_told() {
 #[test]
 fn machine_while_talking_marks_and_rings_off() {
     let mut bench = Bench::on_the_line(talking());
-    bench.press(Request::Outcome { press: press(Outcome::Machine) }).unwrap();
+    bench.press(Request::Outcome { attempt_id: attempt_id(), press: press(Outcome::Machine) }).unwrap();
     assert_eq!(bench.desk().marked, Some(Outcome::Machine));
     assert_eq!(bench.took(&Effect::Ask(Ask::HangUp(attempt_id()))), 1);
 
     let mut bench = Bench::on_the_line(talking());
-    bench.press(Request::Outcome { press: press(Outcome::Reached) }).unwrap();
+    bench.press(Request::Outcome { attempt_id: attempt_id(), press: press(Outcome::Reached) }).unwrap();
     assert_eq!(bench.took(&Effect::Ask(Ask::HangUp(attempt_id()))), 0, "any other key cuts nothing off");
 }
 
@@ -712,7 +737,7 @@ fn an_account_refused_soon_after_a_sign_in_is_asked_for_again() {
 #[test]
 fn requests_that_were_all_refused_make_one_sign_in() {
     let mut bench = Bench::on_the_line(ready());
-    bench.press(Request::Call).unwrap();
+    bench.press(Request::Call { lease_id: card().lease_id }).unwrap();
     let again = || Err(refused(401, ErrorCode::SignInAgain));
     bench.give(Input::Answered(Ask::Dial(card().lease_id), again()));
     bench.give(Input::LineAsked(again().map(|_: Option<AttemptId>| ())));
@@ -886,10 +911,10 @@ fn random_step(bench: &mut Bench, step: u8) {
     // Presses are refused or not; both are fine here.
     let _ = match step {
         0 => bench.press(Request::Start),
-        1 => bench.press(Request::Call),
+        1 => bench.press(Request::Call { lease_id: card().lease_id }),
         2 => bench.press(Request::HangUp),
         3 => bench.press(Request::Mute { on: true }),
-        4 => bench.press(Request::Outcome { press: press(Outcome::Reached) }),
+        4 => bench.press(Request::Outcome { attempt_id: attempt_id(), press: press(Outcome::Reached) }),
         5 => bench.press(Request::Stop),
         6 => bench.press(Request::RetryNow),
         7 => bench.press(Request::Pause),

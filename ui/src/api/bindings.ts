@@ -15,8 +15,8 @@ export const commands = {
 	answerInvitation: (join: boolean) => typedError<null, Refusal>(__TAURI_INVOKE("plugin:phone|answer_invitation", { join })),
 	/**  Starts a session and brings the line up. */
 	start: () => typedError<null, Refusal>(__TAURI_INVOKE("plugin:phone|start")),
-	/**  Rings the contact on the card. */
-	call: () => typedError<null, Refusal>(__TAURI_INVOKE("plugin:phone|call")),
+	/**  Rings the contact on the card, if it is still this one. */
+	call: (leaseId: LeaseId) => typedError<null, Refusal>(__TAURI_INVOKE("plugin:phone|call", { leaseId })),
 	/**  Ends the call, or cancels it while it rings. */
 	hangUp: () => typedError<null, Refusal>(__TAURI_INVOKE("plugin:phone|hang_up")),
 	/**  Switches the microphone off or on. */
@@ -24,11 +24,11 @@ export const commands = {
 	/**  Sends keys of the telephone: `0` to `9`, `*`, `#`. */
 	digits: (digits: string) => typedError<null, Refusal>(__TAURI_INVOKE("plugin:phone|digits", { digits })),
 	/**  An outcome key: marks it while the callee talks, saves it when the call is over. */
-	outcome: (press: OutcomePress) => typedError<null, Refusal>(__TAURI_INVOKE("plugin:phone|outcome", { press })),
+	outcome: (attemptId: AttemptId, press: OutcomePress) => typedError<null, Refusal>(__TAURI_INVOKE("plugin:phone|outcome", { attemptId, press })),
 	/**  Corrects the last saved outcome. */
-	correct: (press: OutcomePress) => typedError<null, Refusal>(__TAURI_INVOKE("plugin:phone|correct", { press })),
+	correct: (attemptId: AttemptId, press: OutcomePress) => typedError<null, Refusal>(__TAURI_INVOKE("plugin:phone|correct", { attemptId, press })),
 	/**  Gives the card back without ringing. */
-	settle: (how: Settle) => typedError<null, Refusal>(__TAURI_INVOKE("plugin:phone|settle", { how })),
+	settle: (leaseId: LeaseId, how: Settle) => typedError<null, Refusal>(__TAURI_INVOKE("plugin:phone|settle", { leaseId, how })),
 	/**  Pauses. */
 	pause: () => typedError<null, Refusal>(__TAURI_INVOKE("plugin:phone|pause")),
 	/**  Back to calling. */

@@ -56,15 +56,15 @@ export class BrowserHost implements Host {
   join = (link: string) => this.#press('join', [link], 'start');
   answerInvitation = (join: boolean) => this.#press('answerInvitation', [join], 'start');
   start = () => this.#press('start', [], 'waiting-line', 'ready');
-  call = () => this.#press('call', [], 'dialling', 'ringing', 'talking');
+  call = (leaseId: string) => this.#press('call', [leaseId], 'dialling', 'ringing', 'talking');
   hangUp = () => this.#press('hangUp', [], 'wrap-up');
   mute = (on: boolean) => this.#press('mute', [on], on ? 'muted' : 'talking');
   digits = (digits: string) => this.#press('digits', [digits]);
-  outcome: Host['outcome'] = (press) => {
+  outcome: Host['outcome'] = (attemptId, press) => {
     const { screen } = this.#view;
     const talking = screen.name === 'desk' && screen.session.state === 'talking';
     const saved = { ...LAST, attempt_id: 'attempt-1', name: 'Margaret Hollis', outcome: press.outcome };
-    const answer = this.#press('outcome', [press]);
+    const answer = this.#press('outcome', [press, attemptId]);
     if (!this.plays || screen.name !== 'desk') return answer;
     this.show(
       talking
@@ -73,16 +73,16 @@ export class BrowserHost implements Host {
     );
     return answer;
   };
-  correct: Host['correct'] = (press) => {
+  correct: Host['correct'] = (attemptId, press) => {
     const { screen } = this.#view;
-    const answer = this.#press('correct', [press]);
+    const answer = this.#press('correct', [press, attemptId]);
     if (this.plays && screen.name === 'desk' && screen.last_outcome) {
       const last_outcome = { ...screen.last_outcome, outcome: press.outcome };
       this.show({ ...this.#view, screen: { ...screen, last_outcome } });
     }
     return answer;
   };
-  settle: Host['settle'] = (how) => this.#press('settle', [how], 'ready');
+  settle: Host['settle'] = (leaseId, how) => this.#press('settle', [how, leaseId], 'ready');
   pause = () => this.#press('pause', [], 'paused');
   resume = () => this.#press('resume', [], 'ready');
   stop = () => this.#press('stop', [], 'finished');

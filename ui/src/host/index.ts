@@ -11,13 +11,13 @@ export interface Host {
   join(link: string): Answer;
   answerInvitation(join: boolean): Answer;
   start(): Answer;
-  call(): Answer;
+  call(leaseId: string): Answer;
   hangUp(): Answer;
   mute(on: boolean): Answer;
   digits(digits: string): Answer;
-  outcome(press: OutcomePress): Answer;
-  correct(press: OutcomePress): Answer;
-  settle(how: Settle): Answer;
+  outcome(attemptId: string, press: OutcomePress): Answer;
+  correct(attemptId: string, press: OutcomePress): Answer;
+  settle(leaseId: string, how: Settle): Answer;
   pause(): Answer;
   resume(): Answer;
   stop(): Answer;

@@ -1,4 +1,4 @@
-import type { LastOutcome, Level, OutcomePress, RingAgain, View } from '../api/types';
+import type { LastOutcome, Level, OutcomePress, RingAgain, Settle, View } from '../api/types';
 import type { Host } from '../host';
 import { announce, talks, type Said } from '../model/announce';
 import { ServerClock } from '../model/clock';
@@ -111,7 +111,7 @@ export class Desk {
         if (state === 'ended' && this.#mainOpen()) void this.host.start();
         return;
       case 'call':
-        if (state === 'ready' && this.#mainOpen()) void this.host.call();
+        if (session?.state === 'ready' && this.#mainOpen()) void this.host.call(session.card.lease_id);
         return;
       case 'hang-up': {
         const wait = state === 'talking' ? HANG_UP_WAIT_MS : PRESS_WAIT_MS;
@@ -142,7 +142,7 @@ export class Desk {
         void this.host.leave();
         return;
       case 'skip':
-        if (state === 'ready' && this.#mainOpen()) void this.host.settle({ how: 'skip' });
+        if (state === 'ready' && this.#mainOpen()) this.#settle({ how: 'skip' });
         return;
       case 'later':
         if (state === 'ready') this.#openSheet('later');
@@ -154,7 +154,7 @@ export class Desk {
         return;
       case 'never-sure':
         this.hand.sheet = null;
-        if (state === 'ready') void this.host.settle({ how: 'do-not-call' });
+        this.#settle({ how: 'do-not-call' });
         return;
       case 'again':
         this.#again(intent.again);
@@ -263,7 +263,7 @@ export class Desk {
   #again(again: RingAgain): void {
     const { sheet } = this.hand;
     this.hand.sheet = null;
-    if (sheet === 'later') void this.host.settle({ how: 'later', again });
+    if (sheet === 'later') this.#settle({ how: 'later', again });
     if (sheet === 'callback') {
       this.#send({ outcome: 'callback', note: this.#note(), again });
       this.hand.correcting = false;
@@ -272,11 +272,21 @@ export class Desk {
 
   #send(press: OutcomePress): void {
     // A note belongs to the card it was written on, never to the person before.
-    if (this.hand.correcting) void this.host.correct({ ...press, note: null });
-    else {
+    const { screen } = this.view;
+    if (screen.name !== 'desk') return;
+    if (this.hand.correcting) {
+      const last = screen.last_outcome;
+      if (last) void this.host.correct(last.attempt_id, { ...press, note: null });
+    } else if ('call' in screen.session) {
       this.#marked = press;
-      void this.host.outcome(press);
+      void this.host.outcome(screen.session.call.attempt_id, press);
     }
+  }
+
+  #settle(how: Settle): void {
+    const { screen } = this.view;
+    if (screen.name !== 'desk' || screen.session.state !== 'ready') return;
+    void this.host.settle(screen.session.card.lease_id, how);
   }
 
   #note(): string | null {
