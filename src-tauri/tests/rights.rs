@@ -52,7 +52,8 @@ fn the_window_may_use_the_phone_and_no_other_window_may() {
     let app = app(&folder);
     let view = ask(&app, "main", "plugin:phone|view", json!({})).unwrap();
     assert!(view["screen"]["name"].is_string(), "{view}");
-    assert_eq!(ask(&app, "main", "plugin:phone|call", json!({})), Err(json!("not-now")));
+    let card = json!({"leaseId": "00000000-0000-0000-0000-000000000003"});
+    assert_eq!(ask(&app, "main", "plugin:phone|call", card), Err(json!("not-now")));
     let other = ask(&app, "other", "plugin:phone|view", json!({}));
     assert!(is_refused_by_rights(&other), "{other:?}");
 }
