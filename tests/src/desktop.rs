@@ -46,7 +46,7 @@ impl Desktop {
     /// When a program is not installed or does not come up.
     pub async fn start(folder: &Path, with_keyring: bool) -> Result<Self> {
         let sound = SoundServer::start(folder).await?;
-        Self::start_around(sound, folder, with_keyring).await
+        Self::start_around(sound, folder, with_keyring, false).await
     }
 
     /// With a keyring, and both virtual sound devices on one clock.
@@ -55,10 +55,24 @@ impl Desktop {
     /// As [`Desktop::start`].
     pub async fn start_on_one_clock(folder: &Path) -> Result<Self> {
         let sound = SoundServer::start_on_one_clock(folder).await?;
-        Self::start_around(sound, folder, true).await
+        Self::start_around(sound, folder, true, false).await
     }
 
-    async fn start_around(sound: SoundServer, folder: &Path, with_keyring: bool) -> Result<Self> {
+    /// With a keyring, and the bus by which screen readers read windows (AT-SPI).
+    ///
+    /// # Errors
+    /// As [`Desktop::start`].
+    pub async fn start_for_screen_readers(folder: &Path) -> Result<Self> {
+        let sound = SoundServer::start(folder).await?;
+        Self::start_around(sound, folder, true, true).await
+    }
+
+    async fn start_around(
+        sound: SoundServer,
+        folder: &Path,
+        with_keyring: bool,
+        readers: bool,
+    ) -> Result<Self> {
         let home = folder.join("home");
         let run = folder.join("run");
         for private in [&home, &run] {
@@ -73,9 +87,11 @@ impl Desktop {
             ("XDG_CONFIG_HOME".to_owned(), under("config")),
             ("XDG_CACHE_HOME".to_owned(), under("cache")),
             ("XDG_STATE_HOME".to_owned(), under("state")),
-            ("GTK_A11Y".to_owned(), "none".to_owned()),
-            ("NO_AT_BRIDGE".to_owned(), "1".to_owned()),
         ];
+        if !readers {
+            environment
+                .extend([("GTK_A11Y", "none"), ("NO_AT_BRIDGE", "1")].map(|(k, v)| (k.into(), v.into())));
+        }
         for name in ["data/keyrings", "config", "cache", "state"] {
             std::fs::create_dir_all(home.join(name))?;
         }

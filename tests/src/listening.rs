@@ -20,6 +20,8 @@ pub struct Frames {
     pub lost: Vec<usize>,
     /// The delay, from the start of what was sent to its place in what was heard, microseconds.
     pub delay_us: i64,
+    /// How alike the whole waves are at that delay, per mille.
+    pub likeness: i64,
 }
 
 /// From this correlation on, a sentence counts as heard.
@@ -80,7 +82,8 @@ pub fn frames(sent: &Sound, heard: &Sound) -> Frames {
                 .any(|bend| likeness(frame, heard, delay + bend + (n * length) as i64) >= SAME_WAVE)
         })
         .collect();
-    Frames { sent: asked.len(), lost, delay_us: delay * 1_000_000 / i64::from(RATE) }
+    let likeness = (likeness(sent, heard, delay) * 1_000.0) as i64;
+    Frames { sent: asked.len(), lost, delay_us: delay * 1_000_000 / i64::from(RATE), likeness }
 }
 
 /// Root mean square of each 10 ms, smoothed over three of them.

@@ -2,18 +2,28 @@
 //! about itself. Needs the right to open a packet socket: root, or root of an own network namespace.
 
 use std::{
-    io::Read,
+    io::IoSliceMut,
     net::{Ipv4Addr, SocketAddrV4},
+    os::fd::{AsRawFd, OwnedFd},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     thread::JoinHandle,
-    time::{Duration, SystemTime},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::{Context, Result};
-use socket2::{Domain, Protocol, Socket, Type};
+use nix::{
+    cmsg_space,
+    sys::{
+        socket::{
+            AddressFamily, ControlMessageOwned, MsgFlags, SockFlag, SockProtocol, SockType, recvmsg,
+            setsockopt, socket, sockopt,
+        },
+        time::{TimeSpec, TimeVal, TimeValLike},
+    },
+};
 
 /// A UDP datagram over IPv4.
 #[derive(Debug, Clone)]
@@ -44,21 +54,20 @@ impl Wire {
     /// # Errors
     /// When no packet socket may be opened.
     pub fn watch(wanted: impl Fn(&Datagram) -> bool + Send + 'static) -> Result<Self> {
-        const EVERY_PROTOCOL: u16 = 0x0003; // ETH_P_ALL of linux/if_ether.h
         let socket =
-            Socket::new(Domain::PACKET, Type::DGRAM, Some(Protocol::from(i32::from(EVERY_PROTOCOL.to_be()))))
+            socket(AddressFamily::Packet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, SockProtocol::EthAll)
                 .context("a packet socket: run as root, or through scripts/in-net")?;
-        socket.set_read_timeout(Some(Duration::from_millis(100)))?;
-        let _ = socket.set_recv_buffer_size(8 << 20);
+        setsockopt(&socket, sockopt::ReceiveTimestampns, &true)?;
+        setsockopt(&socket, sockopt::ReceiveTimeout, &TimeVal::milliseconds(100))?;
+        let _ = setsockopt(&socket, sockopt::RcvBuf, &(8 << 20));
         let (seen, stop) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
         let (keep, ended) = (Arc::clone(&seen), Arc::clone(&stop));
         let thread = std::thread::Builder::new().name("wire".into()).spawn(move || {
-            let mut socket = socket;
             let mut frame = [0; 2_048];
             let mut last: Option<Datagram> = None;
             while !ended.load(Ordering::Relaxed) {
-                let Ok(length) = socket.read(&mut frame) else { continue };
-                let Some(datagram) = read(&frame[..length], SystemTime::now()) else { continue };
+                let Some((length, at)) = receive(&socket, &mut frame) else { continue };
+                let Some(datagram) = read(&frame[..length], at) else { continue };
                 // The loopback interface shows each datagram twice: as it leaves and as it comes.
                 let again = last.as_ref().is_some_and(|l| {
                     (l.from, l.to, &l.start) == (datagram.from, datagram.to, &datagram.start)
@@ -91,6 +100,16 @@ impl Drop for Wire {
             let _ = thread.join();
         }
     }
+}
+
+/// A packet and the kernel's time of it: this thread may be late.
+fn receive(socket: &OwnedFd, frame: &mut [u8]) -> Option<(usize, SystemTime)> {
+    let mut space = cmsg_space!(TimeSpec);
+    let mut into = [IoSliceMut::new(frame)];
+    let message = recvmsg::<()>(socket.as_raw_fd(), &mut into, Some(&mut space), MsgFlags::empty()).ok()?;
+    let stamp = |part| if let ControlMessageOwned::ScmTimestampns(at) = part { Some(at) } else { None };
+    let at = message.cmsgs().ok()?.find_map(stamp)?;
+    Some((message.bytes, UNIX_EPOCH + Duration::from(at)))
 }
 
 /// Reads an IPv4 packet (RFC 791, section 3.1) that carries a UDP datagram (RFC 768).

@@ -46,6 +46,12 @@ pub async fn run(options: &Options) -> Result<Report> {
     );
     report.add("answer_to_volunteer_rtp_ms_p50", quantile(&words.forwarded_ms, 0.5), None, "");
     report.add("first_word_lost_ms", words.lost_ms, Some(Goal::Is(0.0)), "of all calls together");
+    report.add(
+        "first_half_second_lost_ms",
+        words.lost_at_first_ms,
+        None,
+        "the same, of the first 0.5 s of each",
+    );
     report.add("first_word_calls", words.forwarded_ms.len() as f64, None, "60 s idle before the first");
     report.add("first_word_frames", words.frames as f64, None, "10 ms frames looked for");
     report.add(

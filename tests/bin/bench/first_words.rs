@@ -25,6 +25,8 @@ pub struct FirstWords {
     pub forwarded_ms: Vec<f64>,
     /// Frames of all calls without a match, as milliseconds.
     pub lost_ms: f64,
+    /// The same of the first half second of each call: the "hello".
+    pub lost_at_first_ms: f64,
     /// Frames of all calls.
     pub frames: usize,
 }
@@ -51,7 +53,7 @@ pub async fn measure(calls: usize, seed: u64) -> Result<FirstWords> {
     let maya = Volunteer::join(&server, "Maya").await?;
     maya.start().await?;
     let wire = Wire::watch(Datagram::is_rtp)?;
-    let mut words = FirstWords { forwarded_ms: Vec::new(), lost_ms: 0.0, frames: 0 };
+    let mut words = FirstWords { forwarded_ms: Vec::new(), lost_ms: 0.0, lost_at_first_ms: 0.0, frames: 0 };
     for call in 0..calls {
         let idle =
             if call == 0 { IDLE_BEFORE_THE_FIRST } else { Duration::from_millis(chance.u64(..MOST_IDLE_MS)) };
@@ -79,6 +81,7 @@ pub async fn measure(calls: usize, seed: u64) -> Result<FirstWords> {
         );
         words.forwarded_ms.push(forwarded);
         words.lost_ms += found.lost.len() as f64 * 10.0;
+        words.lost_at_first_ms += found.lost.iter().filter(|frame| **frame < 50).count() as f64 * 10.0;
         words.frames += found.sent;
         if call + 1 < calls {
             maya.next_card(None).await?;
