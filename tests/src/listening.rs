@@ -62,14 +62,13 @@ pub fn find(said: &Sound, heard: &Sound) -> Found {
 /// Frames that were silent when sent are left out.
 pub fn frames(sent: &Sound, heard: &Sound) -> Frames {
     const RATE: u32 = 8_000;
-    let about = find(sent, heard).at_ms;
     let (sent, heard) = (sent.at_rate(RATE), heard.at_rate(RATE));
     let (sent, heard) = (&sent.samples, &heard.samples);
     let length = RATE as usize / 100;
-    let per_ms = i64::from(RATE) / 1000;
-    let delay = (about * per_ms - 30 * per_ms..=about * per_ms + 30 * per_ms)
+    let delay = places(sent, heard)
+        .flat_map(|place| place - 2 * BEND..=place + 2 * BEND)
         .max_by(|a, b| likeness(sent, heard, *a).total_cmp(&likeness(sent, heard, *b)))
-        .unwrap_or(about * per_ms);
+        .unwrap_or(0);
     let whole = sent.len() / length;
     let loud = |frame: &[i16]| frame.iter().any(|s| s.unsigned_abs() > 300);
     let asked: Vec<usize> = (0..whole).filter(|n| loud(&sent[n * length..(n + 1) * length])).collect();
@@ -84,6 +83,34 @@ pub fn frames(sent: &Sound, heard: &Sound) -> Frames {
         .collect();
     let likeness = (likeness(sent, heard, delay) * 1_000.0) as i64;
     Frames { sent: asked.len(), lost, delay_us: delay * 1_000_000 / i64::from(RATE), likeness }
+}
+
+/// Where the start, the middle and the end of a sound (0.3 s of each) are best found in another, each as the place
+/// of the whole. An envelope would not do: a hum's is flat.
+fn places(sent: &[i16], heard: &[i16]) -> impl Iterator<Item = i64> {
+    const PART: usize = 2_400;
+    let part = PART.min(sent.len());
+    let starts = [0, (sent.len() - part) / 2, sent.len() - part];
+    starts.into_iter().filter_map(move |start| {
+        let piece = &sent[start..start + part];
+        let last = heard.len().checked_sub(part)?;
+        let best = (0..=last)
+            .map(|at| (at, likeness_within(piece, &heard[at..at + part])))
+            .max_by(|a, b| a.1.total_cmp(&b.1))?;
+        Some(best.0 as i64 - start as i64)
+    })
+}
+
+/// [`likeness`] of two pieces of the same length.
+fn likeness_within(a: &[i16], b: &[i16]) -> f32 {
+    let (mut aa, mut bb, mut ab) = (0.0_f32, 0.0_f32, 0.0_f32);
+    for (a, b) in a.iter().zip(b) {
+        let (a, b) = (f32::from(*a), f32::from(*b));
+        aa += a * a;
+        bb += b * b;
+        ab += a * b;
+    }
+    if aa * bb < 1.0 { 0.0 } else { ab / (aa * bb).sqrt() }
 }
 
 /// Root mean square of each 10 ms, smoothed over three of them.

@@ -2,6 +2,7 @@
 
 use std::{
     net::SocketAddr,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::OnceLock,
@@ -66,6 +67,7 @@ impl Ringround {
         let binary = binary.canonicalize().with_context(|| format!("{} is not built", binary.display()))?;
         let data = folder.join("server");
         std::fs::create_dir_all(&data)?;
+        std::fs::set_permissions(&data, std::fs::Permissions::from_mode(0o700))?;
         let port = free_tcp_port()?;
         let arguments = [
             "--listen",
