@@ -207,7 +207,9 @@ async fn without_a_token_every_door_is_shut() {
     for path in ["/sip", "/live"] {
         assert_eq!(mallory.refusal(path, Some(&mallory.sign_in.token)).await.unwrap(), Some(401));
     }
-    assert!(world.node.get(&format!("asterisk/config/dynamic/res_pjsip/auth/{}", mallory.device)).await.is_err());
+    assert!(
+        world.node.get(&format!("asterisk/config/dynamic/res_pjsip/auth/{}", mallory.device)).await.is_err()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
