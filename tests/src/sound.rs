@@ -221,6 +221,12 @@ impl Sound {
         (sum / self.samples.len().max(1) as f64).sqrt() as f32
     }
 
+    /// A part of it, as far as it goes.
+    pub fn part(&self, from_ms: usize, milliseconds: usize) -> Self {
+        let at = |ms: usize| (ms * self.rate as usize / 1000).min(self.samples.len());
+        Self { rate: self.rate, samples: self.samples[at(from_ms)..at(from_ms + milliseconds)].to_vec() }
+    }
+
     /// This, then that.
     pub fn then(mut self, next: &Sound) -> Self {
         self.samples.extend(next.at_rate(self.rate).samples);
