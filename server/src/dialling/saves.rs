@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// How long a lease lasts without a sign of the app.
-pub(super) const LEASE_MS: i64 = 90_000;
+pub(super) use dialler::LEASE_MS;
 
 /// Something to do with the database.
 #[derive(Debug)]
