@@ -69,10 +69,10 @@ async fn a_volunteer_cancels_while_it_rings() {
     maya.start().await.unwrap();
     maya.call().await.unwrap();
     maya.until("ringing", e2e::volunteer::rings).await.unwrap();
-    let desk = maya.hang_up().await.unwrap();
-    if matches!(desk.session, Session::WrapUp { .. }) {
-        maya.outcome(Outcome::NoAnswer).await.unwrap();
-    }
+    maya.hang_up().await.unwrap();
+    let desk = maya.until("the outcome", |desk| desk.last_outcome.is_some()).await.unwrap();
+    let last = desk.last_outcome.unwrap();
+    assert_eq!((last.outcome, last.by), (Outcome::NoAnswer, WrittenBy::Volunteer));
     let calls = || async { world.provider.records().calls().is_ok_and(|calls| !calls.is_empty()) };
     e2e::child::poll("the provider's record of the call", Duration::from_secs(5), calls).await.unwrap();
     let calls = world.provider.records().calls().unwrap();

@@ -199,23 +199,12 @@ impl Volunteer {
 
     /// The card that is held.
     pub fn card(&self) -> Option<Card> {
-        match self.live.told().desk?.session {
-            Session::Ready { card }
-            | Session::Dialling { card, .. }
-            | Session::Talking { card, .. }
-            | Session::WrapUp { card, .. } => Some(card),
-            Session::Ended | Session::Waiting { .. } | Session::Paused { .. } => None,
-        }
+        self.live.told().desk?.session.card().cloned()
     }
 
     /// The attempt at hand.
     pub fn attempt(&self) -> Option<AttemptId> {
-        match self.live.told().desk?.session {
-            Session::Dialling { call, .. } | Session::Talking { call, .. } | Session::WrapUp { call, .. } => {
-                Some(call.attempt_id)
-            }
-            Session::Ended | Session::Waiting { .. } | Session::Ready { .. } | Session::Paused { .. } => None,
-        }
+        self.live.told().desk?.session.call().map(|call| call.attempt_id)
     }
 
     /// Waits until something holds of the desk.

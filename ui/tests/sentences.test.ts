@@ -209,13 +209,19 @@ describe('what happens is said politely', () => {
     expect(window.button('Calling starts').getAttribute('aria-disabled')).toBe('true');
   });
 
-  test('waiting for the line and for the telephone', async () => {
+  test('waiting for the line, for the telephone and for the server’s disk', async () => {
     const window = await openWindow(view('start'));
     await window.show(view('waiting-line'));
     expect(window.status()).toBe('Your line is coming up, usually two or three seconds');
     const telephone = await openWindow(view('ready'));
     await telephone.show(view('no-telephone'));
     expect(telephone.status()).toBe('The server has lost its telephone line. Calls wait until it is back');
+    const storage = await openWindow(view('ready'));
+    await storage.show(view('no-storage'));
+    expect(storage.status()).toBe('The server can’t save. Calls wait until it can');
+    expect(storage.text('[data-part=card]')).toContain(
+      'Its disk is full or locked. It tries again by itself.',
+    );
   });
 
   test('paused, by oneself and by the organiser, and finished', async () => {

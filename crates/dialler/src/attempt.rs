@@ -20,6 +20,9 @@
 //! | settling | SaveFailed, nobody waits | settling | the same Save later |
 //! | settling | Record | settling | answered when the write is |
 //!
+//! A card that comes back to a seat which paused or stopped meanwhile, as its write failed, goes at once
+//! (session.rs).
+//!
 //! In the store `leased`, `committing` and a settling lease are a lease without an attempt;
 //! `calling` is `dialling`, `ringing` or `talking`. Nothing is created before it was committed,
 //! and nothing that was dialled is dialled again.
@@ -35,13 +38,14 @@ use protocol::{
     http::{RecordOutcome, Settle},
     ids::{AttemptId, ContactId, LeaseId, OutcomeId},
     number::Number,
-    outcome::Outcome,
+    outcome::{Outcome, WrittenBy},
     session::Session as SessionView,
 };
 
 use crate::{
     call::{Call, CallInput, Ended},
     input::{CampaignRules, ContactFacts, Lease, SaveId, SaveRefused, StoredAttempt, Ticket},
+    now::Now,
     output::{Released, Write},
     rules::{self, MINUTE, SECOND},
     scene::Scene,
@@ -69,15 +73,15 @@ pub(crate) enum Attempt {
 #[derive(Debug, Clone)]
 pub(crate) struct Leased {
     lease: Lease,
-    /// The first instant at which it is too late to ring this contact today.
-    closes_at: Option<i64>,
+    /// When to see whether it is too late to ring this contact today.
+    look_at: Option<i64>,
 }
 
 #[derive(Debug)]
 pub(crate) struct Committing {
     lease: Lease,
     attempt: AttemptId,
-    dialled_at: i64,
+    dialled: Now,
     save: SaveId,
     tickets: Vec<Ticket>,
 }
@@ -111,6 +115,8 @@ struct Saving {
 pub(crate) struct WrapUp {
     lease: Lease,
     ended: Ended,
+    /// When it ends without a key.
+    until: i64,
     progress: Saving,
 }
 
@@ -176,9 +182,9 @@ pub(crate) enum AttemptInput {
 }
 
 impl Attempt {
-    /// A contact was leased for this desk. It is given back at once if a rule forbids the call.
+    /// A contact was leased for this seat. It is given back at once if a rule forbids the call.
     pub fn leased(lease: Lease, scene: &mut Scene<'_>) -> Self {
-        match rules::may_ring(&lease.contact, scene.campaign, scene.now) {
+        match rules::may_ring(&lease.contact, scene.campaign, scene.now.wall) {
             Ok(()) => Attempt::Leased(Leased::new(lease, scene)),
             Err(refusal) => {
                 let how = Released::Refused { due_at: refusal.until };
@@ -187,7 +193,7 @@ impl Attempt {
         }
     }
 
-    /// A contact was leased for a desk that has no use for it any more.
+    /// A contact was leased for a seat that has no use for it any more.
     pub fn give_back(lease: Lease, how: Released, scene: &mut Scene<'_>) -> Self {
         Attempt::Settling(Settling::release(lease, how, None, None, scene))
     }
@@ -199,8 +205,26 @@ impl Attempt {
     }
 
     /// A wrap-up of the store that was open when the server stopped.
-    pub fn adopted_wrap_up(lease: Lease, ended: Ended) -> Self {
-        Attempt::WrapUp(WrapUp { lease, ended, progress: Saving::default() })
+    pub fn adopted_wrap_up(lease: Lease, ended: Ended, now: Now) -> Self {
+        let lasted = (now.wall - ended.at).clamp(0, WRAP_UP_LIMIT_MS);
+        let until = now.steady + WRAP_UP_LIMIT_MS - lasted;
+        Attempt::WrapUp(WrapUp { lease, ended, until, progress: Saving::default() })
+    }
+
+    /// An attempt of the store that was open when the server stopped, and that nobody may go on with.
+    pub fn adopted_to_close(
+        lease: Lease,
+        ended: Ended,
+        kept: Option<RecordOutcome>,
+        scene: &mut Scene<'_>,
+    ) -> Self {
+        if let Some(record) = kept {
+            let kept = Kept::new(record, &lease.contact, scene);
+            return Settling::by_volunteer(lease, ended, kept, None, None, scene);
+        }
+        let note =
+            Some("the server was away, and the campaign's settings are not allowed any more".to_owned());
+        Settling::by_server(lease, ended, Outcome::Unknown, WrittenBy::Server, note, scene)
     }
 
     pub fn handle(self, input: AttemptInput, scene: &mut Scene<'_>) -> Self {
@@ -227,6 +251,11 @@ impl Attempt {
 
     pub fn contact(&self) -> Option<ContactId> {
         self.lease().map(|lease| lease.contact.contact)
+    }
+
+    /// A card that nobody dialled.
+    pub fn is_card(&self) -> bool {
+        matches!(self, Attempt::Leased(_))
     }
 
     /// The number that is being rung or talked to.
@@ -261,26 +290,19 @@ impl Attempt {
             Attempt::Committing(_) | Attempt::Closed(_) => None,
             Attempt::Calling(calling) => Some(calling.view()),
             Attempt::WrapUp(wrap_up) => Some(calling::wrap_up_view(&wrap_up.lease, &wrap_up.ended)),
-            // A write that fails shows what it holds up; a card on its way back shows nothing.
-            Attempt::Settling(settling) => {
-                let ended = settling.ended.as_ref().filter(|_| settling.tries > 0);
-                ended.map(|ended| calling::wrap_up_view(&settling.lease, ended))
-            }
+            Attempt::Settling(settling) => settling.view(),
         }
     }
 
     pub fn next_wake(&self, campaign: &CampaignRules, telephone: bool) -> Option<i64> {
         match self {
-            Attempt::Leased(leased) => leased.closes_at.into_iter().chain([leased.lease.expires_at]).min(),
+            Attempt::Leased(leased) => leased.look_at.into_iter().chain([leased.lease.expires_at]).min(),
             Attempt::Committing(_) | Attempt::Closed(_) => None,
             Attempt::Calling(calling) => {
                 let call = if telephone { calling.call.next_wake(campaign.ring_timeout_ms) } else { None };
                 call.into_iter().chain(calling.progress.again_at).min()
             }
-            Attempt::WrapUp(wrap_up) => {
-                let limit = wrap_up.ended.at + WRAP_UP_LIMIT_MS;
-                wrap_up.progress.again_at.into_iter().chain([limit]).min()
-            }
+            Attempt::WrapUp(wrap_up) => wrap_up.progress.again_at.into_iter().chain([wrap_up.until]).min(),
             Attempt::Settling(settling) => settling.again_at,
         }
     }

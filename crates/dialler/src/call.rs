@@ -5,6 +5,7 @@
 //! | created | Created | created | JoinBridge |
 //! | created | InBridge | dialling | DialChannel |
 //! | created, dialling | line lost; 25 s without ringing; Failed | same, hanging up | HangUp |
+//! | created; dialling, adopted | Found down | same, hanging up | HangUp |
 //! | created, dialling | Progress, Ringing | ringing | |
 //! | ringing | ring timeout; line lost and 15 s rung (R05) | same, hanging up | HangUp |
 //! | dialling, ringing | Up | answered | |
@@ -15,9 +16,19 @@
 //! | any but ended | HangUp (the volunteer) | same, hanging up | HangUp |
 //! | any but ended | Gone, NotFound; hanging up for 15 s | ended | |
 //! | hanging up | every 5 s | same | HangUp |
+//! | ringing, answered | Failed | same | Unexpected |
 //! | ended | Gone, Created.. | ended | - |
 //!
-//! A volunteer may cancel at any time; the machine never before 15 s of ringing.
+//! A volunteer may cancel at any time; the machine never before 15 s of ringing. What Asterisk refuses of a
+//! channel that rings or talks ends nothing: that it rings shows that the steps before were done, and a person
+//! who talks is not cut off for a request of ours. Such a call has its own ends: the ring timeout, the lost
+//! line, the sweep that finds its channel gone, four hours.
+//!
+//! Found down after a restart, a channel was made and perhaps dialled, and nothing rings: nobody can say which,
+//! so it is hung up and the attempt counts as made, like every attempt that was committed.
+//!
+//! Who answers while the volunteer's line is away, and never hears them, is abandoned (R06), unless they ring
+//! off within two seconds.
 
 use protocol::{
     call::{CallState, EndedBy},
@@ -25,8 +36,9 @@ use protocol::{
 };
 
 use crate::{
-    cause::{self, Verdict},
+    cause::{self, Came, Verdict},
     input::ChannelState,
+    now::Now,
     output::{Announcement, HangUpWhy, Output, Progress},
     rules::{HOUR, LEAST_RINGING_MS, SECOND},
     scene::Scene,
@@ -51,6 +63,9 @@ const ANNOUNCEMENT_LIMIT: i64 = 8 * SECOND;
 const HANG_UP_PATIENCE: i64 = 5 * SECOND;
 const HANG_UP_TRIES: u32 = 3;
 
+/// R03: who is connected to nobody for so long has been abandoned.
+const ABANDONED_AFTER: i64 = 2 * SECOND;
+
 /// No conversation lasts longer; a channel that does is forgotten by someone.
 const CALL_LIMIT: i64 = 4 * HOUR;
 
@@ -70,10 +85,14 @@ pub(crate) enum Call {
 pub(crate) struct Leg {
     pub attempt: AttemptId,
     pub dialled_at: i64,
-    /// Since when the volunteer's line has been away.
-    away: Option<i64>,
+    /// How far this call's own time (see now.rs) is ahead of the steady time, milliseconds.
+    ahead: i64,
+    /// The volunteer's line is away.
+    is_away: bool,
     /// It will not come back.
     is_revoked: bool,
+    /// Another run of the server made it.
+    is_adopted: bool,
     hanging_up: Option<HangingUp>,
 }
 
@@ -97,6 +116,8 @@ pub(crate) struct Answered {
     leg: Leg,
     ringing_at: Option<i64>,
     since: i64,
+    /// The volunteer's line was there, at the answer or later.
+    is_heard: bool,
     moment: Option<Moment>,
 }
 
@@ -171,8 +192,8 @@ impl CallInput {
 
 impl Call {
     /// Asks for the channel of a committed attempt.
-    pub fn create(attempt: AttemptId, dialled_at: i64) -> Self {
-        Call::Created(Leg::new(attempt, dialled_at))
+    pub fn create(attempt: AttemptId, dialled: Now) -> Self {
+        Call::Created(Leg::new(attempt, dialled.wall, dialled))
     }
 
     pub fn handle(self, input: CallInput, scene: &mut Scene<'_>) -> Self {
@@ -195,7 +216,7 @@ impl Call {
             Call::Answered(answered) => (&answered.leg, answered.acts_at()),
             Call::Ended(_) => return None,
         };
-        Some(leg.hanging_up.as_ref().map_or(own, |hanging_up| hanging_up.again_at))
+        Some(leg.hanging_up.as_ref().map_or(own, |hanging_up| hanging_up.again_at) - leg.ahead)
     }
 
     /// What the volunteer sees.
@@ -233,8 +254,21 @@ impl Call {
 }
 
 impl Leg {
-    fn new(attempt: AttemptId, dialled_at: i64) -> Self {
-        Leg { attempt, dialled_at, away: None, is_revoked: false, hanging_up: None }
+    fn new(attempt: AttemptId, dialled_at: i64, now: Now) -> Self {
+        Leg {
+            attempt,
+            dialled_at,
+            ahead: now.wall - now.steady,
+            is_away: false,
+            is_revoked: false,
+            is_adopted: false,
+            hanging_up: None,
+        }
+    }
+
+    /// This call's own time.
+    fn now(&self, scene: &Scene<'_>) -> i64 {
+        scene.now.steady + self.ahead
     }
 
     /// Asks for the channel's end, unless it was asked already.
@@ -243,21 +277,22 @@ impl Leg {
             return;
         }
         scene.push(Output::HangUp { attempt: self.attempt, why });
-        let again_at = scene.now + HANG_UP_PATIENCE;
+        let again_at = self.now(scene) + HANG_UP_PATIENCE;
         self.hanging_up = Some(HangingUp { why, words, tries: 1, again_at });
     }
 
     /// Asks again for a channel's end; true when it was asked often enough.
     fn hang_up_again(&mut self, scene: &mut Scene<'_>) -> bool {
+        let now = self.now(scene);
         let Some(hanging_up) = &mut self.hanging_up else { return false };
-        if scene.now < hanging_up.again_at {
+        if now < hanging_up.again_at {
             return false;
         }
         if hanging_up.tries >= HANG_UP_TRIES {
             return true;
         }
         hanging_up.tries += 1;
-        hanging_up.again_at = scene.now + HANG_UP_PATIENCE;
+        hanging_up.again_at = now + HANG_UP_PATIENCE;
         scene.push(Output::HangUp { attempt: self.attempt, why: hanging_up.why });
         false
     }
@@ -266,31 +301,25 @@ impl Leg {
         self,
         ringing_at: Option<i64>,
         answered_at: Option<i64>,
+        came: Came,
         cause: Option<u16>,
         scene: &mut Scene<'_>,
     ) -> Call {
+        let at = self.now(scene);
         let (why, words) = match self.hanging_up {
             Some(HangingUp { why, words, .. }) => (Some(why), words),
             None => (None, None),
         };
         let by = cause::ended_by(why, answered_at.is_some(), cause);
-        let verdict = cause::verdict(why, words, ringing_at.is_some(), answered_at.is_some(), cause);
+        let verdict = cause::verdict(why, words, came, cause);
         if let Some(words) = verdict.as_ref().and_then(|verdict| verdict.trunk_fault) {
             scene.push(Output::TrunkFault { attempt: self.attempt, words });
         }
-        Call::Ended(Ended {
-            attempt: self.attempt,
-            ringing_at,
-            answered_at,
-            at: scene.now,
-            by,
-            cause,
-            verdict,
-        })
+        Call::Ended(Ended { attempt: self.attempt, ringing_at, answered_at, at, by, cause, verdict })
     }
 }
 
-fn created(leg: Leg, input: CallInput, scene: &mut Scene<'_>) -> Call {
+fn created(mut leg: Leg, input: CallInput, scene: &mut Scene<'_>) -> Call {
     match input {
         CallInput::Created => {
             if leg.hanging_up.is_none() {
@@ -310,6 +339,11 @@ fn created(leg: Leg, input: CallInput, scene: &mut Scene<'_>) -> Call {
             scene.unexpected("call created", input.name());
             Call::Created(leg)
         }
+        // The news that would have brought it on were lost.
+        CallInput::Found(ChannelState::Down) => {
+            leg.hang_up(HangUpWhy::FoundDown, None, scene);
+            Call::Created(leg)
+        }
         CallInput::Gone { .. }
         | CallInput::Failed { .. }
         | CallInput::AnnouncementDone
@@ -317,21 +351,28 @@ fn created(leg: Leg, input: CallInput, scene: &mut Scene<'_>) -> Call {
         | CallInput::LineLost
         | CallInput::LineBack
         | CallInput::LineRevoked
-        | CallInput::Found(_)
+        | CallInput::Found(ChannelState::Ringing | ChannelState::Up)
         | CallInput::NotFound
         | CallInput::Tick => before_ringing(leg, Call::Created, input, scene),
     }
 }
 
-fn dialling(leg: Leg, input: CallInput, scene: &mut Scene<'_>) -> Call {
+fn dialling(mut leg: Leg, input: CallInput, scene: &mut Scene<'_>) -> Call {
     match input {
         CallInput::Created | CallInput::InBridge => {
             scene.unexpected("call dialling", input.name());
             Call::Dialling(leg)
         }
-        CallInput::Progress => Call::Ringing(Ringing { leg, since: scene.now, early_media: true }),
-        CallInput::Ringing => Call::Ringing(Ringing { leg, since: scene.now, early_media: false }),
+        CallInput::Progress => Ringing::begin(leg, true, scene),
+        CallInput::Ringing => Ringing::begin(leg, false, scene),
         CallInput::Up => answered(leg, None, scene),
+        // In this run of the server it was dialled, and may ring any moment.
+        CallInput::Found(ChannelState::Down) => {
+            if leg.is_adopted {
+                leg.hang_up(HangUpWhy::FoundDown, None, scene);
+            }
+            Call::Dialling(leg)
+        }
         CallInput::Gone { .. }
         | CallInput::Failed { .. }
         | CallInput::AnnouncementDone
@@ -339,7 +380,7 @@ fn dialling(leg: Leg, input: CallInput, scene: &mut Scene<'_>) -> Call {
         | CallInput::LineLost
         | CallInput::LineBack
         | CallInput::LineRevoked
-        | CallInput::Found(_)
+        | CallInput::Found(ChannelState::Ringing | ChannelState::Up)
         | CallInput::NotFound
         | CallInput::Tick => before_ringing(leg, Call::Dialling, input, scene),
     }
@@ -348,27 +389,24 @@ fn dialling(leg: Leg, input: CallInput, scene: &mut Scene<'_>) -> Call {
 /// What `created` and `dialling` have in common; `same` makes the state again.
 fn before_ringing(mut leg: Leg, same: fn(Leg) -> Call, input: CallInput, scene: &mut Scene<'_>) -> Call {
     match input {
-        CallInput::Gone { cause } => return leg.ended(None, None, Some(cause), scene),
-        CallInput::NotFound => return leg.ended(None, None, None, scene),
-        CallInput::Found(ChannelState::Ringing) => {
-            return Call::Ringing(Ringing { leg, since: scene.now, early_media: false });
-        }
+        CallInput::Gone { cause } => return leg.ended(None, None, Came::Nowhere, Some(cause), scene),
+        CallInput::NotFound => return leg.ended(None, None, Came::Nowhere, None, scene),
+        CallInput::Found(ChannelState::Ringing) => return Ringing::begin(leg, false, scene),
         CallInput::Found(ChannelState::Up) => return answered(leg, None, scene),
-        CallInput::Found(ChannelState::Down) => {}
-        CallInput::LineBack => leg.away = None,
+        CallInput::LineBack => leg.is_away = false,
         CallInput::Failed { why } => leg.hang_up(HangUpWhy::Failed, Some(why), scene),
         CallInput::HangUp => leg.hang_up(HangUpWhy::Volunteer, None, scene),
         // Nothing rings yet, so nobody notices; an answer without a volunteer would be noticed.
         CallInput::LineLost | CallInput::LineRevoked => {
             leg.is_revoked |= matches!(input, CallInput::LineRevoked);
-            leg.away = Some(scene.now);
+            leg.is_away = true;
             leg.hang_up(HangUpWhy::LineLost, None, scene);
         }
         CallInput::Tick => {
             if leg.hang_up_again(scene) {
-                return leg.ended(None, None, None, scene);
+                return leg.ended(None, None, Came::Nowhere, None, scene);
             }
-            if scene.now >= leg.dialled_at + NO_RINGING_LIMIT {
+            if leg.now(scene) >= leg.dialled_at + NO_RINGING_LIMIT {
                 leg.hang_up(HangUpWhy::NoRinging, None, scene);
             }
         }
@@ -377,12 +415,18 @@ fn before_ringing(mut leg: Leg, same: fn(Leg) -> Call, input: CallInput, scene: 
         | CallInput::Progress
         | CallInput::Ringing
         | CallInput::Up
+        | CallInput::Found(ChannelState::Down)
         | CallInput::AnnouncementDone => scene.unexpected("call dialling", input.name()),
     }
     same(leg)
 }
 
 impl Ringing {
+    fn begin(leg: Leg, early_media: bool, scene: &Scene<'_>) -> Call {
+        let since = leg.now(scene);
+        Call::Ringing(Ringing { leg, since, early_media })
+    }
+
     fn handle(mut self, input: CallInput, scene: &mut Scene<'_>) -> Call {
         match input {
             CallInput::Progress => self.early_media = true,
@@ -391,47 +435,51 @@ impl Ringing {
             CallInput::Up | CallInput::Found(ChannelState::Up) => {
                 return answered(self.leg, Some(self.since), scene);
             }
-            CallInput::Gone { cause } => return self.leg.ended(Some(self.since), None, Some(cause), scene),
-            CallInput::NotFound => return self.leg.ended(Some(self.since), None, None, scene),
-            CallInput::Failed { why } => self.leg.hang_up(HangUpWhy::Failed, Some(why), scene),
+            CallInput::Gone { cause } => return self.ended(Some(cause), scene),
+            CallInput::NotFound => return self.ended(None, scene),
             CallInput::HangUp => self.leg.hang_up(HangUpWhy::Volunteer, None, scene),
             CallInput::LineLost | CallInput::LineRevoked => {
                 self.leg.is_revoked |= matches!(input, CallInput::LineRevoked);
-                self.leg.away = Some(scene.now);
+                self.leg.is_away = true;
                 self.give_up_in_time(scene);
             }
-            CallInput::LineBack => self.leg.away = None,
+            CallInput::LineBack => self.leg.is_away = false,
             CallInput::Tick => {
                 if self.leg.hang_up_again(scene) {
-                    return self.leg.ended(Some(self.since), None, None, scene);
+                    return self.ended(None, scene);
                 }
                 self.give_up_in_time(scene);
             }
-            CallInput::Created | CallInput::InBridge | CallInput::AnnouncementDone => {
-                scene.unexpected("call ringing", input.name());
-            }
+            CallInput::Created
+            | CallInput::InBridge
+            | CallInput::Failed { .. }
+            | CallInput::AnnouncementDone => scene.unexpected("call ringing", input.name()),
         }
         Call::Ringing(self)
     }
 
+    fn ended(self, cause: Option<u16>, scene: &mut Scene<'_>) -> Call {
+        self.leg.ended(Some(self.since), None, Came::ToRinging, cause, scene)
+    }
+
     fn ends_at(&self, ring_timeout: i64) -> i64 {
-        let rings =
-            if self.leg.away.is_some() { LEAST_RINGING_MS } else { ring_timeout.max(LEAST_RINGING_MS) };
+        let rings = if self.leg.is_away { LEAST_RINGING_MS } else { ring_timeout.max(LEAST_RINGING_MS) };
         self.since + rings
     }
 
     fn give_up_in_time(&mut self, scene: &mut Scene<'_>) {
-        if scene.now < self.ends_at(scene.campaign.ring_timeout_ms) {
+        if self.leg.now(scene) < self.ends_at(scene.campaign.ring_timeout_ms) {
             return;
         }
-        let why = if self.leg.away.is_some() { HangUpWhy::LineLost } else { HangUpWhy::RingTimeout };
+        let why = if self.leg.is_away { HangUpWhy::LineLost } else { HangUpWhy::RingTimeout };
         self.leg.hang_up(why, None, scene);
     }
 }
 
 fn answered(leg: Leg, ringing_at: Option<i64>, scene: &mut Scene<'_>) -> Call {
-    let moment = leg.away.map(|_| Moment::from(scene.now));
-    let mut answered = Answered { leg, ringing_at, since: scene.now, moment };
+    let since = leg.now(scene);
+    let moment = leg.is_away.then(|| Moment::from(since));
+    let mut answered = Answered { is_heard: !leg.is_away, leg, ringing_at, since, moment };
     if answered.leg.is_revoked {
         answered.apologise(scene);
     }
@@ -447,35 +495,37 @@ impl Moment {
 impl Answered {
     fn handle(mut self, input: CallInput, scene: &mut Scene<'_>) -> Call {
         match input {
-            CallInput::Gone { cause } => {
-                return self.leg.ended(self.ringing_at, Some(self.since), Some(cause), scene);
-            }
-            CallInput::NotFound => return self.leg.ended(self.ringing_at, Some(self.since), None, scene),
+            CallInput::Gone { cause } => return self.ended(Some(cause), scene),
+            CallInput::NotFound => return self.ended(None, scene),
             CallInput::HangUp => self.leg.hang_up(HangUpWhy::Volunteer, None, scene),
-            CallInput::Failed { why } => self.leg.hang_up(HangUpWhy::Failed, Some(why), scene),
-            CallInput::LineLost => {
-                if self.moment.is_none() {
-                    self.leg.away = Some(scene.now);
-                    self.moment = Some(Moment::from(scene.now));
-                }
-            }
+            CallInput::LineLost => self.wait_for_volunteer(scene),
             CallInput::LineRevoked => {
-                self.leg.away = Some(scene.now);
-                self.moment.get_or_insert_with(|| Moment::from(scene.now));
+                self.wait_for_volunteer(scene);
                 self.apologise(scene);
             }
             CallInput::LineBack => self.volunteer_is_back(scene),
             CallInput::AnnouncementDone => self.announcement_done(scene),
             CallInput::Tick => {
                 if self.leg.hang_up_again(scene) {
-                    return self.leg.ended(self.ringing_at, Some(self.since), None, scene);
+                    return self.ended(None, scene);
                 }
                 self.tick(scene);
             }
             CallInput::Up | CallInput::Ringing | CallInput::Progress | CallInput::Found(_) => {}
-            CallInput::Created | CallInput::InBridge => scene.unexpected("call answered", input.name()),
+            CallInput::Created | CallInput::InBridge | CallInput::Failed { .. } => {
+                scene.unexpected("call answered", input.name());
+            }
         }
         Call::Answered(self)
+    }
+
+    fn ended(self, cause: Option<u16>, scene: &mut Scene<'_>) -> Call {
+        let alone_for = self.leg.now(scene) - self.since;
+        let came = match self.is_heard {
+            true => Came::ToTalk,
+            false => Came::ToNobody { in_time: alone_for < ABANDONED_AFTER },
+        };
+        self.leg.ended(self.ringing_at, Some(self.since), came, cause, scene)
     }
 
     fn acts_at(&self) -> i64 {
@@ -489,42 +539,51 @@ impl Answered {
     }
 
     fn tick(&mut self, scene: &mut Scene<'_>) {
-        if scene.now >= self.since + CALL_LIMIT {
+        let now = self.leg.now(scene);
+        if now >= self.since + CALL_LIMIT {
             return self.leg.hang_up(HangUpWhy::TooLong, None, scene);
         }
         let Some(moment) = &mut self.moment else { return };
         if let Some(said_at) = moment.apology_at {
-            if scene.now >= said_at + ANNOUNCEMENT_LIMIT {
+            if now >= said_at + ANNOUNCEMENT_LIMIT {
                 self.leg.hang_up(HangUpWhy::LineLost, None, scene);
             }
-        } else if scene.now >= moment.since + LINE_LOST_LIMIT {
+        } else if now >= moment.since + LINE_LOST_LIMIT {
             self.apologise(scene);
-        } else if scene.now >= moment.say_at {
-            moment.say_at = scene.now + ANNOUNCEMENT_LIMIT;
+        } else if now >= moment.say_at {
+            moment.say_at = now + ANNOUNCEMENT_LIMIT;
             let (attempt, device) = (self.leg.attempt, scene.device);
             scene.push(Output::Announce { attempt, device, what: Announcement::OneMoment });
         }
     }
 
+    fn wait_for_volunteer(&mut self, scene: &Scene<'_>) {
+        let now = self.leg.now(scene);
+        self.leg.is_away = true;
+        self.moment.get_or_insert_with(|| Moment::from(now));
+    }
+
     fn apologise(&mut self, scene: &mut Scene<'_>) {
+        let now = self.leg.now(scene);
         let Some(moment) = &mut self.moment else { return };
         if moment.apology_at.is_some() || self.leg.hanging_up.is_some() {
             return;
         }
-        moment.apology_at = Some(scene.now);
+        moment.apology_at = Some(now);
         let attempt = self.leg.attempt;
         scene.push(Output::StopAnnouncement { attempt });
         scene.push(Output::Announce { attempt, device: scene.device, what: Announcement::Apology });
     }
 
     fn announcement_done(&mut self, scene: &mut Scene<'_>) {
+        let now = self.leg.now(scene);
         // One that was stopped ends too.
         let Some(moment) = &mut self.moment else { return };
         match moment.apology_at {
             // The end of the one before the apology may come right after it began.
-            Some(said_at) if scene.now < said_at + SECOND => {}
+            Some(said_at) if now < said_at + SECOND => {}
             Some(_) => self.leg.hang_up(HangUpWhy::LineLost, None, scene),
-            None => moment.say_at = scene.now + REPEAT_AFTER,
+            None => moment.say_at = now + REPEAT_AFTER,
         }
     }
 
@@ -534,7 +593,8 @@ impl Answered {
             return;
         }
         self.moment = None;
-        self.leg.away = None;
+        self.leg.is_away = false;
+        self.is_heard = true;
         scene.push(Output::StopAnnouncement { attempt: self.leg.attempt });
     }
 }
@@ -567,14 +627,20 @@ pub(crate) fn adopted(
     dialled_at: i64,
     ringing_at: Option<i64>,
     answered_at: Option<i64>,
-    now: i64,
+    now: Now,
 ) -> Call {
-    let mut leg = Leg::new(attempt, dialled_at);
-    leg.away = Some(now);
-    match (ringing_at, answered_at) {
-        (ringing_at, Some(since)) => {
-            Call::Answered(Answered { leg, ringing_at, since, moment: Some(Moment::from(now)) })
-        }
+    // The wall's clock may have been set back since: nothing began in the future.
+    let past = |at: i64| at.min(now.wall);
+    let mut leg = Leg::new(attempt, past(dialled_at), now);
+    (leg.is_away, leg.is_adopted) = (true, true);
+    match (ringing_at.map(past), answered_at.map(past)) {
+        (ringing_at, Some(since)) => Call::Answered(Answered {
+            leg,
+            ringing_at,
+            since,
+            is_heard: true,
+            moment: Some(Moment::from(now.wall)),
+        }),
         (Some(since), None) => Call::Ringing(Ringing { leg, since, early_media: false }),
         (None, None) => Call::Dialling(leg),
     }

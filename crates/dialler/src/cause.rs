@@ -11,6 +11,8 @@
 //! | 16 | no-answer if it rang, else failed | the volunteer is asked |
 //! | 0, none | unknown: nobody saw its end | 0: the volunteer is asked; none: unknown |
 //! | other | failed | the volunteer is asked |
+//!
+//! Answered while no volunteer was there: unknown where the callee rang off at once, else abandoned (R06).
 
 use protocol::{
     call::EndedBy,
@@ -18,6 +20,22 @@ use protocol::{
 };
 
 use crate::output::HangUpWhy;
+
+/// How far a call came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Came {
+    /// Nothing rang.
+    Nowhere,
+    /// It rang.
+    ToRinging,
+    /// It was answered, and the volunteer's line was there.
+    ToTalk,
+    /// It was answered, and the volunteer's line was not there until the end.
+    ToNobody {
+        /// It ended before that counts as abandoned.
+        in_time: bool,
+    },
+}
 
 /// What the server writes by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,24 +66,42 @@ pub(crate) fn ended_by(why: Option<HangUpWhy>, answered: bool, cause: Option<u16
 pub(crate) fn verdict(
     why: Option<HangUpWhy>,
     words: Option<String>,
-    rang: bool,
-    answered: bool,
+    came: Came,
     cause: Option<u16>,
 ) -> Option<Verdict> {
-    if answered {
-        let note = match (why, cause) {
-            (Some(HangUpWhy::LineLost), _) => "the volunteer's line was lost",
-            (None, None) => "nobody saw the end of the call",
-            (Some(_), _) | (None, Some(_)) => return None,
-        };
-        return Some(server(Outcome::Unknown, note));
-    }
+    let rang = match came {
+        Came::Nowhere => false,
+        Came::ToRinging => true,
+        Came::ToTalk => {
+            let note = match (why, cause) {
+                (Some(HangUpWhy::LineLost), _) => "the volunteer's line was lost",
+                (None, None) => "nobody saw the end of the call",
+                (Some(_), _) | (None, Some(_)) => return None,
+            };
+            return Some(server(Outcome::Unknown, note));
+        }
+        Came::ToNobody { in_time } => {
+            let rang_off = in_time && why.is_none() && cause.is_some();
+            return Some(if rang_off {
+                server(Outcome::Unknown, "the callee rang off before the volunteer's line was back")
+            } else {
+                server(Outcome::Abandoned, "answered while the volunteer's line was away")
+            });
+        }
+    };
     let verdict = match why {
-        Some(HangUpWhy::Volunteer) => network(Outcome::NoAnswer, Some("the volunteer cancelled")),
+        Some(HangUpWhy::Volunteer) => Verdict {
+            by: WrittenBy::Volunteer,
+            ..server(
+                Outcome::NoAnswer,
+                if rang { "cancelled while it rang" } else { "cancelled before it rang" },
+            )
+        },
         Some(HangUpWhy::RingTimeout) => network(Outcome::NoAnswer, None),
         Some(HangUpWhy::NoRinging) => network(Outcome::Failed, Some("it did not ring within 25 s")),
         Some(HangUpWhy::LineLost) if rang => server(Outcome::NoAnswer, "the volunteer's line was lost"),
         Some(HangUpWhy::LineLost) => server(Outcome::Unknown, "the volunteer's line was lost"),
+        Some(HangUpWhy::FoundDown) => server(Outcome::Unknown, "the server was away before it rang"),
         Some(HangUpWhy::Failed) => {
             let words = words.unwrap_or_else(|| "Asterisk refused a step".to_owned());
             Verdict { outcome: Outcome::Failed, by: WrittenBy::Server, note: Some(words), trunk_fault: None }

@@ -253,6 +253,9 @@ pub struct CampaignRules {
     pub caller_id: Number,
     /// Set while an organiser has the campaign paused.
     pub pause: Option<Pause>,
+    /// These rules may be used. Else they only stand in for some that are not allowed: calls that are under way
+    /// end by them, outcomes are taken, and nobody is rung.
+    pub callable: bool,
 }
 
 /// A contact, as far as the rules need it.
@@ -288,7 +291,7 @@ pub struct Lease {
     pub contact: ContactFacts,
     /// What the volunteer sees.
     pub card: Card,
-    /// When it lapses unless it is renewed, UTC epoch milliseconds.
+    /// When it lapses unless it is renewed, on [`crate::Now::steady`].
     pub expires_at: i64,
 }
 

@@ -1,27 +1,27 @@
 //! When and whom to call: the rules, and the states of lines, calls, attempts and sessions.
 //!
 //! Pure: no clock, no async, no IO, no randomness. The server feeds [`Dialler::handle`] with
-//! what happened ([`Input`]) and the time, and carries out what comes back ([`Output`]).
+//! what happened ([`Input`]) and the time ([`Now`]), and carries out what comes back ([`Output`]).
 //! Times are UTC epoch milliseconds, durations milliseconds.
 //!
-//! A desk is one volunteer's device. It has a line and a session; the session holds at most one
+//! A seat is one volunteer's device. It has a line and a session; the session holds at most one
 //! attempt, which holds at most one call: a state machine each, in the file of that name, which
-//! opens with its table. [`rules`] say whether a contact may be rung, [`retry`] when again,
-//! [`select`] who comes first.
+//! opens with its table. [`rules`] say whether a contact may be rung, [`retry`] when again; who comes
+//! first is the store's to say, as it holds the list.
 
 mod attempt;
 mod call;
 mod cause;
-mod desk;
 pub mod dialler;
 pub mod hours;
 pub mod input;
 mod line;
+mod now;
 pub mod output;
 pub mod retry;
 pub mod rules;
 mod scene;
-pub mod select;
+mod seat;
 mod session;
 mod words;
 
@@ -32,6 +32,7 @@ pub use input::{
     Adopted, AdoptedState, Ask, CallFacts, CampaignRules, ChannelState, ContactFacts, Input, Lease,
     LineFacts, LineId, LineToken, SaveId, SaveRefused, StoredAttempt, Ticket,
 };
+pub use now::Now;
 pub use output::{
     Announcement, Answer, Close, ContactNext, DoNotCall, HangUpWhy, Keep, NewAttempt, Output, Progress,
     Release, Released, Write,

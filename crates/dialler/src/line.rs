@@ -17,6 +17,7 @@ use protocol::{ids::DeviceId, line as view};
 
 use crate::{
     input::{LineId, LineToken},
+    now::Now,
     output::Output,
     rules::SECOND,
 };
@@ -79,7 +80,7 @@ pub(crate) enum LineInput {
 }
 
 impl Line {
-    pub fn handle(self, input: LineInput, device: DeviceId, now: i64, out: &mut VecDeque<Output>) -> Self {
+    pub fn handle(self, input: LineInput, device: DeviceId, now: Now, out: &mut VecDeque<Output>) -> Self {
         match input {
             LineInput::Open { line, token } => self.open(line, token, device, now, out),
             LineInput::Up(line) => self.up(line, device, out),
@@ -127,7 +128,7 @@ impl Line {
         line: LineId,
         token: LineToken,
         device: DeviceId,
-        now: i64,
+        now: Now,
         out: &mut VecDeque<Output>,
     ) -> Self {
         let lost_since = match self {
@@ -141,11 +142,11 @@ impl Line {
             }
             Line::Up(old) => {
                 out.push_back(Output::DropLine { device, line: old.line });
-                Some(now)
+                Some(now.wall)
             }
         };
         out.push_back(Output::MakeLine { device, line: line.clone(), token: token.clone() });
-        Line::Opening(Opening { line, token, until: now + OPENING_LIMIT, lost_since })
+        Line::Opening(Opening { line, token, until: now.steady + OPENING_LIMIT, lost_since })
     }
 
     fn up(self, line: LineId, device: DeviceId, out: &mut VecDeque<Output>) -> Self {
@@ -161,37 +162,37 @@ impl Line {
         }
     }
 
-    fn gone(self, line: &LineId, now: i64) -> Self {
+    fn gone(self, line: &LineId, now: Now) -> Self {
         match self {
             Line::Opening(opening) if opening.line == *line => opening.failed(),
-            Line::Up(up) if up.line == *line => Line::Lost(Lost { since: now }),
+            Line::Up(up) if up.line == *line => Line::Lost(Lost { since: now.wall }),
             Line::Closing(closing) if closing.line == *line => Line::Down,
             Line::Down | Line::Opening(_) | Line::Up(_) | Line::Lost(_) | Line::Closing(_) => self,
         }
     }
 
-    fn close(self, device: DeviceId, now: i64, out: &mut VecDeque<Output>) -> Self {
+    fn close(self, device: DeviceId, now: Now, out: &mut VecDeque<Output>) -> Self {
         let line = match self {
             Line::Down | Line::Lost(_) => return Line::Down,
             Line::Closing(closing) => return Line::Closing(closing),
             Line::Opening(Opening { line, .. }) | Line::Up(Up { line, .. }) => line,
         };
         out.push_back(Output::DropLine { device, line: line.clone() });
-        Line::Closing(Closing { line, ask_again_at: now + CLOSING_PATIENCE })
+        Line::Closing(Closing { line, ask_again_at: now.steady + CLOSING_PATIENCE })
     }
 
     fn reconcile(
         self,
         found: Option<LineId>,
         device: DeviceId,
-        now: i64,
+        now: Now,
         out: &mut VecDeque<Output>,
     ) -> Self {
         match (self, found) {
             (Line::Down, None) => Line::Down,
             (Line::Lost(lost), None) => Line::Lost(lost),
             (Line::Opening(opening), None) => opening.failed(),
-            (Line::Up(_), None) => Line::Lost(Lost { since: now }),
+            (Line::Up(_), None) => Line::Lost(Lost { since: now.wall }),
             (Line::Closing(_), None) => Line::Down,
             (Line::Closing(closing), Some(line)) => {
                 out.push_back(Output::DropLine { device, line });
@@ -207,15 +208,15 @@ impl Line {
         }
     }
 
-    fn tick(self, device: DeviceId, now: i64, out: &mut VecDeque<Output>) -> Self {
+    fn tick(self, device: DeviceId, now: Now, out: &mut VecDeque<Output>) -> Self {
         match self {
-            Line::Opening(opening) if now >= opening.until => {
+            Line::Opening(opening) if now.steady >= opening.until => {
                 out.push_back(Output::DropLine { device, line: opening.line.clone() });
                 opening.failed()
             }
-            Line::Closing(closing) if now >= closing.ask_again_at => {
+            Line::Closing(closing) if now.steady >= closing.ask_again_at => {
                 out.push_back(Output::DropLine { device, line: closing.line.clone() });
-                Line::Closing(Closing { ask_again_at: now + CLOSING_PATIENCE, ..closing })
+                Line::Closing(Closing { ask_again_at: now.steady + CLOSING_PATIENCE, ..closing })
             }
             Line::Down | Line::Opening(_) | Line::Up(_) | Line::Lost(_) | Line::Closing(_) => self,
         }

@@ -159,7 +159,7 @@ pub enum Write {
     Renew {
         /// Which.
         lease: LeaseId,
-        /// Until when, UTC epoch milliseconds.
+        /// Until when, on [`crate::Now::steady`].
         expires_at: i64,
     },
 }
@@ -327,6 +327,8 @@ pub enum HangUpWhy {
     LineLost,
     /// Asterisk refused a step.
     Failed,
+    /// It was found after a restart or reconnect, and nothing rings.
+    FoundDown,
     /// It lasted four hours: forgotten by someone.
     TooLong,
     /// No open attempt owns this channel.

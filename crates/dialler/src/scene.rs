@@ -9,14 +9,15 @@ use protocol::{
 
 use crate::{
     input::{CampaignRules, SaveId, Ticket},
+    now::Now,
     output::{Answer, Output, Write},
 };
 
 /// One input's surroundings.
 pub(crate) struct Scene<'a> {
-    /// UTC epoch milliseconds.
-    pub now: i64,
-    /// Whose desk.
+    /// What time it is.
+    pub now: Now,
+    /// Whose seat.
     pub device: DeviceId,
     /// What they are calling for.
     pub campaign: &'a CampaignRules,
@@ -26,7 +27,7 @@ pub(crate) struct Scene<'a> {
     pub line_up: bool,
     /// The app was heard of lately.
     pub present: bool,
-    /// Set when a contact went back that another desk may have now.
+    /// Set when a contact went back that another seat may have now.
     pub contact_is_due: bool,
     /// Where outputs go.
     pub out: &'a mut VecDeque<Output>,
@@ -43,7 +44,7 @@ pub(crate) struct Saves {
 }
 
 impl Saves {
-    /// The desk that waits for this write, which is answered now.
+    /// The seat that waits for this write, which is answered now.
     pub fn take(&mut self, save: SaveId) -> Option<DeviceId> {
         self.owners.remove(&save)
     }
@@ -95,6 +96,6 @@ impl Scene<'_> {
 
 /// When to repeat a write that failed `tries` times and that nobody waits for: after 1 s, 2 s,
 /// 4 s, then every 10 s.
-pub(crate) fn again_at(now: i64, tries: u32) -> i64 {
-    now + 1_000i64.saturating_mul(1 << tries.saturating_sub(1).min(4)).min(10_000)
+pub(crate) fn again_at(now: Now, tries: u32) -> i64 {
+    now.steady + 1_000i64.saturating_mul(1 << tries.saturating_sub(1).min(4)).min(10_000)
 }

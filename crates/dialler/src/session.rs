@@ -9,7 +9,9 @@
 //!
 //! A card that was not dialled goes back at once at Pause and Stop. WantLease comes only while the
 //! line is up, Asterisk is there, the app is there and the hours are open. An organiser's pause is
-//! one for everybody, and ends for everybody who did not pause too.
+//! one for everybody, and ends for everybody who did not pause too. What takes a card back in a pause also
+//! takes one that comes back later: after a write that failed. A campaign that may not be called for has no
+//! sessions: they end as if everybody had pressed Stop.
 //!
 //! `ready`, `dialling`, `talking` and `wrap-up`, which the volunteer sees, are states of the
 //! attempt that is held.
@@ -181,7 +183,7 @@ impl Session {
             let due_at = rules::next_allowed(
                 &lease.contact,
                 scene.campaign,
-                scene.now + scene.campaign.spacing_ms.max(MINUTE),
+                scene.now.wall + scene.campaign.spacing_ms.max(MINUTE),
             );
             Attempt::give_back(lease, Released::Refused { due_at }, scene)
         } else if is_wanted {
@@ -217,6 +219,9 @@ fn no_attempt(input: AttemptInput, scene: &mut Scene<'_>) {
 impl Ended {
     fn handle(mut self, input: SessionInput, scene: &mut Scene<'_>) -> Session {
         match input {
+            SessionInput::Start(ticket) if !scene.campaign.callable => {
+                scene.refuse(ticket, words::wrong_state(words::NOT_CALLABLE));
+            }
             SessionInput::Start(ticket) => {
                 scene.done(ticket);
                 return begin(self.owed, false, scene);
@@ -240,6 +245,9 @@ impl Ended {
 
 /// Where a session goes that has nothing in hand.
 fn begin(owed: bool, by_volunteer: bool, scene: &mut Scene<'_>) -> Session {
+    if !scene.campaign.callable {
+        return Session::Ended(Ended { owed });
+    }
     if by_volunteer || scene.campaign.pause.is_some() {
         return Session::Paused(Paused { owed, by_volunteer });
     }
@@ -264,18 +272,17 @@ impl Waiting {
             SessionInput::NobodyDue { again, next_at } => {
                 self.owed = false;
                 self.why = Some(Why::NobodyLeft { again, next_at_ms: next_at });
-                let next = next_at.unwrap_or(i64::MAX).max(scene.now + SECOND);
-                self.ask_at = Some(next.min(scene.now + ASK_AGAIN));
+                let next = next_at.unwrap_or(i64::MAX).saturating_sub(scene.now.wall);
+                self.ask_at = Some(scene.now.steady + next.clamp(SECOND, ASK_AGAIN));
             }
             SessionInput::LeaseFailed => {
                 self.owed = false;
-                // No word of its own: without its store the server places no calls.
-                self.why = Some(Why::NoTelephone);
-                self.ask_at = Some(scene.now + ASK_AFTER_FAILURE);
+                self.why = Some(Why::NoStorage);
+                self.ask_at = Some(scene.now.steady + ASK_AFTER_FAILURE);
             }
             SessionInput::Look => return self.look_or_pause(scene),
             SessionInput::Tick => {
-                if self.ask_at.is_some_and(|at| scene.now >= at) {
+                if self.ask_at.is_some_and(|at| scene.now.steady >= at) {
                     return self.look_or_pause(scene);
                 }
             }
@@ -285,8 +292,8 @@ impl Waiting {
     }
 
     fn look_or_pause(self, scene: &mut Scene<'_>) -> Session {
-        if scene.campaign.pause.is_some() {
-            return Session::Paused(Paused { owed: self.owed, by_volunteer: false });
+        if scene.campaign.pause.is_some() || !scene.campaign.callable {
+            return begin(self.owed, false, scene);
         }
         Session::Waiting(self.look(scene))
     }
@@ -299,14 +306,15 @@ impl Waiting {
         self.ask_at = None;
         let campaign = scene.campaign;
         let ringing = campaign.ringing_before_close();
-        let opens = hours::next_open(campaign.hours, campaign.region, &campaign.zone, scene.now, ringing);
+        let opens =
+            hours::next_open(campaign.hours, campaign.region, &campaign.zone, scene.now.wall, ringing);
         if !scene.telephone {
             self.why = Some(Why::NoTelephone);
         } else if !scene.line_up || !scene.present {
             self.why = Some(Why::Line);
-        } else if let Some(opens_at_ms) = opens.filter(|opens| *opens > scene.now) {
+        } else if let Some(opens_at_ms) = opens.filter(|opens| *opens > scene.now.wall) {
             self.why = Some(Why::OutsideHours { opens_at_ms });
-            self.ask_at = Some(opens_at_ms);
+            self.ask_at = Some(scene.now.look_for(opens_at_ms));
         } else {
             self.owed = true;
             scene.push(Output::WantLease { device: scene.device, campaign: campaign.id });
@@ -378,7 +386,6 @@ impl Holding {
                 self.wish = Some(Wish::Stop);
                 AttemptInput::Revoked
             }
-            SessionInput::Look if scene.campaign.pause.is_some() => AttemptInput::GiveBack,
             SessionInput::Look | SessionInput::Tick => AttemptInput::Tick,
             SessionInput::Attempt(input) => input,
             SessionInput::Leased(_)
@@ -391,6 +398,11 @@ impl Holding {
             SessionInput::Absent => return (Session::Holding(Box::new(self)), None),
         };
         self.attempt = self.attempt.handle(input, scene);
+        // A card has no place in a pause, whenever it came.
+        let rests = self.wish.is_some() || scene.campaign.pause.is_some() || !scene.campaign.callable;
+        if rests && self.attempt.is_card() {
+            self.attempt = self.attempt.handle(AttemptInput::GiveBack, scene);
+        }
         if let Attempt::Closed(closed) = self.attempt {
             let session = match self.wish {
                 Some(Wish::Stop) => Session::Ended(Ended::default()),

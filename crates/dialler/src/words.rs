@@ -11,6 +11,9 @@ pub(crate) const NOT_RUNG_NO_LIST: &str =
 pub(crate) const NOT_RUNG_DONE: &str = "Not rung: someone else finished this card. The next card is ready";
 pub(crate) const NOT_RUNG_HOURS: &str = "Not rung: it is outside calling hours there";
 
+pub(crate) const NOT_CALLABLE: &str =
+    "This campaign cannot be called for: its settings are not allowed here. Tell your organiser";
+
 /// R16, with the time since the last call where there is one.
 pub(crate) fn not_rung_too_often(last: Option<i64>, now: i64) -> String {
     let ago = last.map_or(0, |last| now.saturating_sub(last).max(0));

@@ -149,12 +149,16 @@ fn a_volunteer_may_cancel_at_once_and_it_is_recorded_as_theirs() {
     assert!(world.said.contains(&hang_up_of(attempt, HangUpWhy::Volunteer)));
     let mark = world.said.len();
     world.feed(Input::CalleeGone { attempt, cause: 16 });
-    let ended_by = world.since(mark).iter().find_map(|output| match output {
-        Output::Save { write: dialler::Write::Close(close), .. } => close.call.as_ref()?.ended_by,
+    let close = world.since(mark).iter().find_map(|output| match output {
+        Output::Save { write: dialler::Write::Close(close), .. } => Some(close.clone()),
         _ => None,
     });
-    assert_eq!(ended_by, Some(EndedBy::Volunteer));
+    let close = close.unwrap();
+    assert_eq!(close.call.unwrap().ended_by, Some(EndedBy::Volunteer));
+    assert_eq!((close.by, close.note.as_deref()), (WrittenBy::Volunteer, Some("cancelled while it rang")));
+    assert_eq!(world.view(maya).last_outcome.unwrap().by, WrittenBy::Volunteer);
     assert_eq!(world.outcome(attempt), (Some(Outcome::NoAnswer), "closed"));
+    assert_eq!(world.row(contact_id(0)).due_at, world.now + 4 * HOUR, "as after any no-answer");
     assert_eq!(world.ask(maya, Ask::HangUp { attempt }), Some(Ok(Answer::Done)), "again: nothing to do");
 }
 
@@ -442,4 +446,82 @@ fn what_needs_a_line_a_telephone_or_a_start_is_refused_with_words() {
     assert_eq!(code(world.ask(maya, ask)), ErrorCode::WrongState, "the line went with the telephone");
     world.open_line(maya);
     world.dial(maya);
+}
+
+#[test]
+fn a_card_that_comes_back_in_a_pause_is_given_back_and_not_dialled() {
+    let pause = Some(Pause { by: Some("Ruth".to_owned()), message: None });
+    let paused = dialler::CampaignRules { pause: pause.clone(), ..campaign() };
+    let pauses: [fn(&mut World, dialler::CampaignRules); 2] = [
+        |world, paused| world.give(Input::Campaign(paused)),
+        |world, _| {
+            let ticket = world.ticket();
+            world.give(Input::Ask { ticket, device: device_id(1), ask: Ask::Pause });
+        },
+    ];
+    for pause_it in pauses {
+        for press in [true, false] {
+            let mut world = World::new(campaign(), 1);
+            let maya = device_id(1);
+            world.start(maya);
+            let lease = world.card(maya).lease_id;
+            world.disk_is_full = true;
+            let ticket = world.ticket();
+            let ask =
+                if press { world.dial_ask(lease) } else { Ask::Settle { lease, how: Settle::DoNotCall } };
+            // The write is under way; it fails after the pause came.
+            world.give(Input::Ask { ticket, device: maya, ask });
+            pause_it(&mut world, paused.clone());
+            world.disk_is_full = false;
+            while let Some(news) = world.news.pop_front() {
+                world.give(news);
+            }
+            assert_eq!(world.answers[&ticket].clone().unwrap_err().code, ErrorCode::NoStorage);
+            assert!(matches!(world.view(maya).session, Session::Paused { .. }), "{:?}", world.view(maya));
+            assert!(world.rows[0].leased.is_none() && world.created.is_empty());
+            let ask = world.dial_ask(lease);
+            assert_eq!(code(world.ask(maya, ask)), ErrorCode::LeaseLost);
+        }
+    }
+}
+
+#[test]
+fn a_pause_in_a_wrap_up_waits_for_the_key_and_no_card_comes_until_it_ends() {
+    let mut world = World::new(campaign(), 2);
+    let maya = device_id(1);
+    world.start(maya);
+    let attempt = world.dial(maya);
+    world.answer(attempt);
+    world.feed(Input::CalleeGone { attempt, cause: 16 });
+    let pause = Pause { by: Some("Ruth".to_owned()), message: None };
+    world.feed(Input::Campaign(dialler::CampaignRules { pause: Some(pause.clone()), ..campaign() }));
+    assert!(matches!(world.view(maya).session, Session::WrapUp { .. }), "the call still wants its outcome");
+    world.disk_is_full = true;
+    assert_eq!(code(world.press(maya, attempt, Outcome::Reached)), ErrorCode::NoStorage);
+    world.disk_is_full = false;
+    world.press(maya, attempt, Outcome::Reached);
+    assert_eq!(world.view(maya).session, Session::Paused { pause });
+    world.pass(MINUTE, &[maya]);
+    assert!(world.rows.iter().all(|row| row.leased.is_none()));
+    world.feed(Input::Campaign(campaign()));
+    world.card(maya);
+}
+
+#[test]
+fn a_store_that_cannot_be_written_is_said_in_its_own_word() {
+    let mut world = World::new(campaign(), 1);
+    let maya = device_id(1);
+    world.disk_is_full = true;
+    world.start(maya);
+    assert_eq!(world.view(maya).session, Session::Waiting { why: Waiting::NoStorage });
+    world.disk_is_full = false;
+    world.pass(3 * SECOND, &[]);
+    world.card(maya);
+    // A card on its way back shows nothing for a moment; for longer, why.
+    world.disk_is_full = true;
+    world.ask(maya, Ask::Pause);
+    assert_eq!(world.view(maya).session, Session::Waiting { why: Waiting::NoStorage });
+    world.disk_is_full = false;
+    world.pass(10 * SECOND, &[maya]);
+    assert!(matches!(world.view(maya).session, Session::Paused { .. }));
 }

@@ -9,8 +9,8 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 
 use dialler::{
-    Adopted, AdoptedState, Ask, CallFacts, ChannelState, Input, Lease, LineId, LineToken, Output, Ticket,
-    Write,
+    Adopted, AdoptedState, Ask, CallFacts, CampaignRules, ChannelState, Input, Lease, LineId, LineToken,
+    Output, Ticket, Write,
 };
 use proptest::{prelude::*, strategy::ValueTree};
 use protocol::{
@@ -20,7 +20,7 @@ use protocol::{
     ids::{AttemptId, DeviceId},
     line::Line,
     outcome::{Outcome, RingAgain},
-    session::Session,
+    session::{Pause, Session},
 };
 use support::*;
 
@@ -71,6 +71,14 @@ enum Step {
     Pass {
         ms: i64,
     },
+    /// Somebody sets the clock.
+    Set {
+        ms: i64,
+    },
+    Organiser {
+        pauses: bool,
+        callable: bool,
+    },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -87,11 +95,15 @@ fn step() -> impl Strategy<Value = Step> {
         1 => prop::bool::weighted(0.3).prop_map(|full| Step::Disk { full }),
         1 => any::<u8>().prop_map(|keeps| Step::Restart { keeps }),
         3 => prop_oneof![0i64..2 * SECOND, 0i64..MINUTE, 0i64..40 * MINUTE].prop_map(|ms| Step::Pass { ms }),
+        1 => (-6 * HOUR..6 * HOUR).prop_map(|ms| Step::Set { ms }),
+        1 => (prop::bool::weighted(0.3), prop::bool::weighted(0.8))
+            .prop_map(|(pauses, callable)| Step::Organiser { pauses, callable }),
     ]
 }
 
 struct Chaos {
     world: World,
+    rules: CampaignRules,
     /// The last line asked for, by device.
     lines: BTreeMap<DeviceId, LineId>,
     asked: Vec<Ticket>,
@@ -102,8 +114,8 @@ struct Chaos {
 
 impl Chaos {
     fn new() -> Self {
-        let world = World::new(campaign(), 6);
-        Chaos { world, lines: BTreeMap::new(), asked: Vec::new(), stage: BTreeSet::new(), serial: 0 }
+        let (world, rules) = (World::new(campaign(), 6), campaign());
+        Chaos { world, rules, lines: BTreeMap::new(), asked: Vec::new(), stage: BTreeSet::new(), serial: 0 }
     }
 
     fn take(&mut self, step: &Step) {
@@ -139,6 +151,15 @@ impl Chaos {
             Step::Pass { ms } => {
                 self.world.now += ms;
                 self.world.give(Input::Tick);
+            }
+            Step::Set { ms } => {
+                self.world.set_by = *ms;
+                self.world.give(Input::Tick);
+            }
+            Step::Organiser { pauses, callable } => {
+                let pause = pauses.then(|| Pause { by: Some("Ruth".to_owned()), message: None });
+                self.rules = CampaignRules { pause, callable: *callable, ..campaign() };
+                self.world.give(Input::Campaign(self.rules.clone()));
             }
         }
         self.check();
@@ -269,7 +290,7 @@ impl Chaos {
     fn restart(&mut self) {
         self.asked.clear();
         let world = &mut self.world;
-        world.restart(campaign());
+        world.restart(self.rules.clone());
         let open: Vec<_> = world
             .attempts
             .iter()

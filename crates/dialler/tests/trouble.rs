@@ -7,12 +7,12 @@
 mod support;
 
 use dialler::{
-    Adopted, AdoptedState, Announcement, Answer, Ask, CallFacts, ChannelState, HangUpWhy, Input, Lease,
-    LineFacts, LineId, Output,
+    Adopted, AdoptedState, Announcement, Answer, Ask, CallFacts, CampaignRules, ChannelState, HangUpWhy,
+    Input, Lease, LineFacts, LineId, Output,
 };
 use protocol::{
     call::EndedBy,
-    http::ErrorCode,
+    http::{ErrorCode, RecordOutcome},
     ids::{AttemptId, DeviceId},
     line::Line,
     outcome::{Outcome, WrittenBy},
@@ -218,15 +218,26 @@ fn what_the_server_writes_by_itself_is_tried_until_the_disk_takes_it() {
 
 /// The world after a restart: the store's open attempt is adopted.
 fn restarted(world: &mut World, device: DeviceId, attempt: AttemptId, state: AdoptedState) {
+    restarted_by(campaign(), world, device, attempt, state, None);
+}
+
+fn restarted_by(
+    rules: CampaignRules,
+    world: &mut World,
+    device: DeviceId,
+    attempt: AttemptId,
+    state: AdoptedState,
+    kept: Option<RecordOutcome>,
+) {
     let row = world.attempts[&attempt].clone();
     let card = match world.view(device).session {
         Session::Dialling { card, .. } | Session::Talking { card, .. } | Session::WrapUp { card, .. } => card,
         other => panic!("{other:?}"),
     };
-    world.restart(campaign());
+    world.restart(rules);
     let contact = world.row(row.contact).facts.clone();
     let lease = Lease { id: row.lease, contact, card, expires_at: world.now };
-    let adopted = Adopted { attempt, device, lease, state, dialled_at: row.dialled_at, kept: None };
+    let adopted = Adopted { attempt, device, lease, state, dialled_at: row.dialled_at, kept };
     world.feed(Input::Adopted(Box::new(adopted)));
 }
 
@@ -333,4 +344,228 @@ fn a_telephone_that_stays_away_ends_its_calls_in_the_books() {
     assert_eq!(world.view(maya).session, Session::Waiting { why: Waiting::NoTelephone });
     world.back(vec![CallFacts { attempt, state: ChannelState::Up }], vec![]);
     assert!(world.said.contains(&Output::HangUp { attempt, why: HangUpWhy::Stray }));
+}
+
+#[test]
+fn a_channel_found_down_after_a_restart_is_hung_up_and_rung_another_day() {
+    let mut world = World::new(campaign(), 1);
+    let maya = device_id(1);
+    world.ask(maya, Ask::Start { campaign: campaign_id(0) });
+    let line = world.open_line(maya);
+    let attempt = world.dial(maya);
+    restarted(&mut world, maya, attempt, AdoptedState::Dialling);
+    let facts = LineFacts { device: maya, campaign: campaign_id(0), line };
+    world.back(vec![CallFacts { attempt, state: ChannelState::Down }], vec![facts]);
+    assert!(world.said.contains(&Output::HangUp { attempt, why: HangUpWhy::FoundDown }));
+    world.feed(Input::CalleeGone { attempt, cause: 16 });
+    assert_eq!(world.outcome(attempt), (Some(Outcome::Unknown), "closed"));
+    let row = world.row(contact_id(0));
+    assert!(row.facts.open && row.due_at > world.now + 12 * HOUR, "not lost, and not the same day");
+    assert_eq!(world.created.len(), 1);
+    assert!(world.unexpected.is_empty(), "{:?}", world.unexpected);
+}
+
+#[test]
+fn a_channel_that_is_down_when_only_the_events_were_away_goes_on_if_it_was_dialled() {
+    for dialled in [true, false] {
+        let mut world = World::new(campaign(), 1);
+        let maya = device_id(1);
+        world.ask(maya, Ask::Start { campaign: campaign_id(0) });
+        let line = world.open_line(maya);
+        let lease = world.card(maya).lease_id;
+        let attempt = if dialled {
+            world.dial(maya)
+        } else {
+            let ask = world.dial_ask(lease);
+            let Some(Ok(Answer::Dialled(attempt))) = world.ask(maya, ask) else { panic!("not dialled") };
+            attempt
+        };
+        world.feed(Input::TelephoneGone);
+        let facts = LineFacts { device: maya, campaign: campaign_id(0), line };
+        world.back(vec![CallFacts { attempt, state: ChannelState::Down }], vec![facts]);
+        let hung_up = world.said.contains(&Output::HangUp { attempt, why: HangUpWhy::FoundDown });
+        assert_eq!(hung_up, !dialled, "StasisStart was lost, nothing would ever follow");
+    }
+}
+
+/// A callee rings, the volunteer's line goes, the callee answers.
+fn answered_alone(world: &mut World, maya: DeviceId) -> AttemptId {
+    world.ask(maya, Ask::Start { campaign: campaign_id(0) });
+    let line = world.open_line(maya);
+    let attempt = world.dial(maya);
+    world.feed(Input::CalleeRinging { attempt });
+    world.feed(Input::LineGone { device: maya, line });
+    world.pass(3 * SECOND, &[]);
+    world.feed(Input::CalleeUp { attempt });
+    attempt
+}
+
+#[test]
+fn who_answers_while_the_line_is_away_is_spoken_to_and_recorded_as_abandoned() {
+    let mut world = World::new(campaign(), 1);
+    let maya = device_id(1);
+    let mark = world.said.len();
+    let attempt = answered_alone(&mut world, maya);
+    world.pass(SECOND, &[]);
+    assert_eq!(announcements(&world, mark), [Announcement::OneMoment], "within two seconds, R03");
+    world.pass(29 * SECOND, &[]);
+    assert!(announcements(&world, mark).ends_with(&[Announcement::Apology]));
+    world.pass(8 * SECOND, &[]);
+    assert!(world.since(mark).contains(&Output::HangUp { attempt, why: HangUpWhy::LineLost }));
+    world.feed(Input::CalleeGone { attempt, cause: 16 });
+    assert_eq!(world.outcome(attempt), (Some(Outcome::Abandoned), "closed"));
+    assert_eq!(world.view(maya).last_outcome.unwrap().by, WrittenBy::Server);
+    let due_at = world.row(contact_id(0)).due_at;
+    assert!(due_at >= world.now + 72 * HOUR, "R06");
+}
+
+#[test]
+fn an_answer_without_a_volunteer_is_abandoned_unless_they_come_or_the_callee_rings_off_at_once() {
+    let cases = [(1_999, Outcome::Unknown), (2_000, Outcome::Abandoned), (20_000, Outcome::Abandoned)];
+    for (after, outcome) in cases {
+        let mut world = World::new(campaign(), 1);
+        let maya = device_id(1);
+        let attempt = answered_alone(&mut world, maya);
+        world.pass(after, &[]);
+        world.feed(Input::CalleeGone { attempt, cause: 16 });
+        assert_eq!(world.outcome(attempt), (Some(outcome), "closed"), "rang off after {after} ms");
+    }
+    // Our own hanging up abandons them however soon it comes.
+    let mut world = World::new(campaign(), 1);
+    let maya = device_id(1);
+    let attempt = answered_alone(&mut world, maya);
+    world.ask(maya, Ask::HangUp { attempt });
+    world.feed(Input::CalleeGone { attempt, cause: 16 });
+    assert_eq!(world.outcome(attempt), (Some(Outcome::Abandoned), "closed"));
+
+    let mut world = World::new(campaign(), 1);
+    let attempt = answered_alone(&mut world, maya);
+    world.pass(SECOND, &[]);
+    let mark = world.said.len();
+    world.open_line(maya);
+    assert!(world.since(mark).contains(&Output::StopAnnouncement { attempt }));
+    world.pass(MINUTE, &[maya]);
+    world.feed(Input::CalleeGone { attempt, cause: 16 });
+    assert!(matches!(world.view(maya).session, Session::WrapUp { .. }), "they talked");
+}
+
+#[test]
+fn a_request_that_fails_does_not_cut_off_who_rings_or_talks() {
+    let mut world = World::new(campaign(), 1);
+    let maya = device_id(1);
+    world.start(maya);
+    let attempt = world.dial(maya);
+    let mark = world.said.len();
+    let failed = Input::CalleeFailed { attempt, why: "status 500".to_owned() };
+    let hung_up =
+        |world: &World| world.since(mark).iter().any(|output| matches!(output, Output::HangUp { .. }));
+    world.feed(Input::CalleeRinging { attempt });
+    world.feed(failed.clone());
+    world.feed(Input::CalleeUp { attempt });
+    world.feed(failed.clone());
+    assert!(!hung_up(&world));
+    assert_eq!(world.unexpected, [("call ringing", "CalleeFailed"), ("call answered", "CalleeFailed")]);
+    world.pass(MINUTE, &[maya]);
+    assert!(matches!(world.view(maya).session, Session::Talking { .. }));
+    // Nor is it stuck: its end, or that it is gone, still ends it.
+    world.back(Vec::new(), Vec::new());
+    assert_eq!(world.outcome(attempt), (Some(Outcome::Unknown), "closed"));
+
+    let mut world = World::new(campaign(), 1);
+    world.start(maya);
+    let attempt = world.dial(maya);
+    world.feed(Input::CalleeFailed { attempt, why: "status 500".to_owned() });
+    assert!(
+        world.said.contains(&Output::HangUp { attempt, why: HangUpWhy::Failed }),
+        "before it rings it ends"
+    );
+}
+
+#[test]
+fn what_is_over_in_the_books_and_lives_on_in_asterisk_is_hung_up() {
+    let mut world = World::new(campaign(), 1);
+    let maya = device_id(1);
+    let (attempt, line) = talking(&mut world, maya);
+    world.feed(Input::TelephoneGone);
+    world.disk_is_full = true;
+    world.pass(6 * MINUTE, &[maya]);
+    assert_eq!(world.outcome(attempt).1, "talking", "given up, and the disk does not take it");
+    let facts = LineFacts { device: maya, campaign: campaign_id(0), line };
+    let mark = world.said.len();
+    world.back(vec![CallFacts { attempt, state: ChannelState::Up }], vec![facts]);
+    assert!(world.since(mark).contains(&Output::HangUp { attempt, why: HangUpWhy::Stray }));
+    world.disk_is_full = false;
+    world.pass(10 * SECOND, &[maya]);
+    assert_eq!(world.outcome(attempt), (Some(Outcome::Unknown), "closed"));
+}
+
+#[test]
+fn a_campaign_that_is_not_allowed_any_more_closes_its_open_attempts_at_the_restart() {
+    let not_allowed = CampaignRules { callable: false, ..campaign() };
+    for stage in ["dialling", "ringing", "talking", "kept", "wrap-up"] {
+        let mut world = World::new(campaign(), 2);
+        let maya = device_id(1);
+        world.ask(maya, Ask::Start { campaign: campaign_id(0) });
+        let line = world.open_line(maya);
+        let attempt = world.dial(maya);
+        let (ringing_at, answered_at) = (Some(world.now), world.now);
+        let state = match stage {
+            "dialling" => AdoptedState::Dialling,
+            "ringing" => AdoptedState::Ringing { ringing_at: world.now },
+            "wrap-up" => {
+                AdoptedState::WrapUp { ringing_at, answered_at, ended_at: world.now, by: EndedBy::Callee }
+            }
+            _ => AdoptedState::Talking { ringing_at, answered_at },
+        };
+        let kept = (stage == "kept").then(|| world.record(attempt, Outcome::Reached));
+        world.disk_is_full = true;
+        restarted_by(not_allowed.clone(), &mut world, maya, attempt, state, kept);
+        world.disk_is_full = false;
+        let facts = LineFacts { device: maya, campaign: campaign_id(0), line: line.clone() };
+        let calls =
+            if stage == "wrap-up" { vec![] } else { vec![CallFacts { attempt, state: ChannelState::Up }] };
+        world.back(calls, vec![facts]);
+        let hung_up = world.said.contains(&Output::HangUp { attempt, why: HangUpWhy::Stray });
+        assert_eq!(hung_up, stage != "wrap-up", "{stage}");
+        world.pass(10 * SECOND, &[]);
+        let outcome = if stage == "kept" { Outcome::Reached } else { Outcome::Unknown };
+        assert_eq!(world.outcome(attempt), (Some(outcome), "closed"), "{stage}: also over a full disk");
+        let row = world.row(contact_id(0));
+        assert!(row.leased.is_none(), "{stage}");
+        assert!(!row.facts.open || row.due_at > world.now + 12 * HOUR, "{stage}: never the same day");
+        assert_eq!(world.view(maya).session, Session::Ended, "{stage}");
+        assert!(world.said.contains(&Output::DropLine { device: maya, line }), "{stage}");
+        let refused = world.ask(maya, Ask::Start { campaign: campaign_id(0) }).unwrap().unwrap_err();
+        assert_eq!(refused.code, ErrorCode::WrongState, "{stage}");
+        assert!(refused.message.contains("settings are not allowed"), "{refused}");
+        // The key that waited in the app's outbox.
+        assert_eq!(world.press(maya, attempt, Outcome::WrongNumber), Some(Ok(Answer::Done)), "{stage}");
+        assert_eq!(world.outcome(attempt), (Some(Outcome::WrongNumber), "closed"), "{stage}");
+        world.feed(Input::Campaign(campaign()));
+        world.start(maya);
+        world.card(maya);
+        assert_eq!(world.created.len(), 1, "{stage}");
+    }
+}
+
+#[test]
+fn a_new_line_takes_the_old_one_away_first() {
+    let mut world = World::new(campaign(), 1);
+    let maya = device_id(1);
+    let (attempt, old) = talking(&mut world, maya);
+    let mark = world.said.len();
+    let new = world.open_line(maya);
+    let lines: Vec<_> = world
+        .since(mark)
+        .iter()
+        .filter(|output| matches!(output, Output::DropLine { .. } | Output::MakeLine { .. }))
+        .collect();
+    assert!(
+        matches!(lines[..], [Output::DropLine { line: dropped, .. }, Output::MakeLine { line: made, .. }]
+            if *dropped == old && *made == new),
+        "{lines:?}"
+    );
+    world.feed(Input::LineGone { device: maya, line: old });
+    assert_eq!(world.view(maya).line, Line::Up, "late news of the old line");
+    assert!(matches!(world.view(maya).session, Session::Talking { call, .. } if call.attempt_id == attempt));
 }

@@ -96,9 +96,9 @@ impl Outcome {
 pub enum WrittenBy {
     /// The server, from the call's cause: busy, no-answer, failed.
     Network,
-    /// The volunteer, by an outcome key.
+    /// The volunteer, by an outcome key, or by cancelling the call.
     Volunteer,
-    /// The server, because no key came in time or the call was lost.
+    /// The server, because no key came in time, or the call or the volunteer's line was lost.
     Server,
 }
 

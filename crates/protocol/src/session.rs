@@ -63,6 +63,29 @@ pub enum Session {
     },
 }
 
+impl Session {
+    /// The card at hand, from the moment it is held to its outcome.
+    pub fn card(&self) -> Option<&Card> {
+        match self {
+            Session::Ready { card }
+            | Session::Dialling { card, .. }
+            | Session::Talking { card, .. }
+            | Session::WrapUp { card, .. } => Some(card),
+            Session::Ended | Session::Waiting { .. } | Session::Paused { .. } => None,
+        }
+    }
+
+    /// The call at hand, from Call to its outcome: in wrap-up it has ended.
+    pub fn call(&self) -> Option<&Call> {
+        match self {
+            Session::Dialling { call, .. } | Session::Talking { call, .. } | Session::WrapUp { call, .. } => {
+                Some(call)
+            }
+            Session::Ended | Session::Waiting { .. } | Session::Ready { .. } | Session::Paused { .. } => None,
+        }
+    }
+}
+
 /// Why a started session has no card.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, specta::Type)]
 #[serde(tag = "reason", rename_all = "kebab-case")]
@@ -85,6 +108,8 @@ pub enum Waiting {
     },
     /// Asterisk or the trunk is not there.
     NoTelephone,
+    /// The server cannot save: its disk is full or read-only.
+    NoStorage,
 }
 
 /// A pause.

@@ -2,8 +2,10 @@
 
 use dialler::{
     CampaignRules,
-    hours::{self, Region},
+    hours::{self, Hours, Region},
+    rules::{LEAST_RINGING_MS, SPACING_MS},
 };
+use jiff::tz::TimeZone;
 use protocol::{contact::Card, ids::DeviceId};
 
 use crate::{
@@ -58,6 +60,24 @@ pub async fn of(
     })
 }
 
+/// What stands in for the rules of a campaign whose own are not allowed: the strictest of its country, and
+/// nobody is rung by them.
+pub fn rules_to_end_by(row: &CampaignRow) -> CampaignRules {
+    let form = &row.form;
+    CampaignRules {
+        id: row.id,
+        zone: hours::zone(&form.time_zone).unwrap_or(TimeZone::UTC),
+        region: Region::from_word(&form.country).unwrap_or(Region::EnglandAndWales),
+        hours: Hours::Rules,
+        spacing_ms: form.spacing_ms.max(SPACING_MS),
+        attempts_allowed: form.attempts_allowed.max(1),
+        ring_timeout_ms: form.ring_timeout_ms.max(LEAST_RINGING_MS),
+        caller_id: form.caller_id.clone(),
+        pause: row.seen_pause(),
+        callable: false,
+    }
+}
+
 /// The rules of a campaign.
 ///
 /// # Errors
@@ -78,5 +98,6 @@ pub fn rules(row: &CampaignRow) -> Result<CampaignRules, String> {
         ring_timeout_ms: form.ring_timeout_ms,
         caller_id: form.caller_id.clone(),
         pause: row.seen_pause(),
+        callable: true,
     })
 }

@@ -34,6 +34,14 @@ struct Call {
     device: DeviceId,
     heard: Heard,
     missed: bool,
+    /// It is over in the books.
+    closed: bool,
+}
+
+impl Call {
+    fn new(device: DeviceId, heard: Heard) -> Self {
+        Self { device, heard, missed: false, closed: false }
+    }
 }
 
 /// What the dialler was told of a call, so that it is told once.
@@ -52,9 +60,15 @@ struct Line {
     in_bridge: bool,
     answered: bool,
     missed: bool,
+    /// Asterisk was asked to hang it up.
+    dropped: bool,
 }
 
 impl Line {
+    fn new(device: DeviceId, up: bool) -> Self {
+        Self { device, in_bridge: up, answered: up, missed: false, dropped: false }
+    }
+
     fn is_up(self) -> bool {
         self.in_bridge && self.answered
     }
@@ -85,12 +99,25 @@ pub(super) enum Gone {
 impl Exchange {
     /// A line that Asterisk is asked to make.
     pub(super) fn line_asked(&mut self, line: &LineId, device: DeviceId) {
-        self.lines.insert(line.0.clone(), Line { device, in_bridge: false, answered: false, missed: false });
+        self.lines.insert(line.0.clone(), Line::new(device, false));
+    }
+
+    /// A line that Asterisk is asked to hang up; true the first time. As long as it is there it counts
+    /// among the strays: the request may have been lost, and two lines in one bridge hear each other.
+    pub(super) fn line_dropped(&mut self, line: &str) -> bool {
+        self.lines.get_mut(line).is_none_or(|line| !std::mem::replace(&mut line.dropped, true))
+    }
+
+    /// A call that is over in the books. As long as its channel lives on all the same, it counts among the strays.
+    pub(super) fn call_closed(&mut self, attempt: AttemptId) {
+        if let Some(call) = self.calls.get_mut(&attempt) {
+            call.closed = true;
+        }
     }
 
     /// A callee's channel that Asterisk is asked to make.
     pub(super) fn call_asked(&mut self, attempt: AttemptId, device: DeviceId) {
-        self.calls.insert(attempt, Call { device, heard: Heard::default(), missed: false });
+        self.calls.insert(attempt, Call::new(device, Heard::default()));
     }
 
     /// An announcement that Asterisk is asked to play.
@@ -123,7 +150,7 @@ impl Exchange {
     pub(super) fn lines_with_talk(&self) -> Vec<(String, DeviceId, bool)> {
         let talking: HashSet<DeviceId> =
             self.calls.values().filter(|call| call.heard.up).map(|call| call.device).collect();
-        let up = self.lines.iter().filter(|(_, line)| line.is_up());
+        let up = self.lines.iter().filter(|(_, line)| line.is_up() && !line.dropped);
         up.map(|(id, line)| (id.clone(), line.device, talking.contains(&line.device))).collect()
     }
 
@@ -256,8 +283,7 @@ impl Exchange {
                 let up = channel.state == ChannelState::Up && in_bridge;
                 match listing.signed_in.get(&device) {
                     Some(campaign) if up => {
-                        let line = Line { device, in_bridge: true, answered: true, missed: false };
-                        self.lines.insert(channel.id.clone(), line);
+                        self.lines.insert(channel.id.clone(), Line::new(device, true));
                         let line = LineId(channel.id.clone());
                         found.lines.push(LineFacts { device, campaign: *campaign, line });
                     }
@@ -288,7 +314,7 @@ impl Exchange {
             up: channel.state == ChannelState::Up,
         };
         let device = device.unwrap_or_else(|| DeviceId::new(uuid::Uuid::nil()));
-        self.calls.insert(attempt, Call { device, heard, missed: false });
+        self.calls.insert(attempt, Call::new(device, heard));
     }
 
     /// Compares what Asterisk has with what we know, in passing: events can be lost. A channel
@@ -318,8 +344,10 @@ impl Exchange {
     }
 
     fn owns(&self, channel: &str) -> bool {
-        self.lines.contains_key(channel)
-            || names::attempt(channel).is_some_and(|attempt| self.calls.contains_key(&attempt))
+        self.lines.get(channel).is_some_and(|line| !line.dropped)
+            || names::attempt(channel)
+                .and_then(|attempt| self.calls.get(&attempt))
+                .is_some_and(|call| !call.closed)
     }
 }
 

@@ -202,3 +202,27 @@ fn the_end_of_an_announcement_that_we_stopped_is_no_news() {
     let over = exchange.event(Event::PlaybackFinished { playback: "say-2".into() });
     assert!(matches!(over, Some(Step::Announced { attempt: of, .. }) if of == attempt));
 }
+
+#[test]
+fn a_line_that_was_to_go_and_a_call_that_is_over_are_strays_as_long_as_they_are_there() {
+    let Scene { mut exchange, device, line, attempt } = scene();
+    let new = names::line(device);
+    exchange.line_asked(&new, device);
+    assert!(exchange.line_dropped(&line.0), "asked");
+    assert!(!exchange.line_dropped(&line.0), "asked before");
+    exchange.call_closed(attempt);
+    let all = [
+        channel(&line.0, "PJSIP/a-1", ChannelState::Up),
+        channel(&new.0, "PJSIP/a-2", ChannelState::Up),
+        channel(&attempt.to_string(), "PJSIP/trunk-1", ChannelState::Up),
+    ];
+    assert_eq!(exchange.sweep(&all).0, Vec::<String>::new());
+    let (strays, gone) = exchange.sweep(&all);
+    assert_eq!(HashSet::from_iter(strays), HashSet::from([line.0.clone(), attempt.to_string()]));
+    assert!(gone.is_empty(), "{gone:?}");
+    // Its end is still news to the dialler.
+    let destroyed = Event::Destroyed { channel: line.0.clone(), cause: 16 };
+    assert!(matches!(exchange.event(destroyed), Some(Step::Gone(Gone::Line(gone), _)) if gone == line.0));
+    assert!(exchange.line_gone(&line.0).is_some());
+    assert!(exchange.call_gone(attempt, 16).is_some(), "and its bridge is ended when it is empty");
+}

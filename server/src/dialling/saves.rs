@@ -84,9 +84,9 @@ impl Saves {
     }
 
     async fn claim(&self, device: DeviceId, campaign: CampaignId) -> Result<Input, StoreError> {
-        let now = self.clock.now_ms();
-        let Some(held) = self.store.claim_due(campaign, device, now, now + LEASE_MS).await? else {
-            let later = self.store.due_later(campaign, device, now).await?;
+        let now = self.clock.now();
+        let Some(held) = self.store.claim_due(campaign, device, now, now.steady + LEASE_MS).await? else {
+            let later = self.store.due_later(campaign, device, now.wall).await?;
             return Ok(Input::NobodyDue { device, again: later.contacts, next_at: later.next_at });
         };
         let card = card::of(&self.store, device, &held, held.facts.attempts + 1).await?;

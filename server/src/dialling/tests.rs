@@ -23,6 +23,7 @@ struct Scene {
     hall: Hall,
     asterisk: FakeAsterisk,
     dialling: Handle,
+    clock: Clock,
     metrics: Metrics,
     _stop: tokio_util::sync::DropGuard,
 }
@@ -45,9 +46,10 @@ impl Scene {
             trunk: Trunk { endpoint: "trunk".into(), kind: TrunkKind::Simulated },
         };
         let (ari, news) = Ari::start(config.asterisk.clone(), metrics.clone(), stop.clone());
+        let clock = Clock::standing_at(NOW);
         let parts = Parts {
             config,
-            clock: Clock::standing_at(NOW),
+            clock: clock.clone(),
             store: hall.store.clone(),
             ari,
             news,
@@ -57,26 +59,38 @@ impl Scene {
             stop: stop.clone(),
         };
         let dialling = Handle::start(parts).await.unwrap();
-        Self { hall, asterisk, dialling, metrics, _stop: stop.drop_guard() }
+        Self { hall, asterisk, dialling, clock, metrics, _stop: stop.drop_guard() }
     }
 
     fn maya(&self) -> DeviceId {
         self.hall.devices[0]
     }
 
-    async fn follow(&self) -> Desk {
+    /// Waits until so many rows are there.
+    async fn until_count(&self, count: i64, sql: &'static str) {
+        let counted = async {
+            while self.hall.count(sql).await != count {
+                tokio::time::sleep(Duration::from_millis(10)).await; // the database tells nobody
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), counted)
+            .await
+            .unwrap_or_else(|_| panic!("never {sql}"));
+    }
+
+    async fn follow(&self) -> App {
         let following = self.dialling.follow(self.maya(), "Maya".into(), self.hall.campaign).await.unwrap();
-        Desk { desk: following.desk.clone(), following }
+        App { desk: following.desk.clone(), following }
     }
 }
 
 /// What the app knows.
-struct Desk {
+struct App {
     desk: protocol::session::Desk,
     following: Following,
 }
 
-impl Desk {
+impl App {
     async fn until(&mut self, what: &str, holds: impl Fn(&protocol::session::Desk) -> bool) {
         let wait = async {
             while !holds(&self.desk) {
@@ -138,10 +152,14 @@ fn token() -> String {
     "0123456789abcdef0123456789abcdef".into()
 }
 
-async fn ready(scene: &mut Scene) -> Desk {
-    let mut desk = scene.follow().await;
+async fn ready(scene: &mut Scene) -> App {
     // Until the trunk was looked up nothing can be dialled.
     scene.asterisk.asked("aor/trunk").await;
+    started(scene).await
+}
+
+async fn started(scene: &mut Scene) -> App {
+    let mut desk = scene.follow().await;
     scene.dialling.start_session(scene.maya(), scene.hall.campaign).await.unwrap();
     let mut opened = Err(stopping());
     for _ in 0..100 {
@@ -249,6 +267,9 @@ async fn after_a_restart_a_conversation_goes_on_and_nobody_is_dialled_again() {
     assert_eq!(scene.hall.count("SELECT count(*) FROM attempts").await, 1);
 }
 
+const CLOSED_AS_UNKNOWN: &str =
+    "SELECT count(*) FROM attempts WHERE outcome = 'unknown' AND state = 'closed'";
+
 #[tokio::test]
 async fn an_attempt_whose_channel_is_gone_is_closed_as_unknown() {
     let hall = Hall::new(1, 1).await;
@@ -256,17 +277,7 @@ async fn an_attempt_whose_channel_is_gone_is_closed_as_unknown() {
     hall.store.commit_attempt(&hall.attempt(0, &held)).await.unwrap();
     let mut scene = Scene::new(hall, vec![], vec![]).await;
     scene.asterisk.asked("aor/trunk").await;
-    let closed = async {
-        while scene
-            .hall
-            .count("SELECT count(*) FROM attempts WHERE outcome = 'unknown' AND state = 'closed'")
-            .await
-            == 0
-        {
-            tokio::time::sleep(Duration::from_millis(10)).await; // the database tells nobody
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(10), closed).await.unwrap();
+    scene.until_count(1, CLOSED_AS_UNKNOWN).await;
 }
 
 #[tokio::test]
@@ -316,4 +327,99 @@ async fn a_real_number_is_refused_over_a_simulated_trunk_and_nothing_is_written(
     let refused = scene.dialling.dial(scene.maya(), desk.lease()).await.unwrap_err();
     assert_eq!(refused.code, ErrorCode::RefusedByRule, "{refused}");
     assert_eq!(scene.hall.count("SELECT count(*) FROM attempts").await, 0);
+}
+
+#[tokio::test]
+async fn after_a_restart_a_channel_that_is_still_down_is_hung_up_and_its_contact_kept_for_another_day() {
+    let hall = Hall::new(1, 1).await;
+    let held = hall.claim(0, NOW).await.unwrap();
+    let attempt = hall.attempt(0, &held);
+    hall.store.commit_attempt(&attempt).await.unwrap();
+    let id = attempt.attempt.to_string();
+    let down = vec![channel(&id, "PJSIP/trunk-1", "Down")];
+    let mut scene = Scene::new(hall, down, vec![]).await;
+    scene.asterisk.asked(&format!("DELETE channels/{id}")).await;
+    scene.until_count(1, CLOSED_AS_UNKNOWN).await;
+    let due = "SELECT count(*) FROM contacts WHERE state = 'open' AND due_at >= 1800000000000 + 16 * 3600000";
+    assert_eq!(scene.hall.count(due).await, 1);
+}
+
+#[tokio::test]
+async fn a_campaign_whose_settings_are_not_allowed_any_more_closes_its_open_attempts() {
+    let hall = Hall::new(2, 1).await;
+    let held = hall.claim(0, NOW).await.unwrap();
+    let attempt = hall.attempt(0, &held);
+    hall.store.commit_attempt(&attempt).await.unwrap();
+    sqlx::query("UPDATE campaigns SET ring_timeout_ms = 1000").execute(hall.store.writer()).await.unwrap();
+    let (id, line) = (attempt.attempt.to_string(), names::line(hall.devices[0]).0);
+    let device = hall.devices[0];
+    let mut scene = Scene::new(
+        hall,
+        vec![channel(&line, "PJSIP/a-1", "Up"), channel(&id, "PJSIP/trunk-1", "Up")],
+        vec![json!({"id": names::bridge(device), "channels": [line, id]})],
+    )
+    .await;
+    let deleted =
+        [scene.asterisk.asked("DELETE channels/").await, scene.asterisk.asked("DELETE channels/").await];
+    for channel in [&id, &line] {
+        assert!(deleted.iter().any(|asked| asked.uri.ends_with(channel)), "{channel} of {deleted:?}");
+    }
+    scene.until_count(1, CLOSED_AS_UNKNOWN).await;
+    assert_eq!(scene.hall.count("SELECT count(*) FROM leases WHERE state <> 'closed'").await, 0);
+    let later =
+        "SELECT count(*) FROM contacts WHERE state = 'open' AND due_at >= 1800000000000 + 16 * 3600000";
+    assert_eq!(scene.hall.count(later).await, 1, "never the same day");
+    let refused = scene.dialling.start_session(scene.maya(), scene.hall.campaign).await.unwrap_err();
+    assert!(refused.message.contains("settings are not allowed"), "{refused}");
+    // What the app still had in its outbox.
+    let press = RecordOutcome {
+        id: protocol::ids::OutcomeId::new(Uuid::now_v7()),
+        attempt_id: attempt.attempt,
+        outcome: Outcome::Reached,
+        note: None,
+        again: None,
+    };
+    scene.dialling.record_outcome(scene.maya(), press).await.unwrap();
+    assert_eq!(scene.hall.count("SELECT count(*) FROM attempts WHERE outcome = 'reached'").await, 1);
+    // An organiser mends it: the other contact is offered.
+    sqlx::query("UPDATE campaigns SET ring_timeout_ms = 25000")
+        .execute(scene.hall.store.writer())
+        .await
+        .unwrap();
+    scene.dialling.campaign_changed(scene.hall.campaign).await;
+    started(&mut scene).await;
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_does_not_keep_a_wrap_up() {
+    let mut scene = Scene::new(Hall::new(1, 1).await, vec![], vec![]).await;
+    let mut desk = ready(&mut scene).await;
+    let attempt = scene.dialling.dial(scene.maya(), desk.lease()).await.unwrap();
+    let id = attempt.to_string();
+    scene.asterisk.asked(&format!("{attempt}/dial")).await;
+    scene.asterisk.send(&event("ChannelStateChange", &id, "Up"));
+    let mut destroyed = event("ChannelDestroyed", &id, "Up");
+    destroyed["cause"] = json!(16);
+    scene.asterisk.send(&destroyed);
+    desk.until("wrap-up", |desk| matches!(desk.session, Session::WrapUp { .. })).await;
+    scene.clock.set_by(-5 * 60 * 60 * 1_000);
+    scene.clock.advance(dialler::WRAP_UP_LIMIT_MS);
+    scene.until_count(1, CLOSED_AS_UNKNOWN).await;
+}
+
+#[tokio::test]
+async fn a_new_line_is_made_after_the_old_one_was_hung_up() {
+    let mut scene = Scene::new(Hall::new(1, 1).await, vec![], vec![]).await;
+    let mut desk = ready(&mut scene).await;
+    let old = scene.asterisk.asked("POST channels/create").await.param("channelId").to_owned();
+    scene.dialling.open_line(scene.maya(), token().replace('0', "f")).await.unwrap();
+    let mut seen = Vec::new();
+    while !seen.iter().any(|line: &String| line.contains("POST channels/create")) {
+        let asked = scene.asterisk.asked("channels/").await;
+        seen.push(format!("{} {}", asked.line(), asked.param("channelId")));
+    }
+    assert!(seen.iter().any(|line| line.contains(&format!("DELETE channels/{old}"))), "{seen:?}");
+    assert!(!seen.last().unwrap().contains(&old));
+    desk.until("up again", |desk| desk.line == Line::Opening).await;
+    desk.until("up again", |desk| desk.line == Line::Up).await;
 }

@@ -43,7 +43,7 @@ use crate::{
 const SWEEP_EVERY: Duration = Duration::from_secs(4);
 /// When every lease of the server's last run is over, unless its app came back and renewed it.
 const OLD_LEASES_LAPSE: Duration = Duration::from_millis(saves::LEASE_MS.unsigned_abs() + 2_000);
-/// The longest sleep: a clock that is set by a test, or by hand, moves without a sound.
+/// The longest sleep: a clock that a test moves makes no sound.
 const LONGEST_SLEEP_MS: i64 = 500;
 /// How long a revoked device's tunnel stays for the goodbye to its line.
 const HUNG_UP_WITHIN: Duration = Duration::from_millis(300);
@@ -136,7 +136,7 @@ impl Turn {
                 _ = looks.tick() => self.look_at_lines(),
                 _ = sweeps.tick() => self.sweep(),
                 () = sleep => {
-                    if self.dialler.next_wake().is_some_and(|at| at <= self.now()) {
+                    if self.dialler.next_wake().is_some_and(|at| at <= self.parts.clock.now().steady) {
                         self.handle(Input::Tick);
                     }
                 }
@@ -158,7 +158,8 @@ impl Turn {
     }
 
     fn until_wake(&self) -> Duration {
-        let wait = self.dialler.next_wake().map_or(LONGEST_SLEEP_MS, |at| at - self.now());
+        let now = self.parts.clock.now().steady;
+        let wait = self.dialler.next_wake().map_or(LONGEST_SLEEP_MS, |at| at - now);
         Duration::from_millis(u64::try_from(wait.clamp(1, LONGEST_SLEEP_MS)).unwrap_or(1))
     }
 
@@ -255,15 +256,16 @@ impl Turn {
             Ok(()) => Ok(rules),
             Err(why) => Err(why.to_string()),
         });
-        match rules {
+        let rules = match rules {
             Err(why) => {
-                error!(campaign = %row.id, %why, "this campaign cannot be called for; an organiser must mend it")
+                error!(campaign = %row.id, %why, "this campaign cannot be called for; an organiser must mend it");
+                card::rules_to_end_by(row)
             }
-            Ok(rules) if self.campaigns.get(&row.id) == Some(&rules) => {}
-            Ok(rules) => {
-                self.campaigns.insert(row.id, rules.clone());
-                self.handle(Input::Campaign(rules));
-            }
+            Ok(rules) => rules,
+        };
+        if self.campaigns.get(&row.id) != Some(&rules) {
+            self.campaigns.insert(row.id, rules.clone());
+            self.handle(Input::Campaign(rules));
         }
     }
 
@@ -354,7 +356,7 @@ impl Turn {
     }
 
     fn handle(&mut self, input: Input) {
-        self.dialler.handle(input, self.now());
+        self.dialler.handle(input, self.parts.clock.now());
         while let Some(output) = self.dialler.poll_output() {
             self.carry_out(output);
         }

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use dialler::{Close, ContactNext, DoNotCall, NewAttempt};
+use dialler::{Close, ContactNext, DoNotCall, NewAttempt, Now};
 use protocol::{
     ids::{AttemptId, CampaignId, DeviceId, OutcomeId},
     number::Number,
@@ -95,7 +95,8 @@ impl Hall {
     }
 
     pub(crate) async fn claim(&self, device: usize, now: i64) -> Option<HeldContact> {
-        self.store.claim_due(self.campaign, self.devices[device], now, now + 90_000).await.unwrap()
+        let both = Now { wall: now, steady: now };
+        self.store.claim_due(self.campaign, self.devices[device], both, now + 90_000).await.unwrap()
     }
 
     pub(crate) fn attempt(&self, device: usize, held: &HeldContact) -> NewAttempt {

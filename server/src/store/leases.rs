@@ -1,7 +1,9 @@
 //! Leases: who holds which contact. Two volunteers never hold one number, and the database
 //! itself refuses a second hold (`leases_one_per_contact`, `leases_one_per_device`).
+//!
+//! When a hold lapses is on the server's steady time ([`Now`]), all else by the wall.
 
-use dialler::{ContactFacts, Release, Released};
+use dialler::{ContactFacts, Now, Release, Released};
 use protocol::{
     ids::{CampaignId, ContactId, DeviceId, LeaseId},
     number::Number,
@@ -18,7 +20,7 @@ const HISTORY_MS: i64 = 8 * 24 * 60 * 60 * 1_000;
 pub struct HeldContact {
     /// The hold.
     pub lease: LeaseId,
-    /// When it lapses, UTC epoch milliseconds.
+    /// When it lapses, on [`Now::steady`].
     pub expires_at: i64,
     /// What the rules look at.
     pub facts: ContactFacts,
@@ -51,14 +53,15 @@ impl Store {
         &self,
         campaign: CampaignId,
         device: DeviceId,
-        now: i64,
+        now: Now,
         expires_at: i64,
     ) -> Result<Option<HeldContact>, StoreError> {
         let mut tx = self.begin().await?;
         sqlx::query(
-            "UPDATE leases SET state = 'expired', closed_at = $1 WHERE state = 'held' AND expires_at < $1",
+            "UPDATE leases SET state = 'expired', closed_at = $1 WHERE state = 'held' AND expires_at < $2",
         )
-        .bind(now)
+        .bind(now.wall)
+        .bind(now.steady)
         .execute(&mut *tx)
         .await?;
         let renewed = sqlx::query(
@@ -70,10 +73,10 @@ impl Store {
         .await?;
         let lease = match renewed {
             Some(row) => Some(id::<LeaseId>(&row, "id")?),
-            None => hold_due(&mut tx, campaign, device, now, expires_at).await?,
+            None => hold_due(&mut tx, campaign, device, now.wall, expires_at).await?,
         };
         let held = match lease {
-            Some(lease) => read_held(&mut tx, lease, device, now).await?,
+            Some(lease) => read_held(&mut tx, lease, device, now.wall).await?,
             None => None,
         };
         tx.commit().await?;
@@ -133,6 +136,18 @@ impl Store {
     pub async fn renew_lease(&self, lease: LeaseId, expires_at: i64) -> Result<(), StoreError> {
         sqlx::query("UPDATE leases SET expires_at = $2 WHERE id = $1 AND state = 'held'")
             .bind(lease.to_string())
+            .bind(expires_at)
+            .execute(self.writer())
+            .await?;
+        Ok(())
+    }
+
+    /// At a start: every hold of the last run lasts until then, whatever its clock said.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn renew_all_leases(&self, expires_at: i64) -> Result<(), StoreError> {
+        sqlx::query("UPDATE leases SET expires_at = $1 WHERE state = 'held'")
             .bind(expires_at)
             .execute(self.writer())
             .await?;

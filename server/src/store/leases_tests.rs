@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use dialler::{AdoptedState, ContactNext, DoNotCall, Keep, Progress, Release, Released};
+use dialler::{AdoptedState, ContactNext, DoNotCall, Keep, Now, Progress, Release, Released};
 use protocol::{
     call::EndedBy,
     ids::{ContactId, LeaseId, OutcomeId},
@@ -287,4 +287,61 @@ async fn a_sign_in_past_its_time_lasts_until_the_call_is_over() {
     let close = hall.close(0, &attempt, Outcome::Reached, ContactNext::Done);
     hall.store.close_attempt(&close).await.unwrap();
     assert_eq!(lapsed().await, hall.devices);
+}
+
+#[tokio::test]
+async fn a_hold_lapses_by_the_steady_time_only() {
+    let hall = Hall::new(1, 2).await;
+    let held = hall.claim(0, NOW).await.unwrap();
+    let claim = async |wall, steady| {
+        let now = Now { wall, steady };
+        hall.store.claim_due(hall.campaign, hall.devices[1], now, steady + 90_000).await.unwrap()
+    };
+    const HOURS: i64 = 5 * 60 * 60 * 1_000;
+    assert_eq!(claim(NOW + HOURS, NOW + 90_000).await, None, "a clock set forwards frees nothing");
+    // A start of the server after its clock was set back: holds last as if they were new.
+    hall.store.renew_all_leases(NOW - HOURS + 90_000).await.unwrap();
+    assert_eq!(claim(NOW - HOURS, NOW - HOURS + 90_000).await, None);
+    let other = claim(NOW - HOURS, NOW - HOURS + 90_001).await.unwrap();
+    assert_eq!(other.facts.contact, held.facts.contact);
+}
+
+#[tokio::test]
+async fn promised_callbacks_come_first_then_who_has_been_due_longest() {
+    for seed in 0..20u64 {
+        let hall = Hall::new(12, 1).await;
+        // Any order will do, as long as it is not that of the rows.
+        let mixed = |n: u64, salt: u64| (n + seed * 31 + salt).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
+        let ids: Vec<String> = sqlx::query_scalar("SELECT id FROM contacts ORDER BY rowid")
+            .fetch_all(hall.store.reader())
+            .await
+            .unwrap();
+        let mut list: Vec<(bool, i64, usize)> = Vec::new();
+        for (n, id) in (0u64..).zip(&ids) {
+            let callback = mixed(n, 1).is_multiple_of(3);
+            // Some are due together, some not yet.
+            let due_at = NOW - 4 + i64::try_from(mixed(n, 2) % 6).unwrap();
+            sqlx::query("UPDATE contacts SET due_at = $2, last_outcome = $3 WHERE id = $1")
+                .bind(id)
+                .bind(due_at)
+                .bind(callback.then_some("callback"))
+                .execute(hall.store.writer())
+                .await
+                .unwrap();
+            if due_at <= NOW {
+                list.push((!callback, due_at, usize::try_from(n).unwrap()));
+            }
+        }
+        list.sort_unstable();
+        let mut claimed = Vec::new();
+        while let Some(held) = hall.claim(0, NOW).await {
+            claimed.push(held.facts.contact.to_string());
+            let attempt = hall.attempt(0, &held);
+            hall.store.commit_attempt(&attempt).await.unwrap();
+            let close = hall.close(0, &attempt, Outcome::Reached, ContactNext::Done);
+            hall.store.close_attempt(&close).await.unwrap();
+        }
+        let expected: Vec<String> = list.iter().map(|(_, _, row)| ids[*row].clone()).collect();
+        assert_eq!(claimed, expected, "seed {seed}");
+    }
 }

@@ -399,12 +399,7 @@ impl App {
 }
 
 fn attempt(session: &Session) -> Option<AttemptId> {
-    match session {
-        Session::Dialling { call, .. } | Session::Talking { call, .. } | Session::WrapUp { call, .. } => {
-            Some(call.attempt_id)
-        }
-        Session::Ended | Session::Waiting { .. } | Session::Ready { .. } | Session::Paused { .. } => None,
-    }
+    session.call().map(|call| call.attempt_id)
 }
 
 fn called(card: &protocol::contact::Card) -> String {

@@ -567,15 +567,17 @@ next_at_ms: number | null } |
 /**  When calling opens, UTC epoch milliseconds. */
 opens_at_ms: number } | 
 /**  Asterisk or the trunk is not there. */
-{ reason: "no-telephone" };
+{ reason: "no-telephone" } | 
+/**  The server cannot save: its disk is full or read-only. */
+{ reason: "no-storage" };
 
 /**  Who wrote an outcome. */
 export type WrittenBy = 
 /**  The server, from the call's cause: busy, no-answer, failed. */
 "network" | 
-/**  The volunteer, by an outcome key. */
+/**  The volunteer, by an outcome key, or by cancelling the call. */
 "volunteer" | 
-/**  The server, because no key came in time or the call was lost. */
+/**  The server, because no key came in time, or the call or the volunteer's line was lost. */
 "server";
 
 /* Tauri Specta runtime */

@@ -200,6 +200,7 @@ export const views: Readonly<Record<string, View>> = {
     why: { reason: 'outside-hours', opens_at_ms: NOW + 888 * MINUTE },
   }),
   'no-telephone': trouble({ state: 'waiting', why: { reason: 'no-telephone' } }, [{ kind: 'no-telephone' }]),
+  'no-storage': deskView({ state: 'waiting', why: { reason: 'no-storage' } }),
   ready: deskView(ready),
   'ready-calling': deskView(ready, { busy: 'call' }),
   'ready-rule': deskView(

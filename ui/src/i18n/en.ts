@@ -194,6 +194,14 @@ export const en = {
       said: 'The server has lost its telephone line. Calls wait until it is back',
       why: 'Nothing was dialled and nothing is lost. Usually it takes under a minute. If it lasts, tell your organiser.',
     },
+    storage: {
+      name: 'The server can’t save',
+      text: 'Its disk is full or locked. It tries again by itself.',
+      status: 'Calls wait until it can save',
+      said: 'The server can’t save. Calls wait until it can',
+      whyTitle: 'Why nobody is rung now',
+      why: 'A call that could not be written down might be made twice. Tell your organiser. Outcomes are kept here.',
+    },
   },
 
   paused: {

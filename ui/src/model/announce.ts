@@ -118,5 +118,7 @@ function waitingSaid(why: (Session & { state: 'waiting' })['why'], nowMs: number
       return t.waiting.hours.said(timeAndDay(why.opens_at_ms, nowMs), sameDay(why.opens_at_ms, nowMs));
     case 'no-telephone':
       return t.waiting.telephone.said;
+    case 'no-storage':
+      return t.waiting.storage.said;
   }
 }

@@ -208,6 +208,8 @@ function waitingBlock(
       return [{ ...quiet, tone: 'info', text: t.waiting.line.status }, pause];
     case 'no-telephone':
       return [{ ...quiet, tone: 'wait', text: t.waiting.telephone.status }, pause];
+    case 'no-storage':
+      return [{ ...quiet, tone: 'wait', text: t.waiting.storage.status }, pause];
     case 'nobody-left': {
       const busy = desk.busy === 'stop';
       const label = busy ? t.call.finishing : t.waiting.nobody.button;

@@ -164,7 +164,7 @@ const tallyBody = (desk: DeskView, { people, spoke, rows }: Tally) => ({
 const savedFoot = (desk: DeskView, saved = t.paused.foot) =>
   desk.waiting_outcomes > 0 ? t.finished.kept(desk.waiting_outcomes) : saved;
 
-function waitingItem(reason: 'line' | 'nobody-left' | 'outside-hours' | 'no-telephone'): Item {
+function waitingItem(reason: 'line' | 'nobody-left' | 'outside-hours' | 'no-telephone' | 'no-storage'): Item {
   const w = t.waiting;
   switch (reason) {
     case 'line':
@@ -175,6 +175,8 @@ function waitingItem(reason: 'line' | 'nobody-left' | 'outside-hours' | 'no-tele
       return { icon: 'clock', title: w.hours.name, text: w.hours.why };
     case 'no-telephone':
       return { icon: 'phone-off', title: w.telephone.name, text: w.telephone.why };
+    case 'no-storage':
+      return { icon: 'pause', title: w.storage.whyTitle, text: w.storage.why };
   }
 }
 

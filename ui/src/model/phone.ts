@@ -127,6 +127,8 @@ function deskCard(desk: DeskView, nowMs: number, hand: Hand): CardFace {
         }
         case 'no-telephone':
           return { ...plain, caption: t.card.next, name: w.telephone.name, text: w.telephone.text };
+        case 'no-storage':
+          return { ...plain, caption: t.card.next, name: w.storage.name, text: w.storage.text };
       }
     }
   }

@@ -12,6 +12,7 @@ use super::{Attempt, AttemptInput, Calling, Kept, Saving, Settling, WRAP_UP_LIMI
 use crate::{
     call::{Call, CallInput, Ended},
     input::{ContactFacts, Lease, SaveId, Ticket},
+    now::Now,
     output::{Keep, Write},
     retry,
     scene::{self, Scene},
@@ -81,14 +82,14 @@ impl Calling {
     }
 
     fn repeat_progress(&mut self, scene: &mut Scene<'_>) {
-        if self.progress.again_at.is_some_and(|at| scene.now >= at) {
+        if self.progress.again_at.is_some_and(|at| scene.now.steady >= at) {
             let save = scene.save(Write::Progress(self.call.progress()));
             self.progress.again_at = None;
             self.progress.save = Some(save);
         }
     }
 
-    /// The newest press counts. The ticket is answered by the desk when the write is done.
+    /// The newest press counts. The ticket is answered by the seat when the write is done.
     fn record(&mut self, ticket: Ticket, record: RecordOutcome, scene: &mut Scene<'_>) {
         if record.attempt_id != self.id() {
             return scene.refuse(ticket, words::not_found("There is no such call to record an outcome for"));
@@ -114,7 +115,7 @@ impl Saving {
         }
     }
 
-    fn failed(&mut self, save: SaveId, now: i64) {
+    fn failed(&mut self, save: SaveId, now: Now) {
         if self.save == Some(save) {
             self.tries += 1;
             self.save = None;
@@ -125,7 +126,8 @@ impl Saving {
 
 impl Kept {
     pub(super) fn new(record: RecordOutcome, contact: &ContactFacts, scene: &Scene<'_>) -> Self {
-        let again_at = record.again.map(|again| retry::instant_of(again, contact, scene.campaign, scene.now));
+        let again_at =
+            record.again.map(|again| retry::instant_of(again, contact, scene.campaign, scene.now.wall));
         Kept { id: record.id, outcome: record.outcome, note: record.note, again_at }
     }
 
@@ -149,7 +151,8 @@ fn over(lease: Lease, ended: Ended, kept: Option<Kept>, scene: &mut Scene<'_>) -
     if let Some(verdict) = ended.verdict.clone() {
         return Settling::by_server(lease, ended, verdict.outcome, verdict.by, verdict.note, scene);
     }
-    let mut wrap_up = WrapUp { lease, ended, progress: Saving::default() };
+    let until = scene.now.steady + WRAP_UP_LIMIT_MS;
+    let mut wrap_up = WrapUp { lease, ended, until, progress: Saving::default() };
     wrap_up.progress.start(scene.save(Write::Progress(wrap_up.ended.progress("wrap-up"))));
     Attempt::WrapUp(wrap_up)
 }
@@ -164,12 +167,12 @@ impl WrapUp {
     pub(super) fn handle(mut self, input: AttemptInput, scene: &mut Scene<'_>) -> Attempt {
         match input {
             AttemptInput::Record { ticket, record } => return self.record(ticket, record, scene),
-            AttemptInput::Tick if scene.now >= self.ended.at + WRAP_UP_LIMIT_MS => {
+            AttemptInput::Tick if scene.now.steady >= self.until => {
                 return self.unknown("no key within 30 minutes", scene);
             }
             AttemptInput::Revoked => return self.unknown("the device was switched off", scene),
             AttemptInput::Tick => {
-                if self.progress.again_at.is_some_and(|at| scene.now >= at) {
+                if self.progress.again_at.is_some_and(|at| scene.now.steady >= at) {
                     let save = scene.save(Write::Progress(self.ended.progress("wrap-up")));
                     self.progress.again_at = None;
                     self.progress.save = Some(save);
@@ -203,8 +206,9 @@ impl WrapUp {
         let back = Box::new(Attempt::WrapUp(WrapUp {
             lease: self.lease.clone(),
             ended: self.ended.clone(),
+            until: self.until,
             // If that write fails, the columns of the wrap-up are worth another try.
-            progress: Saving { save: None, tries: 1, again_at: Some(scene.now) },
+            progress: Saving { save: None, tries: 1, again_at: Some(scene.now.steady) },
         }));
         Settling::by_volunteer(self.lease, self.ended, kept, Some(ticket), Some(back), scene)
     }

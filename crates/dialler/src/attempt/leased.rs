@@ -1,4 +1,4 @@
-//! Before anything was dialled: the card on the desk, and the write-ahead.
+//! Before anything was dialled: the card on the seat, and the write-ahead.
 
 use protocol::ids::{AttemptId, LeaseId};
 
@@ -18,15 +18,15 @@ use crate::{
 
 impl Leased {
     pub(super) fn new(lease: Lease, scene: &Scene<'_>) -> Self {
-        let closes_at = closing_time(&lease.contact, scene);
-        Leased { lease, closes_at }
+        let look_at = closing_time(&lease.contact, scene);
+        Leased { lease, look_at }
     }
 
     pub(super) fn handle(mut self, input: AttemptInput, scene: &mut Scene<'_>) -> Attempt {
         match input {
             AttemptInput::Ping => {
-                if self.lease.expires_at - scene.now < RENEW_BELOW {
-                    self.lease.expires_at = scene.now + LEASE_MS;
+                if self.lease.expires_at - scene.now.steady < RENEW_BELOW {
+                    self.lease.expires_at = scene.now.steady + LEASE_MS;
                     scene.save(Write::Renew { lease: self.lease.id, expires_at: self.lease.expires_at });
                 }
                 Attempt::Leased(self)
@@ -68,7 +68,7 @@ impl Leased {
             return Attempt::Leased(self);
         }
         let Some(facts) = facts.filter(|facts| facts.contact == self.lease.contact.contact) else {
-            // The store does not hold it for this desk any more: the card goes.
+            // The store does not hold it for this seat any more: the card goes.
             scene.refuse(ticket, words::lease_lost());
             return Attempt::Closed(Closed::default());
         };
@@ -86,16 +86,16 @@ impl Leased {
             let due_at = rules::next_allowed(
                 &self.lease.contact,
                 scene.campaign,
-                scene.now + scene.campaign.spacing_ms.max(rules::MINUTE),
+                scene.now.wall + scene.campaign.spacing_ms.max(rules::MINUTE),
             );
             return self.release(Released::Refused { due_at }, scene);
         }
-        if let Err(refusal) = rules::may_ring(&self.lease.contact, scene.campaign, scene.now) {
+        if let Err(refusal) = rules::may_ring(&self.lease.contact, scene.campaign, scene.now.wall) {
             let due_at = refusal.until;
             scene.refuse(ticket, words::refused(refusal));
             return self.release(Released::Refused { due_at }, scene);
         }
-        let dialled_at = scene.now;
+        let dialled = scene.now;
         let save = scene.save(Write::Attempt(NewAttempt {
             attempt,
             lease,
@@ -104,15 +104,9 @@ impl Leased {
             device: scene.device,
             number: self.lease.contact.number.clone(),
             caller_id: scene.campaign.caller_id.clone(),
-            dialled_at,
+            dialled_at: dialled.wall,
         }));
-        Attempt::Committing(Committing {
-            lease: self.lease,
-            attempt,
-            dialled_at,
-            save,
-            tickets: vec![ticket],
-        })
+        Attempt::Committing(Committing { lease: self.lease, attempt, dialled, save, tickets: vec![ticket] })
     }
 
     fn settle(
@@ -130,11 +124,12 @@ impl Leased {
         let how = match how {
             protocol::http::Settle::Skip => {
                 let zone = &scene.campaign.zone;
-                let until = hours::next_midnight(scene.now, zone).unwrap_or(scene.now + 24 * rules::HOUR);
+                let until =
+                    hours::next_midnight(scene.now.wall, zone).unwrap_or(scene.now.wall + 24 * rules::HOUR);
                 Released::Skipped { until }
             }
             protocol::http::Settle::Later { again } => {
-                let wanted = retry::instant_of(again, contact, scene.campaign, scene.now);
+                let wanted = retry::instant_of(again, contact, scene.campaign, scene.now.wall);
                 let due_at = rules::next_allowed(contact, scene.campaign, wanted).unwrap_or(wanted);
                 Released::Later { due_at }
             }
@@ -145,15 +140,15 @@ impl Leased {
     }
 
     fn tick(mut self, scene: &mut Scene<'_>) -> Attempt {
-        if scene.now >= self.lease.expires_at {
+        if scene.now.steady >= self.lease.expires_at {
             return self.release(Released::Expired, scene);
         }
-        if let Err(refusal) = rules::may_ring(&self.lease.contact, scene.campaign, scene.now)
+        if let Err(refusal) = rules::may_ring(&self.lease.contact, scene.campaign, scene.now.wall)
             && refusal.rule == Rule::R15
         {
             return self.release(Released::GivenBack, scene);
         }
-        self.closes_at = closing_time(&self.lease.contact, scene);
+        self.look_at = closing_time(&self.lease.contact, scene);
         Attempt::Leased(self)
     }
 
@@ -162,12 +157,13 @@ impl Leased {
     }
 }
 
-/// The first instant at which it is too late to ring this contact today.
+/// When to see whether it is too late to ring this contact today.
 fn closing_time(contact: &ContactFacts, scene: &Scene<'_>) -> Option<i64> {
     let campaign = scene.campaign;
     let zone = rules::zone_of(contact, campaign);
     let ringing = campaign.ringing_before_close();
-    hours::closes(campaign.hours, campaign.region, zone, scene.now, ringing).map(|last| last + 1)
+    hours::closes(campaign.hours, campaign.region, zone, scene.now.wall, ringing)
+        .map(|last| scene.now.look_for(last + 1))
 }
 
 impl Committing {
@@ -213,7 +209,7 @@ impl Committing {
             scene.dialled(ticket, self.attempt);
         }
         self.lease.contact.attempts += 1;
-        self.lease.contact.dialled.push(self.dialled_at);
+        self.lease.contact.dialled.push(self.dialled.wall);
         if !scene.telephone || !scene.line_up {
             return Settling::never_dialled(self.lease, self.attempt, scene);
         }
@@ -225,7 +221,7 @@ impl Committing {
         });
         Attempt::Calling(Calling {
             lease: self.lease,
-            call: Call::create(self.attempt, self.dialled_at),
+            call: Call::create(self.attempt, self.dialled),
             kept: None,
             progress: Saving::default(),
         })

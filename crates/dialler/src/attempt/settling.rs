@@ -6,6 +6,7 @@ use protocol::{
     http::RecordOutcome,
     ids::AttemptId,
     outcome::{Outcome, WrittenBy},
+    session::{Session as SessionView, Waiting},
 };
 
 use super::{Attempt, AttemptInput, Closed, Kept, Settling};
@@ -32,7 +33,7 @@ impl Settling {
             device: scene.device,
             contact: lease.contact.contact,
             how,
-            at: scene.now,
+            at: scene.now.wall,
         });
         Self::start(lease, None, write, ticket, back, scene)
     }
@@ -50,7 +51,7 @@ impl Settling {
         Attempt::Settling(Self::start(lease, Some(ended), write, ticket, back, scene))
     }
 
-    /// The server writes the outcome by itself.
+    /// No key was needed: the call itself says what came of it.
     pub(super) fn by_server(
         lease: Lease,
         ended: Ended,
@@ -69,10 +70,10 @@ impl Settling {
             note,
             again_at: None,
             call: Some(ended.progress("closed")),
-            contact: Some(retry::after(outcome, None, &lease.contact, scene.campaign, scene.now)),
+            contact: Some(retry::after(outcome, None, &lease.contact, scene.campaign, scene.now.wall)),
             contact_id: lease.contact.contact,
             do_not_call: DoNotCall::Leave,
-            at: scene.now,
+            at: scene.now.wall,
         });
         Attempt::Settling(Self::start(lease, Some(ended), write, None, None, scene))
     }
@@ -84,7 +85,7 @@ impl Settling {
             attempt,
             ringing_at: None,
             answered_at: None,
-            at: scene.now,
+            at: scene.now.wall,
             by: EndedBy::Server,
             cause: None,
             verdict: None,
@@ -105,12 +106,21 @@ impl Settling {
         Settling { lease, ended, write, save, tries: 0, again_at: None, ticket, back, pressed: Vec::new() }
     }
 
+    /// Nothing for the moment of a write; one that fails shows what it holds up.
+    pub(super) fn view(&self) -> Option<SessionView> {
+        match &self.ended {
+            _ if self.tries == 0 => None,
+            Some(ended) => Some(super::calling::wrap_up_view(&self.lease, ended)),
+            None => Some(SessionView::Waiting { why: Waiting::NoStorage }),
+        }
+    }
+
     pub(super) fn handle(mut self, input: AttemptInput, scene: &mut Scene<'_>) -> Attempt {
         match input {
             AttemptInput::Saved(save) if self.save == Some(save) => return self.closed(scene),
             AttemptInput::SaveFailed(save, _) if self.save == Some(save) => return self.failed(scene),
             AttemptInput::Tick => {
-                if self.again_at.is_some_and(|at| scene.now >= at) {
+                if self.again_at.is_some_and(|at| scene.now.steady >= at) {
                     self.save = Some(scene.save(self.write.clone()));
                     self.again_at = None;
                 }
@@ -178,7 +188,8 @@ impl Settling {
         if let Some(ticket) = self.ticket {
             scene.done(ticket);
         }
-        let due = |next: Option<ContactNext>| matches!(next, Some(ContactNext::Due(at)) if at <= scene.now);
+        let due =
+            |next: Option<ContactNext>| matches!(next, Some(ContactNext::Due(at)) if at <= scene.now.wall);
         let (last, contact_is_due) = match self.write {
             Write::Close(close) => (Some(last(&self.lease, &close, scene)), due(close.contact)),
             Write::Release(release) => (
@@ -192,7 +203,7 @@ impl Settling {
 }
 
 fn close(lease: &Lease, ended: &Ended, kept: Kept, scene: &Scene<'_>) -> Close {
-    let next = retry::after(kept.outcome, kept.again_at, &lease.contact, scene.campaign, scene.now);
+    let next = retry::after(kept.outcome, kept.again_at, &lease.contact, scene.campaign, scene.now.wall);
     Close {
         attempt: ended.attempt,
         lease: lease.id,
@@ -206,7 +217,7 @@ fn close(lease: &Lease, ended: &Ended, kept: Kept, scene: &Scene<'_>) -> Close {
         contact: Some(next),
         contact_id: lease.contact.contact,
         do_not_call: if kept.outcome == Outcome::DoNotCall { DoNotCall::Add } else { DoNotCall::Leave },
-        at: scene.now,
+        at: scene.now.wall,
     }
 }
 
@@ -219,7 +230,7 @@ fn last(lease: &Lease, close: &Close, scene: &Scene<'_>) -> (StoredAttempt, Last
         lease: lease.id,
         contact,
         name: lease.card.name.clone(),
-        ended_at: close.call.as_ref().and_then(|call| call.ended_at).unwrap_or(scene.now),
+        ended_at: close.call.as_ref().and_then(|call| call.ended_at).unwrap_or(scene.now.wall),
         outcome: Some(close.outcome),
         outcome_id: close.id,
         latest: true,
@@ -239,7 +250,7 @@ pub(crate) fn correction(stored: &StoredAttempt, record: RecordOutcome, scene: &
         return None;
     }
     let again_at =
-        record.again.map(|again| retry::instant_of(again, &stored.contact, scene.campaign, scene.now));
+        record.again.map(|again| retry::instant_of(again, &stored.contact, scene.campaign, scene.now.wall));
     // A contact that was rung again since keeps what came of that, unless nobody may ring it now.
     let next = retry::after(record.outcome, again_at, &stored.contact, scene.campaign, stored.ended_at);
     let contact = (stored.latest || record.outcome == Outcome::DoNotCall).then_some(next);
@@ -261,6 +272,6 @@ pub(crate) fn correction(stored: &StoredAttempt, record: RecordOutcome, scene: &
         contact,
         contact_id: stored.contact.contact,
         do_not_call,
-        at: scene.now,
+        at: scene.now.wall,
     })
 }

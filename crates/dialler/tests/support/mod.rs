@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use dialler::{
     Answer, Ask, CallFacts, CampaignRules, ContactFacts, ContactNext, Dialler, DoNotCall, Input, Lease,
-    LineFacts, LineId, LineToken, Output, Released, SaveRefused, StoredAttempt, Ticket, View, Write,
+    LineFacts, LineId, LineToken, Now, Output, Released, SaveRefused, StoredAttempt, Ticket, View, Write,
     hours::{Hours, Region, zone},
 };
 use protocol::{
@@ -57,6 +57,7 @@ pub fn campaign() -> CampaignRules {
         ring_timeout_ms: 25 * SECOND,
         caller_id: Number::from_e164("+442079460000").unwrap(),
         pause: None,
+        callable: true,
     }
 }
 
@@ -87,7 +88,10 @@ pub struct AttemptRow {
 #[derive(Default)]
 pub struct World {
     pub dialler: Dialler,
+    /// UTC epoch milliseconds, as an undisturbed clock would have it.
     pub now: i64,
+    /// How far somebody set the clock on the wall ahead of that.
+    pub set_by: i64,
     pub rows: Vec<Row>,
     pub attempts: BTreeMap<AttemptId, AttemptRow>,
     /// What the store and Asterisk have to say, not yet delivered.
@@ -136,11 +140,24 @@ impl World {
 
     /// One input, and its outputs carried out; what comes of them waits in `news`.
     pub fn give(&mut self, input: Input) {
-        self.dialler.handle(input, self.now);
+        self.dialler.handle(input, self.time());
         while let Some(output) = self.dialler.poll_output() {
             self.carry_out(&output);
             self.said.push(output);
         }
+    }
+
+    /// The two kinds of time are far apart, so that whoever takes one for the other fails.
+    pub fn time(&self) -> Now {
+        Now { wall: self.wall(), steady: self.now - NOON }
+    }
+
+    pub fn wall(&self) -> i64 {
+        self.now + self.set_by
+    }
+
+    fn next_wake(&self) -> Option<i64> {
+        self.dialler.next_wake().map(|steady| steady + NOON)
     }
 
     /// Time passes; the dialler is woken when it wants to be, and the app pings every 30 s.
@@ -149,7 +166,7 @@ impl World {
         let mut ping_at = self.now + 30 * SECOND;
         let mut wakes_at_once = 0;
         loop {
-            let wake = self.dialler.next_wake().unwrap_or(i64::MAX).max(self.now);
+            let wake = self.next_wake().unwrap_or(i64::MAX).max(self.now);
             let next = wake.min(if pings.is_empty() { i64::MAX } else { ping_at });
             if next > until {
                 break;
@@ -163,7 +180,7 @@ impl World {
             }
             self.feed(Input::Tick);
             // A write that was answered meanwhile may leave something due.
-            let is_due_again = self.dialler.next_wake().is_some_and(|again| again <= self.now);
+            let is_due_again = self.next_wake().is_some_and(|again| again <= self.now);
             wakes_at_once = if is_due_again { wakes_at_once + 1 } else { 0 };
             assert!(wakes_at_once < 3, "it would wake at once for ever");
         }
@@ -345,7 +362,7 @@ impl World {
         if self.disk_is_full {
             return Input::LeaseFailed { device };
         }
-        let now = self.now;
+        let (now, expires_at) = (self.wall(), self.time().steady + 90 * SECOND);
         self.leases += 1;
         let lease = lease_id(self.leases);
         assert!(
@@ -372,10 +389,7 @@ impl World {
             script: Vec::new(),
         };
         let contact = row.facts.clone();
-        Input::Leased {
-            device,
-            lease: Box::new(Lease { id: lease, contact, card, expires_at: now + 90 * SECOND }),
-        }
+        Input::Leased { device, lease: Box::new(Lease { id: lease, contact, card, expires_at }) }
     }
 
     fn write(&mut self, write: &Write) -> Result<(), SaveRefused> {

@@ -16,6 +16,7 @@ use crate::{
         card,
         commands::Inward,
         rounds::{self, Listing},
+        saves,
         trunk::TrunkRefuses,
         watch::Verdict,
     },
@@ -28,6 +29,10 @@ const LIST_AGAIN: Duration = Duration::from_millis(500);
 impl Turn {
     /// What the store knows: campaigns, and attempts that were open when the server stopped.
     pub(super) async fn recall(&mut self) -> Result<(), StoreError> {
+        let leases_end = self.parts.clock.now().steady + saves::LEASE_MS;
+        if let Err(error) = self.parts.store.renew_all_leases(leases_end).await {
+            warn!(%error, "the cards that apps held keep the times of the server's last run");
+        }
         for row in self.parts.store.campaigns().await? {
             self.campaign(&row);
         }

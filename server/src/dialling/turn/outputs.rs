@@ -2,7 +2,7 @@
 
 use std::{future::Future, time::Instant};
 
-use dialler::{Announcement, Input, LineId, Output, Write};
+use dialler::{Announcement, HangUpWhy, Input, LineId, Output, Write};
 use protocol::ids::{AttemptId, DeviceId};
 use tracing::{error, info, warn};
 
@@ -25,9 +25,16 @@ impl Turn {
             }
             Output::WantLease { device, campaign } => self.job(Job::Claim { device, campaign }),
             Output::Save { save, write } => {
-                if let Write::Close(close) = &write {
-                    self.committed.remove(&close.attempt);
-                    self.owners.remove(&close.attempt);
+                match &write {
+                    Write::Close(close) => self.call_closed(close.attempt),
+                    Write::Progress(progress) if progress.ended_at.is_some() => {
+                        self.exchange.call_closed(progress.attempt);
+                    }
+                    Write::Attempt(_)
+                    | Write::Progress(_)
+                    | Write::Keep(_)
+                    | Write::Release(_)
+                    | Write::Renew { .. } => {}
                 }
                 self.job(Job::Save(save, Box::new(write)));
             }
@@ -45,6 +52,9 @@ impl Turn {
             }
             Output::HangUp { attempt, why } => {
                 info!(%attempt, ?why, "hanging up");
+                if why == HangUpWhy::Stray {
+                    self.exchange.call_closed(attempt);
+                }
                 let (hung_up, back) = (self.parts.ari.hang_up(&attempt.to_string()), self.back.clone());
                 tokio::spawn(async move {
                     match hung_up.await {
@@ -71,12 +81,23 @@ impl Turn {
         }
     }
 
+    fn call_closed(&mut self, attempt: AttemptId) {
+        self.committed.remove(&attempt);
+        self.owners.remove(&attempt);
+        self.exchange.call_closed(attempt);
+    }
+
     fn job(&self, job: Job) {
         // The writer outlives the loop.
         let _ = self.jobs.send(job);
     }
 
     fn make_line(&mut self, device: DeviceId, line: LineId, token: &str) {
+        for old in self.exchange.lines_of(device) {
+            if self.exchange.line_dropped(&old) {
+                self.hang_up_line(old);
+            }
+        }
         self.exchange.line_asked(&line, device);
         let ari = &self.parts.ari;
         let made = ari.make_bridge(&names::bridge(device));
@@ -109,12 +130,18 @@ impl Turn {
         });
     }
 
-    pub(super) fn drop_line(&self, line: String) {
+    pub(super) fn drop_line(&mut self, line: String) {
+        self.exchange.line_dropped(&line);
+        self.hang_up_line(line);
+    }
+
+    fn hang_up_line(&self, line: String) {
         let (hung_up, back) = (self.parts.ari.hang_up(&line), self.back.clone());
         tokio::spawn(async move {
             match hung_up.await {
                 Ok(()) => {}
                 Err(AriError::NotThere) => drop(back.send(Inward::NoSuchLine(line))),
+                // The sweep asks again.
                 Err(error) => warn!(%error, %line, "a line was not hung up"),
             }
         });

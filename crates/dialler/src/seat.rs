@@ -1,4 +1,4 @@
-//! A desk: one volunteer's device, with its line and its session, and what it was told.
+//! A seat: one volunteer's device, with its line and its session, and what it was told.
 
 use std::collections::BTreeMap;
 
@@ -16,6 +16,7 @@ use crate::{
     call::CallInput,
     input::{CampaignRules, Lease, LineId, LineToken, SaveId, SaveRefused, StoredAttempt, Ticket},
     line::{Line, LineInput},
+    now::Now,
     output::{Output, Release, Released, Write},
     rules::{MINUTE, SECOND},
     scene::{self, Scene},
@@ -30,7 +31,7 @@ const PRESENT_LIMIT: i64 = 90 * SECOND;
 const ABSENT_LIMIT: i64 = 10 * MINUTE;
 
 #[derive(Debug)]
-pub(crate) struct Desk {
+pub(crate) struct Seat {
     pub campaign: CampaignId,
     pub line: Line,
     pub session: Session,
@@ -59,13 +60,13 @@ pub(crate) struct Told {
     pub last_outcome: Option<LastOutcome>,
 }
 
-impl Desk {
-    pub fn new(campaign: CampaignId, now: i64) -> Self {
-        Desk {
+impl Seat {
+    pub fn new(campaign: CampaignId, now: Now) -> Self {
+        Seat {
             campaign,
             line: Line::default(),
             session: Session::default(),
-            seen_at: now,
+            seen_at: now.steady,
             last: None,
             corrections: BTreeMap::new(),
             again: Vec::new(),
@@ -74,14 +75,14 @@ impl Desk {
         }
     }
 
-    pub fn is_present(&self, now: i64) -> bool {
-        now - self.seen_at < PRESENT_LIMIT
+    pub fn is_present(&self, now: Now) -> bool {
+        now.steady - self.seen_at < PRESENT_LIMIT
     }
 
     /// The app was heard of.
     pub fn seen(&mut self, scene: &mut Scene<'_>) {
         let was_present = self.is_present(scene.now);
-        self.seen_at = scene.now;
+        self.seen_at = scene.now.steady;
         scene.present = true;
         self.session(SessionInput::Attempt(AttemptInput::Ping), scene);
         if !was_present {
@@ -89,7 +90,7 @@ impl Desk {
         }
     }
 
-    /// Something around this desk changed.
+    /// Something around this seat changed.
     pub fn look(&mut self, scene: &mut Scene<'_>) {
         self.session(SessionInput::Look, scene);
     }
@@ -141,7 +142,7 @@ impl Desk {
         }
     }
 
-    /// After the telephone is back: what Asterisk has of this desk.
+    /// After the telephone is back: what Asterisk has of this seat.
     pub fn reconcile(&mut self, call: CallInput, line: Option<LineId>, scene: &mut Scene<'_>) {
         self.callee(call, scene);
         self.line(LineInput::Reconcile(line), scene);
@@ -199,14 +200,14 @@ impl Desk {
         }
     }
 
-    /// Gives back a lease that this desk has no room for.
+    /// Gives back a lease that this seat has no room for.
     pub fn send_back(&mut self, lease: &Lease, scene: &mut Scene<'_>) {
         let release = Release {
             lease: lease.id,
             device: scene.device,
             contact: lease.contact.contact,
             how: Released::GivenBack,
-            at: scene.now,
+            at: scene.now.wall,
         };
         self.repeat(Write::Release(release), scene);
     }
@@ -214,11 +215,11 @@ impl Desk {
     pub fn tick(&mut self, scene: &mut Scene<'_>) {
         self.line(LineInput::Tick, scene);
         self.session(SessionInput::Tick, scene);
-        if scene.now - self.seen_at >= ABSENT_LIMIT {
+        if scene.now.steady - self.seen_at >= ABSENT_LIMIT {
             self.session(SessionInput::Absent, scene);
         }
         for (at, write) in std::mem::take(&mut self.again) {
-            if scene.now >= at {
+            if scene.now.steady >= at {
                 self.repeat(write, scene);
             } else {
                 self.again.push((at, write));
