@@ -174,12 +174,14 @@ impl<'a> Desk<'a> {
         if now > self.due + period * MOST_CATCH_UP {
             self.due = now;
         }
+        let due = self.due;
         self.due += period;
         self.receive(now);
         match &self.sound.pace {
             Pace::Clock => {
                 self.listen_by_clock();
-                self.play(now);
+                // These samples' own time: a tick that comes late is made good by the next, and nothing is behind.
+                self.play(due);
             }
             Pace::Device { wanted } => {
                 let wanted = wanted.load(Ordering::Relaxed).clamp(TICK, RATE / 5);

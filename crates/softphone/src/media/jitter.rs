@@ -6,6 +6,11 @@
 //! kept between the target and one frame above it: below, a frame is inserted, above, sound is played
 //! faster. So on a clean link a packet is played at the first chance and the buffer is one frame deep.
 //!
+//! Words are neither cut nor stretched for that: frames are inserted in the quiet only, unless a packet
+//! really came too late, and [`super::playout`] plays faster in the quiet, unless there is none for
+//! seconds. Nobody knows how even a sound will come before it comes, so the first packet after a silence
+//! is kept back for [`START`]: the callee's first word is whole, and the first pause takes the delay away.
+//!
 //! Loss is not lateness: a gap that later packets prove never changes the delay. And a stop of the link
 //! is one slow packet, however many come at once when it is over: the delay falls back at once.
 
@@ -18,8 +23,9 @@ use super::Packet;
 
 /// Packets kept; at 20 ms more than a second, beyond which nobody talks.
 const MOST_PACKETS: usize = 64;
-/// How long a slow packet is remembered: the buffer is back to one frame within 10 s.
-const WINDOW: Duration = Duration::from_secs(8);
+/// How long a slow packet is remembered: with the pause that is then waited for, the buffer is back to one
+/// frame within 10 s.
+const WINDOW: Duration = Duration::from_secs(6);
 const MOST_TRANSITS: usize = 800;
 /// Part of the packets that may be too late.
 const LATE: f64 = 0.005;
@@ -27,24 +33,39 @@ const LATE: f64 = 0.005;
 const ROOM: i64 = 18_000;
 /// Never wait longer than this for slow packets.
 const MOST_DELAY: i64 = 500_000;
+/// The delay of the first packet after a silence; up to the second where packets were so slow before.
+const START: i64 = 60_000;
+const MOST_AT_START: i64 = 160_000;
+/// How long a pause is waited for before words are played faster.
+const PATIENCE: Duration = Duration::from_secs(3);
 /// Concealed frames after which the other side is taken to be silent.
 const MOST_CONCEALED: u32 = 6;
 /// A change of transit over a silence that is the sender's, not the link's.
 const AFTER_SILENCE: i64 = 50_000;
-/// A jump that no network makes: another stream.
+/// A jump that no network makes, in packets: another stream.
 const JUMP: i64 = 1_000;
+/// The same of timestamps, in seconds; a sender may count its silence.
+const JUMP_S: i64 = 10;
 
 /// What to play for the next frame.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Pull {
-    /// This packet; faster, if it is `behind` its turn by so many microseconds.
-    Play { payload: Bytes, payload_type: u8, behind: Option<i64> },
+    /// This packet; faster, if it is behind its turn.
+    Play { payload: Bytes, behind: Option<Behind> },
     /// The packet before this one is lost; this one may carry a copy (in-band FEC).
-    Recover { next: Bytes, payload_type: u8 },
+    Recover { next: Bytes },
     /// Something that sounds like the last frame.
     Conceal,
     /// Silence: nothing is coming.
     Nothing,
+}
+
+/// How far a packet is behind its turn.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Behind {
+    pub(crate) micros: i64,
+    /// For so long that no pause is waited for any more.
+    pub(crate) long: bool,
 }
 
 /// Counted since the start.
@@ -73,6 +94,11 @@ pub(crate) struct Jitter {
     last: Option<Transit>,
     /// Frames concealed while nothing had come, not yet known to be lost or only late.
     ahead: u32,
+    /// A packet came after its turn, and no frame was inserted since.
+    missed: bool,
+    behind_since: Option<Instant>,
+    /// How much slower than the fastest a packet was, in microseconds; halved by each silence.
+    slowest: i64,
     counts: Counts,
 }
 
@@ -88,7 +114,6 @@ struct Transit {
 struct Held {
     timestamp: i64,
     payload: Bytes,
-    payload_type: u8,
 }
 
 impl Jitter {
@@ -106,6 +131,9 @@ impl Jitter {
             transits: VecDeque::new(),
             last: None,
             ahead: 0,
+            missed: false,
+            behind_since: None,
+            slowest: 0,
             counts: Counts::default(),
         }
     }
@@ -136,54 +164,65 @@ impl Jitter {
         }
         if self.next.is_some_and(|next| sequence < next) {
             self.counts.late += 1;
+            self.missed = true;
             return;
         }
-        let Packet { payload, payload_type, .. } = packet;
-        self.packets.insert(sequence, Held { timestamp, payload, payload_type });
+        self.packets.insert(sequence, Held { timestamp, payload: packet.payload });
         if self.packets.len() > MOST_PACKETS {
             self.packets.pop_first();
             self.next = self.packets.keys().next().copied();
         }
     }
 
-    /// What to play now, for one frame.
-    pub(crate) fn pull(&mut self, now: Instant) -> Pull {
+    /// What to play now, for one frame; `quiet`: the last one was, so that nobody hears another like it.
+    pub(crate) fn pull(&mut self, now: Instant, quiet: bool) -> Pull {
         let Some((&first, held)) = self.packets.first_key_value() else {
             return self.starved();
         };
-        let next = *self.next.get_or_insert(first);
+        let (fastest, target) = self.target();
+        let since = |turn: i64| self.micros(now) - turn - fastest;
+        let turn = self.micros_of(held.timestamp);
+        let Some(next) = self.next else {
+            if since(turn) < target.max(self.slowest).clamp(START, MOST_AT_START) {
+                return Pull::Nothing;
+            }
+            self.slowest /= 2;
+            self.behind_since = None;
+            self.next = Some(first);
+            return self.pull(now, quiet);
+        };
         // What was concealed while nothing came is proven lost by what follows it.
         let proven = i64::from(self.ahead).min(first - next);
-        let next = next + proven;
-        self.next = Some(next);
+        let missing = first - next - proven;
+        let delay = since(turn - missing * self.frame_us);
         self.ahead = 0;
-        let missing = first - next;
-        let turn = held.timestamp * 1_000_000 / self.clock - missing * self.frame_us;
-        let (fastest, target) = self.target();
-        let delay = self.micros(now) - turn - fastest;
-        if delay < target {
-            // Everything comes later than we play: wait a frame, and be in time from then on.
+        if delay < target && (quiet || self.missed) {
+            // Packets come later than they are played: wait a frame, and be in time from then on.
+            self.next = Some(next + proven);
+            self.missed = false;
             self.counts.concealed += 1;
             return Pull::Conceal;
         }
-        self.next = Some(next + 1);
+        self.next = Some(next + proven + 1);
         if missing == 0
             && let Some((_, held)) = self.packets.pop_first()
         {
-            let Held { payload, payload_type, .. } = held;
-            return Pull::Play {
-                payload,
-                payload_type,
-                behind: (delay > target + ROOM).then_some(delay - target),
-            };
+            return Pull::Play { payload: held.payload, behind: self.behind(delay - target, now) };
         }
         self.counts.concealed += 1;
         match self.packets.first_key_value() {
-            Some((_, held)) if missing == 1 => {
-                Pull::Recover { next: held.payload.clone(), payload_type: held.payload_type }
-            }
+            Some((_, held)) if missing == 1 => Pull::Recover { next: held.payload.clone() },
             _ => Pull::Conceal,
         }
+    }
+
+    fn behind(&mut self, micros: i64, now: Instant) -> Option<Behind> {
+        if micros <= ROOM {
+            self.behind_since = None;
+            return None;
+        }
+        let since = *self.behind_since.get_or_insert(now);
+        Some(Behind { micros, long: now.saturating_duration_since(since) > PATIENCE })
     }
 
     fn starved(&mut self) -> Pull {
@@ -216,7 +255,7 @@ impl Jitter {
     }
 
     fn measure(&mut self, arrived: Instant, timestamp: i64) {
-        let micros = self.micros(arrived) - timestamp * 1_000_000 / self.clock;
+        let micros = self.micros(arrived) - self.micros_of(timestamp);
         let mut behind = false;
         if let Some(last) = self.last {
             let difference = (micros - last.micros).abs();
@@ -233,6 +272,9 @@ impl Jitter {
         }
         let transit = Transit { arrived, micros, behind };
         self.last = Some(transit);
+        if let Some(fastest) = self.transits.iter().map(|transit| transit.micros).min() {
+            self.slowest = self.slowest.max(micros - fastest);
+        }
         self.transits.push_back(transit);
         let old = |first: &Transit| arrived.saturating_duration_since(first.arrived) > WINDOW;
         while self.transits.len() > MOST_TRANSITS || self.transits.front().is_some_and(old) {
@@ -242,7 +284,8 @@ impl Jitter {
 
     fn unwrap(&mut self, packet: &Packet) -> i64 {
         let step = i64::from(packet.sequence.wrapping_sub(self.highest as u16) as i16);
-        if self.stream == Some(packet.stream) && step.abs() < JUMP {
+        let ticks = self.timestamp(packet) - self.highest_timestamp;
+        if self.stream == Some(packet.stream) && step.abs() < JUMP && ticks.abs() < JUMP_S * self.clock {
             return self.highest + step;
         }
         // A new stream: whatever waits is played no more.
@@ -261,6 +304,11 @@ impl Jitter {
     fn timestamp(&self, packet: &Packet) -> i64 {
         let step = packet.timestamp.wrapping_sub(self.highest_timestamp as u32) as i32;
         self.highest_timestamp + i64::from(step)
+    }
+
+    /// Of a timestamp that counts on: after centuries, too, it is not too great for its type.
+    fn micros_of(&self, timestamp: i64) -> i64 {
+        (i128::from(timestamp) * 1_000_000 / i128::from(self.clock)) as i64
     }
 
     fn micros(&self, at: Instant) -> i64 {

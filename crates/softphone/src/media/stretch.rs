@@ -6,8 +6,6 @@ const LONGEST: usize = 480;
 /// Samples compared, and skipped between two comparisons.
 const COMPARED: usize = 360;
 const STRIDE: usize = 4;
-/// Below this nobody hears a cut.
-const QUIET: f32 = 1e-5;
 /// How alike two stretches must be to be laid over each other.
 const ALIKE: f32 = 0.6;
 
@@ -16,17 +14,20 @@ pub(crate) fn shorten(frame: &mut Vec<f32>) -> usize {
     if frame.len() < COMPARED + LONGEST {
         return 0;
     }
-    let power = |at: usize| energy(&frame[at..at + COMPARED]);
-    let here = power(0);
-    let period = if here < QUIET {
-        LONGEST
-    } else {
-        let best = (SHORTEST..=LONGEST).step_by(2).map(|lag| (likeness(frame, lag, here), lag));
-        match best.max_by(|a, b| a.0.total_cmp(&b.0)) {
-            Some((alike, lag)) if alike > ALIKE => lag,
-            _ => return 0,
-        }
-    };
+    let here = energy(&frame[..COMPARED]);
+    let lags = (SHORTEST..=LONGEST).step_by(2).map(|lag| (likeness(frame, lag, here), lag));
+    match lags.max_by(|a, b| a.0.total_cmp(&b.0)) {
+        Some((alike, lag)) if alike > ALIKE => take(frame, lag),
+        _ => 0,
+    }
+}
+
+/// Takes 10 ms out of a frame in which nobody speaks.
+pub(crate) fn cut(frame: &mut Vec<f32>) -> usize {
+    if frame.len() < LONGEST { 0 } else { take(frame, LONGEST) }
+}
+
+fn take(frame: &mut Vec<f32>, period: usize) -> usize {
     let overlap = period.min(frame.len() - period);
     for at in 0..overlap {
         let share = at as f32 / overlap as f32;
@@ -43,7 +44,8 @@ fn likeness(frame: &[f32], lag: usize, here: f32) -> f32 {
     both * STRIDE as f32 / COMPARED as f32 / (here * there).sqrt().max(f32::MIN_POSITIVE)
 }
 
-fn energy(samples: &[f32]) -> f32 {
+/// Mean of the squares.
+pub(crate) fn energy(samples: &[f32]) -> f32 {
     samples.iter().map(|s| s * s).sum::<f32>() / samples.len().max(1) as f32
 }
 
@@ -63,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn noise_is_left_alone_and_silence_is_cut() {
+    fn noise_is_left_alone_where_it_is_not_to_be_cut() {
         let mut state = 1_u32;
         let mut noise: Vec<f32> = (0..960)
             .map(|_| {
@@ -72,7 +74,10 @@ mod tests {
             })
             .collect();
         assert_eq!(shorten(&mut noise), 0);
-        assert_eq!(shorten(&mut vec![0.0; 960]), LONGEST);
-        assert_eq!(shorten(&mut vec![0.0; 100]), 0);
+        assert_eq!(cut(&mut noise), LONGEST);
+        assert_eq!(noise.len(), 480);
+        for mut short in [vec![0.0; 100], Vec::new()] {
+            assert_eq!((shorten(&mut short), cut(&mut short)), (0, 0));
+        }
     }
 }
