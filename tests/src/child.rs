@@ -2,14 +2,18 @@
 
 use std::{
     fs::File,
+    io::Write,
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child as Process, Command, ExitStatus, Stdio},
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process_group};
+
+use crate::pbx::project;
 
 /// A running program.
 pub struct Child {
@@ -19,7 +23,8 @@ pub struct Child {
 }
 
 impl Child {
-    /// Starts a program. `setpriv` has the kernel end it should the harness itself be killed.
+    /// Starts a program. Should the harness itself be killed, the kernel ends the program (`setpriv`), and
+    /// `scripts/guard` the rest of its group.
     ///
     /// # Errors
     /// When the program cannot be started, or its log file not be made.
@@ -55,6 +60,7 @@ impl Child {
         outer.stdout(stdout.unwrap_or_else(|| file.into())).process_group(0);
         let process =
             outer.spawn().with_context(|| format!("starting {name}; is util-linux's setpriv installed?"))?;
+        tell_guard(&format!("+{}", process.id()))?;
         Ok(Self { name: name.to_owned(), process, log: log.to_owned() })
     }
 
@@ -94,6 +100,7 @@ impl Child {
     pub fn kill(&mut self) {
         self.signal(Signal::KILL);
         let _ = self.process.wait();
+        let _ = tell_guard(&format!("-{}", self.process.id()));
     }
 
     /// Asks it to end (SIGTERM), and kills it if it has not within the time.
@@ -103,6 +110,7 @@ impl Child {
         while Instant::now() < deadline {
             if let Ok(Some(status)) = self.process.try_wait() {
                 self.signal(Signal::KILL); // what it may have left in its group
+                let _ = tell_guard(&format!("-{}", self.process.id()));
                 return Some(status);
             }
             std::thread::sleep(Duration::from_millis(10));
@@ -122,6 +130,34 @@ impl Drop for Child {
     fn drop(&mut self) {
         let _ = self.stop(Duration::from_secs(3));
     }
+}
+
+/// Has a folder removed once this process and all that it started are gone, even if it is killed.
+///
+/// # Errors
+/// When the guard cannot be started.
+pub fn remove_at_the_end(folder: &Path) -> Result<()> {
+    tell_guard(&format!("then rm -rf -- '{}'", folder.display()))
+}
+
+/// Tells `scripts/guard` a line; started with the first one, it acts when this process is gone.
+fn tell_guard(line: &str) -> Result<()> {
+    static GUARD: Mutex<Option<Process>> = Mutex::new(None);
+    let mut guard = GUARD.lock().unwrap_or_else(PoisonError::into_inner);
+    let guard = match &mut *guard {
+        Some(guard) => guard,
+        none => none.insert(
+            Command::new("setsid")
+                .arg(project().join("scripts/guard"))
+                .stdin(Stdio::piped())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .context("starting scripts/guard; is util-linux's setsid installed?")?,
+        ),
+    };
+    let pipe = guard.stdin.as_mut().context("its input is a pipe")?;
+    writeln!(pipe, "{line}").context("scripts/guard has ended")
 }
 
 /// A program that deals in sound, before others as a desktop's rtkit would have it: on a busy machine, CI's,
