@@ -15,9 +15,10 @@ use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use e2e::{
     canary::{self, Arguments, Sighting},
+    child::remove_at_the_end,
     desktop::Desktop,
     listening::{self, HEARD},
-    pbx::{Node, Provider},
+    pbx::{Node, Provider, project},
     report,
     ringround::Ringround,
     sound::{Sentence, Sound},
@@ -50,7 +51,8 @@ const SPEAKS: (&str, &str) = ("Margaret Hollis", "+447700900001");
 const BUSY: (&str, &str) = ("Sunita Rao", "+447700900101");
 const RINGS_OUT: (&str, &str) = ("Terence Whitlow", "+447700900201");
 const SILENT: (&str, &str) = ("Dilys Pugh", "+447700900099");
-const EVERYONE: [(&str, &str); 4] = [SPEAKS, BUSY, RINGS_OUT, SILENT];
+/// The first of the sample campaign, in the order of its list, which is the order of their cards.
+const CALLED: [(&str, &str); 4] = [SPEAKS, BUSY, RINGS_OUT, SILENT];
 
 /// WebDriver's picture never comes (WebKitGTK 2.50.6) without this renderer, which the app would choose not to
 /// use where there is no graphics card.
@@ -72,20 +74,31 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("demo: failed: {error:#}");
-            ExitCode::FAILURE
+            error.downcast_ref::<Asked>().map_or(ExitCode::FAILURE, |asked| ExitCode::from(asked.status))
         }
     }
 }
 
-/// Whatever happens, and also after Ctrl-C, dropping `Stage` ends everything that was started.
+/// Somebody asked it to end; the status is a shell's for that signal.
+#[derive(Debug, thiserror::Error)]
+#[error("asked to end")]
+struct Asked {
+    status: u8,
+}
+
+/// Whatever happens, and also after Ctrl-C, dropping `Stage` ends everything that was started; should this
+/// program be killed, the guard does (`e2e::child`).
 async fn run(arguments: &Arguments_) -> Result<()> {
     std::fs::create_dir_all(&arguments.out)?;
     let folder = tempfile::Builder::new().prefix("rr").tempdir()?;
+    remove_at_the_end(folder.path())?;
     let mut term = signal(SignalKind::terminate())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
     let played = tokio::select! {
         played = play(arguments, folder.path()) => played,
-        _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
-        _ = term.recv() => Err(anyhow::anyhow!("asked to end")),
+        _ = tokio::signal::ctrl_c() => Err(Asked { status: 130 }.into()),
+        _ = term.recv() => Err(Asked { status: 143 }.into()),
+        _ = hang_up.recv() => Err(Asked { status: 129 }.into()),
     };
     if played.is_err() {
         let kept = arguments.out.join("logs");
@@ -126,8 +139,10 @@ async fn play(arguments: &Arguments_, folder: &Path) -> Result<()> {
     let node = Node::start(folder, provider.address()).await?;
     tell(began, "waiting for the server");
     let server = Ringround::start_binary(&arguments.server, folder, &node).await?;
-    server.create_campaign()?;
-    server.import_text(contacts().as_bytes())?;
+    let sample = project().join("assets/demo");
+    let contacts = std::fs::read_to_string(sample.join("contacts.csv"))?;
+    server.create_campaign_of(&sample.join("campaign.toml"))?;
+    server.import_text(contacts.as_bytes())?;
     let link = server.invite("Maya")?;
     tell(began, "waiting for the screen, the keyring and the sound server");
     let desktop = Desktop::start(folder, true).await?;
@@ -138,8 +153,8 @@ async fn play(arguments: &Arguments_, folder: &Path) -> Result<()> {
 
     stage.join(&link.text()).await?;
     let (heard, control) = stage.call_everyone(&volunteer.sound).await?;
-    stage.window.wait_for_text("That is everyone for now", Duration::from_secs(10)).await?;
-    stage.shoot("everyone-called").await?;
+    stage.window.wait_for("button", "Call ").await?;
+    stage.shoot("next-card").await?;
 
     tell(began, "looking for each sentence on the other side");
     let arrival = |number: &str| -> Result<_> {
@@ -162,8 +177,8 @@ async fn play(arguments: &Arguments_, folder: &Path) -> Result<()> {
         sound.write(&stage.out.join(format!("{name}.wav")))?;
     }
     let outcomes = stage.server.outcomes()?;
-    let secrets = stage.secrets(&link.token)?;
-    let rung = stage.provider.records().rung()?;
+    let secrets = stage.secrets(&link.token, &numbers(&contacts))?;
+    let rung: Vec<String> = stage.provider.records().arrivals()?.into_iter().map(|a| a.number).collect();
     let Stage { window, desktop, server, _node, provider, shots, .. } = stage;
     window.close().await;
     tell(began, "looking for secrets and whole numbers where none may be");
@@ -178,7 +193,7 @@ async fn play(arguments: &Arguments_, folder: &Path) -> Result<()> {
         "outcomes_read_back": as_expected(SPEAKS.1, "reached")
             && as_expected(BUSY.1, "busy")
             && as_expected(RINGS_OUT.1, "no-answer"),
-        "each_rung_once": EVERYONE.iter().all(|(_, number)| rung.get(*number) == Some(&1)),
+        "each_rung_once_in_order": rung == CALLED.map(|(_, number)| number),
         "no_secret_found": sightings.is_empty(),
     });
     let all = proofs.as_object().is_some_and(|p| p.values().all(|v| *v == Value::Bool(true)));
@@ -233,42 +248,19 @@ impl Stage {
         self.window.press("Start calling").await
     }
 
-    /// Calls whoever the card shows, until all were called. What was heard of the callee who speaks, and of the
-    /// silent one.
+    /// Calls the first four of the list, each when their card is there. What was heard of the callee who speaks,
+    /// and of the silent one.
     async fn call_everyone(&mut self, sentence: &Sound) -> Result<(Sound, Sound)> {
-        let (mut heard, mut control) = (None, None);
-        for _ in EVERYONE {
-            let (name, _) = self.card().await?;
-            match name {
-                n if n == SPEAKS.0 => heard = Some(self.talk(name, Some(sentence)).await?),
-                n if n == SILENT.0 => control = Some(self.talk(name, None).await?),
-                n if n == BUSY.0 => self.unanswered(name, "busy, saved").await?,
-                _ => self.unanswered(name, "no answer, saved").await?,
-            }
-        }
-        Ok((heard.context("the one who speaks was called")?, control.context("the silent one was called")?))
-    }
-
-    /// Who is on the card now.
-    async fn card(&mut self) -> Result<(&'static str, &'static str)> {
-        let deadline = Instant::now() + Duration::from_secs(20);
-        loop {
-            for who in EVERYONE {
-                if self.window.find("button", &format!("Call {}", first(who.0))).await?.is_some() {
-                    return Ok(who);
-                }
-            }
-            ensure!(
-                Instant::now() < deadline,
-                "no card came; the window says: {}",
-                self.window.text().await?
-            );
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        let heard = self.talk(SPEAKS.0, Some(sentence)).await?;
+        self.unanswered(BUSY.0, "busy, saved").await?;
+        self.unanswered(RINGS_OUT.0, "no answer, saved").await?;
+        let control = self.talk(SILENT.0, None).await?;
+        Ok((heard, control))
     }
 
     async fn talk(&mut self, name: &str, sentence: Option<&Sound>) -> Result<Sound> {
         tell(self.began, &format!("calling {name} and waiting for the answer"));
+        self.window.wait_for("button", &format!("Call {}", first(name))).await?;
         self.shoot(&format!("card-{}", slug(name))).await?;
         let recording = self.desktop.sound.record(&self.out.join(format!("ear-{}.wav", slug(name))))?;
         self.window.press(&format!("Call {}", first(name))).await?;
@@ -317,11 +309,12 @@ impl Stage {
     }
 
     /// Everything that must be nowhere else: what is in the keyring, the link's token, Asterisk's password, numbers.
-    fn secrets(&self, token: &str) -> Result<Vec<(String, String)>> {
+    fn secrets(&self, token: &str, numbers: &[String]) -> Result<Vec<(String, String)>> {
         let mut secrets = vec![("join token".to_owned(), token.to_owned())];
         let password = std::fs::read_to_string(self._node.password_file())?;
         secrets.push(("password of ARI".to_owned(), password.trim().to_owned()));
-        for (_, number) in EVERYONE {
+        ensure!(numbers.len() >= CALLED.len(), "the sample campaign has {} numbers", numbers.len());
+        for number in numbers {
             secrets
                 .extend(canary::spellings(number).into_iter().map(|text| ("whole number".to_owned(), text)));
         }
@@ -381,22 +374,15 @@ fn read_keyring() -> Result<()> {
     Ok(())
 }
 
-fn contacts() -> String {
-    let mut text = String::from("name,phone,form_of_address,flag,context\n");
-    let more = [
-        ("Mrs Hollis", "Hard of hearing. Speak slowly", "Lives alone since March; has a cat called Biscuit"),
-        ("Ms Rao", "", "Asked about the boiler grant in October"),
-        ("Mr Whitlow", "", "Prefers the afternoon"),
-        ("Miss Pugh", "", "Sings in the harbour choir"),
-    ];
-    for ((name, number), (form, flag, context)) in EVERYONE.iter().zip(more) {
-        text.push_str(&format!("{name},{number},{form},{flag},{context}\n"));
-    }
-    text
+/// Of the sample campaign, as +44...
+fn numbers(contacts: &str) -> Vec<String> {
+    let phone =
+        |line: &str| Some(format!("+44{}", line.split(',').nth(1)?.strip_prefix('0')?.replace(' ', "")));
+    contacts.lines().filter_map(phone).collect()
 }
 
 fn by_name(outcomes: &HashMap<String, String>) -> std::collections::BTreeMap<&'static str, String> {
-    EVERYONE
+    CALLED
         .into_iter()
         .map(|(name, number)| (name, outcomes.get(number).cloned().unwrap_or_else(|| "none".into())))
         .collect()

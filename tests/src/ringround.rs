@@ -1,6 +1,7 @@
 //! The real server, as its organiser has it: the binary, its commands, its health.
 
 use std::{
+    collections::HashMap,
     net::SocketAddr,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
@@ -44,6 +45,22 @@ pub struct Attempted {
     /// The volunteer's note.
     #[serde(default)]
     pub note: Option<String>,
+}
+
+impl Attempted {
+    /// Reads what `ringround-server results --format json` printed, a row a line.
+    ///
+    /// # Errors
+    /// When it is not understood.
+    pub fn read(said: &str) -> Result<Vec<Self>> {
+        let row = |line: &str| serde_json::from_str(line).with_context(|| format!("results: {line}"));
+        said.lines().filter(|line| !line.trim().is_empty()).map(row).collect()
+    }
+
+    /// The outcome's word of each number, empty while there is none; a number's last attempt counts.
+    pub fn outcomes(rows: Vec<Self>) -> HashMap<String, String> {
+        rows.into_iter().map(|row| (row.number, row.outcome.unwrap_or_default())).collect()
+    }
 }
 
 /// The campaign of the tests.
@@ -232,6 +249,14 @@ impl Ringround {
                  calling for {{organisation}}.\n\"\"\"\n"
             ),
         )?;
+        self.create_campaign_of(&form)
+    }
+
+    /// Makes the campaign of a form.
+    ///
+    /// # Errors
+    /// When the server refuses it.
+    pub fn create_campaign_of(&self, form: &Path) -> Result<()> {
         self.command(&["campaign", "create", "--file", &form.display().to_string()])?;
         Ok(())
     }
@@ -274,18 +299,15 @@ impl Ringround {
     /// # Errors
     /// When it is not understood.
     pub fn results(&self) -> Result<Vec<Attempted>> {
-        let said = self.command(&["results", "--campaign", CAMPAIGN, "--format", "json"])?;
-        let row = |line: &str| serde_json::from_str(line).with_context(|| format!("results: {line}"));
-        said.lines().filter(|line| !line.trim().is_empty()).map(row).collect()
+        Attempted::read(&self.command(&["results", "--campaign", CAMPAIGN, "--format", "json"])?)
     }
 
     /// The outcome's word of each number that was attempted; a number's last attempt counts.
     ///
     /// # Errors
     /// As [`Ringround::results`].
-    pub fn outcomes(&self) -> Result<std::collections::HashMap<String, String>> {
-        let rows = self.results()?;
-        Ok(rows.into_iter().map(|row| (row.number, row.outcome.unwrap_or_default())).collect())
+    pub fn outcomes(&self) -> Result<HashMap<String, String>> {
+        Ok(Attempted::outcomes(self.results()?))
     }
 }
 
@@ -300,7 +322,8 @@ fn built() -> Result<&'static Path> {
             std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| project().join("target"), PathBuf::from);
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let build = Command::new(cargo)
-            .args(["build", "--quiet", "--offline", "--package", "ringround-server"])
+            // The whole workspace's features, as everywhere: else its crates would be built once more.
+            .args(["build", "--quiet", "--offline", "--workspace", "--bin", "ringround-server"])
             .current_dir(project())
             .output()
             .map_err(|error| format!("cargo: {error}"))?;
