@@ -181,6 +181,19 @@ impl Node {
         self.ask(&reqwest::Client::new(), what).await.with_context(|| format!("the node's ARI has no {what}"))
     }
 
+    /// Has it ring a number by itself, as nobody but the server should: the channel is no session's.
+    ///
+    /// # Errors
+    /// When it refuses.
+    pub async fn ring(&self, number: &str) -> Result<()> {
+        let password = std::fs::read_to_string(self.password_file())?;
+        let url = format!("{}/ari/channels?endpoint=PJSIP/{number}@trunk&app=nobody", self.http());
+        let client = reqwest::Client::new();
+        let reply = client.post(url.replace('+', "%2B")).basic_auth("ringround", Some(password.trim()));
+        reply.send().await?.error_for_status()?;
+        Ok(())
+    }
+
     /// Its process, while it runs.
     pub fn id(&self) -> Option<u32> {
         self.asterisk.as_ref().map(Child::id)

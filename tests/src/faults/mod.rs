@@ -2,6 +2,7 @@
 //! behind is counted by the provider's records, by what an organiser reads, and by the channels of Asterisk.
 
 mod acts;
+mod counting;
 mod disk;
 mod person;
 mod watched;
@@ -175,32 +176,18 @@ impl Stage {
     pub async fn count(&mut self, at: Instant) -> Result<Round> {
         tokio::time::sleep_until(at).await;
         self.person.deliver().await;
-        let outcomes = self.world.server.outcomes()?;
-        let lost = self
-            .person
-            .pressed()
-            .filter(|(number, word)| outcomes.get(*number).is_none_or(|read| read != word));
-        let rung = self.world.provider.records().rung()?;
-        let silent = rung.keys().filter(|number| outcomes.get(*number).is_none_or(String::is_empty));
+        let pressed = self.person.pressed().map(|(number, word)| (number.clone(), word)).collect();
         let desk = self.person.desk()?;
-        Ok(Round {
-            callees: rung.len(),
-            without_outcome: silent.count(),
-            outcomes_lost: lost.count(),
-            outcomes_pressed: self.person.pressed().count(),
-            callees_dialled_twice: self.world.provider.records().rung_twice()?.len(),
-            stuck_lines: self.stuck(&desk).await?,
-        })
+        let strays = self.strays(&desk).await?;
+        Round::count(&pressed, &self.world.server.outcomes()?, &self.world.provider.records(), strays)
     }
 
-    async fn stuck(&self, desk: &Desk) -> Result<usize> {
+    async fn strays(&self, desk: &Desk) -> Result<usize> {
         let channels = self.world.node.channels().await?;
         let line = format!("line-{}", self.person.device);
-        let lines = channels.iter().filter(|id| id.starts_with(&line)).count();
-        let owned_line = lines.min(usize::from(matches!(desk.line, Line::Up | Line::Opening)));
+        let has_line = matches!(desk.line, Line::Up | Line::Opening);
         let call = in_call(desk).map(|call| call.attempt_id.to_string());
-        let owned_call = channels.iter().filter(|id| Some(*id) == call.as_ref()).count();
-        Ok(channels.len() - owned_line - owned_call)
+        Ok(counting::strays(&channels, &line, has_line, call.as_deref()))
     }
 }
 

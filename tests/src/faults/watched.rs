@@ -6,12 +6,17 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use fastrand::Rng;
 use tokio::time::{Instant, sleep};
+use url::Url;
 
-use super::{Disk, Fault, Round, SETTLED_AFTER, scene};
-use crate::{desktop::Desktop, window::Window, world::World};
+use super::{
+    Disk, Fault, Round, SETTLED_AFTER,
+    counting::{strays, was_told},
+    scene,
+};
+use crate::{cable::Cable, desktop::Desktop, window::Window, world::World};
 
 /// How long a sentence may take after its reason.
 const TOLD_WITHIN: Duration = Duration::from_secs(15);
@@ -37,6 +42,8 @@ pub struct Watched {
     /// Server, node and provider.
     pub world: World,
     disk: Option<Disk>,
+    /// Between the app and the server.
+    cable: Cable,
     fault: Fault,
     app: PathBuf,
     pressed: HashMap<String, &'static str>,
@@ -60,13 +67,16 @@ impl Watched {
         let (world, disk) = scene(fault).await?;
         let desktop = Desktop::start(world.folder.path(), true).await?;
         let window = open(app, &desktop, world.folder.path()).await?;
+        let cable = Cable::to(world.server.address()).await?;
+        let mut link = world.server.invite("Maya")?;
+        link.server = Url::parse(&format!("https://{}", cable.address()))?;
         let field = window.wait_for("textbox", "Invitation link").await?;
-        window.paste(&field, &world.server.invite("Maya")?.text()).await?;
+        window.paste(&field, &link.text()).await?;
         window.press("Join").await?;
         window.press("Start calling").await?;
         window.wait_for("button", "Call Callee").await?;
         let pressed = HashMap::new();
-        Ok(Self { window: Some(window), desktop, world, disk, fault, app: app.to_owned(), pressed })
+        Ok(Self { window: Some(window), desktop, world, disk, cable, fault, app: app.to_owned(), pressed })
     }
 
     /// Takes something away at a moment of this seed and gives it back; listens for what is said of it; goes on to
@@ -86,6 +96,9 @@ impl Watched {
     }
 
     async fn strike(&mut self, chance: &mut Rng, untold: &mut Vec<String>) -> Result<Instant> {
+        if self.fault == Fault::ServerAtAnyMoment {
+            return self.at_any_moment(chance, untold).await;
+        }
         self.window()?.press("Call Callee").await?;
         let rings = self.fault == Fault::ServerWhileRinging;
         self.window()?.wait_for_text(if rings { "Ringing" } else { "Talking with" }, PATIENCE).await?;
@@ -115,6 +128,15 @@ impl Watched {
                 self.hear(&["Server not reachable. Your call goes on"], untold).await?;
                 sleep(away).await;
                 self.world.server.start_again().await?;
+                let back = Instant::now();
+                self.hear(&["The server is back"], untold).await?;
+                Ok(back)
+            }
+            Fault::CableInCall => {
+                self.cable.pull();
+                self.hear(&["Server not reachable. Your call goes on"], untold).await?;
+                sleep(away).await;
+                self.cable.plug();
                 let back = Instant::now();
                 self.hear(&["The server is back"], untold).await?;
                 Ok(back)
@@ -150,8 +172,35 @@ impl Watched {
                 self.disk()?.free()?;
                 Ok(Instant::now())
             }
-            Fault::CableInCall => bail!("the window's cable is not laid by the harness"),
         }
+    }
+
+    /// The server dies soon after one of the presses that make it act. What is said of it depends on how far it came.
+    async fn at_any_moment(&mut self, chance: &mut Rng, untold: &mut Vec<String>) -> Result<Instant> {
+        // Most of what it does is done within a few milliseconds.
+        let mut soon = |most: f64| Duration::from_secs_f64(most * chance.f64().powi(3));
+        let (after_call, after_press) = (soon(2.0), soon(0.4));
+        let moment = chance.u8(..3);
+        tracing::info!(moment, ?after_call, ?after_press, "the server is to die");
+        self.window()?.press("Call Callee").await?;
+        if moment == 0 {
+            sleep(after_call).await;
+        } else {
+            self.window()?.wait_for_text("Talking with", PATIENCE).await?;
+            self.window()?.press("Hang up").await?;
+            if moment == 2 {
+                self.window()?.wait_for_text("How did it go?", PATIENCE).await?;
+                self.press_reached().await?;
+            }
+            sleep(after_press).await;
+        }
+        self.world.server.kill();
+        self.hear(&["Server not reachable. Your call goes on", "We can’t reach "], untold).await?;
+        sleep(Duration::from_millis(chance.u64(..2_500))).await;
+        self.world.server.start_again().await?;
+        let back = Instant::now();
+        self.hear(&["The server is back"], untold).await?;
+        Ok(back)
     }
 
     /// Waits until one of these beginnings of a sentence was said.
@@ -159,8 +208,7 @@ impl Watched {
         let deadline = Instant::now() + TOLD_WITHIN;
         loop {
             let told = self.window()?.run("return window.told", vec![]).await?;
-            let said = told.as_array().into_iter().flatten().filter_map(|text| text.as_str());
-            if said.into_iter().any(|text| any.iter().any(|sentence| text.contains(sentence))) {
+            if was_told(&told, any) {
                 self.window()?.run("window.told = []", vec![]).await?;
                 return Ok(());
             }
@@ -214,21 +262,9 @@ impl Watched {
     }
 
     async fn count(&self) -> Result<Round> {
-        let outcomes = self.world.server.outcomes()?;
-        let records = self.world.provider.records();
-        let rung = records.rung()?;
-        let channels = self.world.node.channels().await?;
-        let lines = channels.iter().filter(|id| id.starts_with("line-")).count();
-        let lost =
-            self.pressed.iter().filter(|(number, word)| outcomes.get(*number).is_none_or(|o| o != *word));
-        Ok(Round {
-            callees: rung.len(),
-            outcomes_pressed: self.pressed.len(),
-            without_outcome: rung.keys().filter(|n| outcomes.get(*n).is_none_or(String::is_empty)).count(),
-            outcomes_lost: lost.count(),
-            callees_dialled_twice: records.rung_twice()?.len(),
-            stuck_lines: channels.len() - lines.min(1),
-        })
+        // The next card is there: the session owns its line, and no call.
+        let strays = strays(&self.world.node.channels().await?, "line-", true, None);
+        Round::count(&self.pressed, &self.world.server.outcomes()?, &self.world.provider.records(), strays)
     }
 
     fn window(&self) -> Result<&Window> {
