@@ -254,6 +254,75 @@ describe('single keys', () => {
   });
 });
 
+describe('single keys switched off', () => {
+  const off = async (name: string) => {
+    localStorage.setItem('single-keys', 'off');
+    return openWindow(view(name));
+  };
+
+  test('in the list of all keys, and it is kept', async () => {
+    const window = await openWindow(view('ready'));
+    window.press('?');
+    const button = () => document.querySelector('[role=switch]') as HTMLElement;
+    expect(button().getAttribute('aria-checked')).toBe('true');
+    button().click();
+    await settled();
+    expect(button().getAttribute('aria-checked')).toBe('false');
+    window.press('Escape');
+    window.press('s');
+    expect(window.commands()).toEqual([]);
+    const next = await openWindow(view('ready'));
+    next.press('s');
+    next.press('?', { altKey: true });
+    expect(next.commands()).toEqual([]);
+    button().click();
+    next.press('Escape');
+    next.press('s');
+    expect(next.commands()).toEqual(['settle']);
+  });
+
+  test('no letter, digit or sign acts without Alt, and each with it', async () => {
+    const keys: [string, string, KeyboardEventInit, string][] = [
+      ['ready', ' ', { code: 'Space' }, 'call'],
+      ['ready', 's', { code: 'KeyS' }, 'settle'],
+      ['ready', 'p', { code: 'KeyP' }, 'pause'],
+      ['talking', 'h', { code: 'KeyH' }, 'hangUp'],
+      ['talking', 'm', { code: 'KeyM' }, 'mute'],
+      ['talking', '1', { code: 'Digit1' }, 'outcome'],
+      ['wrap-up-cancelled', 'Enter', { code: 'Enter' }, 'outcome'],
+    ];
+    for (const [name, key, more, command] of keys) {
+      const window = await off(name);
+      window.wait(2000);
+      expect(window.press(key, { ...more, on: document.body }).defaultPrevented, `${key} alone`).toBe(false);
+      expect(window.commands(), `${key} alone`).toEqual([]);
+      window.press(key, { ...more, on: document.body, altKey: true });
+      expect(window.commands(), `Alt and ${key}`).toEqual([command]);
+    }
+  });
+
+  test('Space still presses the button that has the focus, and never hangs up', async () => {
+    const window = await off('ready');
+    window.press(' ', { on: document.querySelector('#main-button') as Element });
+    expect(window.commands()).toEqual(['call']);
+    const talk = await off('talking');
+    talk.wait(2000);
+    talk.press(' ', { on: document.querySelector('#main-button') as Element });
+    expect(talk.commands()).toEqual([]);
+  });
+
+  test('an open chooser needs Alt too; Esc and F6 do not', async () => {
+    const window = await off('ready');
+    window.press('l', { altKey: true, code: 'KeyL' });
+    window.press('1', { on: document.body });
+    expect(window.commands()).toEqual([]);
+    window.press('Escape');
+    expect(document.querySelector('[data-part=sheet]')).toBeNull();
+    window.press('F6');
+    expect(document.activeElement?.getAttribute('aria-label')).toBe('Call');
+  });
+});
+
 describe('later, call back, do not call', () => {
   test('L offers two times for a card, and 1 takes the first', async () => {
     const window = await openWindow(view('ready'));
@@ -315,6 +384,20 @@ describe('later, call back, do not call', () => {
     window.press('x');
     window.press('x');
     expect(window.host.pressed).toEqual([{ command: 'settle', with: [{ how: 'do-not-call' }, 'lease-1'] }]);
+  });
+
+  test('an open chooser and the list of keys leave Tab and Page Down alone', async () => {
+    for (const [name, key] of [
+      ['ready', 'l'],
+      ['ready', '?'],
+      ['no-microphone', ''],
+    ] as const) {
+      const window = await openWindow(view(name));
+      if (key !== '') window.press(key);
+      await settled();
+      expect(window.press('Tab').defaultPrevented, name).toBe(false);
+      expect(window.press('PageDown').defaultPrevented, name).toBe(false);
+    }
   });
 
   test('an open chooser takes no outcome and no Call', async () => {

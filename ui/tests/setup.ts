@@ -4,4 +4,7 @@ import { closeAll } from './window';
 // jsdom has no canvas; axe asks for one even where contrast is not measured.
 HTMLCanvasElement.prototype.getContext = () => null;
 
-afterEach(closeAll);
+afterEach(() => {
+  closeAll();
+  localStorage.clear();
+});

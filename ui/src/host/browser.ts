@@ -1,5 +1,6 @@
 import type { DeviceChoices, Level, View } from '../api/types';
 import type { Answer, Host } from './index';
+import { keepSingleKeys, singleKeys } from './kept';
 import { deskView, LAST, NEXT_CARD, views } from './fixtures';
 
 /** What was pressed, for tests. */
@@ -91,6 +92,8 @@ export class BrowserHost implements Host {
   chooseDevices = (microphone: string | null, speaker: string | null) =>
     this.#press('chooseDevices', [microphone, speaker], 'ready');
   leave = () => this.#press('leave', [], 'join');
+  singleKeys = singleKeys;
+  keepSingleKeys = keepSingleKeys;
 
   #press(command: string, args: unknown[], ...then: string[]): Answer {
     this.pressed.push({ command, with: args });

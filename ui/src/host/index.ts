@@ -25,4 +25,7 @@ export interface Host {
   deviceChoices(): Promise<DeviceChoices>;
   chooseDevices(microphone: string | null, speaker: string | null): Answer;
   leave(): Answer;
+  /** Whether keys act without Alt; kept between runs. */
+  singleKeys(): boolean;
+  keepSingleKeys(on: boolean): void;
 }

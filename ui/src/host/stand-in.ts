@@ -7,10 +7,11 @@ import type { Host } from './index';
 
 /**
  * `?view=NAME` plays from a recorded view; `&still` keeps it; `&theme=dark` and `&meter=0.7` dress
- * it; `&words=long` makes every text 40 % longer.
+ * it; `&words=long` makes every text 40 % longer; `&keys=off` has the single keys switched off.
  */
 export function browserHost(query: URLSearchParams): Host {
   const host = new BrowserHost(query.get('view') ?? 'join', !query.has('still'));
+  if (query.get('keys') === 'off') host.singleKeys = () => false;
   const theme = query.get('theme');
   if (theme) document.documentElement.dataset.theme = theme;
   if (query.get('words') === 'long') speak(longer);
@@ -23,7 +24,7 @@ export function browserHost(query: URLSearchParams): Host {
 
 /** The screens that sum up an evening have one to sum up. */
 function evening(host: BrowserHost, name: string): void {
-  if (name !== 'finished' && name !== 'nobody-left') return;
+  if (!['finished', 'nobody-left', 'outside-hours', 'paused', 'paused-by-organiser'].includes(name)) return;
   const counts = { reached: 18, 'no-answer': 12, machine: 5, callback: 3, refused: 2 } as const;
   setTimeout(() => {
     let n = 0;

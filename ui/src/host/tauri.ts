@@ -1,6 +1,7 @@
 import { commands, events } from '../api/bindings';
 import type { Refusal, View } from '../api/types';
 import type { Answer, Host } from './index';
+import { keepSingleKeys, singleKeys } from './kept';
 
 type Reply = Promise<{ status: 'ok'; data: unknown } | { status: 'error'; error: Refusal }>;
 
@@ -29,6 +30,8 @@ export const tauriHost: Host = {
   },
   chooseDevices: (microphone, speaker) => answer(commands.chooseDevices(microphone, speaker)),
   leave: () => answer(commands.leave()),
+  singleKeys,
+  keepSingleKeys,
 };
 
 async function answer(reply: Reply): Answer {

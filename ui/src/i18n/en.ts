@@ -50,8 +50,13 @@ export const en = {
     caption: 'One moment',
     name: 'Opening',
     text: 'Reading your sign-in from the system’s keyring.',
+    status: 'Usually under a second',
     button: 'Opening',
     page: 'Opening',
+    keyring: {
+      title: 'Your sign-in is in the keyring',
+      text: 'The system may ask for its password in a window of its own.',
+    },
   },
 
   join: {
@@ -75,7 +80,7 @@ export const en = {
       { head: 'Start', text: 'your line comes up' },
       { head: 'First card', text: 'you press Call when you are ready' },
     ],
-    anywhere: 'Another link? Paste it anywhere in this window.',
+    anywhere: 'You can paste the link anywhere in this window.',
     page: 'Before you join',
     pageUnder: 'two minutes to your first call',
     items: {
@@ -131,7 +136,6 @@ export const en = {
       headset: 'A headset helps most',
     },
     foot: (volunteer: string) => `Signed in as ${volunteer}`,
-    resting: 'Your line is resting',
     button: 'Start calling',
     busy: 'Starting',
     page: 'Before you start',
@@ -164,19 +168,21 @@ export const en = {
       text: 'Usually two or three seconds. The first card follows.',
       status: 'Opening your line',
       said: 'Your line is coming up, usually two or three seconds',
-      why: 'The server calls this computer, and the line then stays up between calls. That is why nobody you ring waits for you.',
+      whyTitle: 'Why the line comes first',
+      why: 'The server calls this computer once, and the line stays up. Nobody you ring waits for you.',
     },
     nobody: {
       name: 'That is everyone for now',
       text: (again: number, when: string | null) =>
         again === 0 || when === null
           ? 'Nobody is left to ring.'
-          : `${count(again)} ${plural(again, 'person', 'people')} may be rung again from ${when}.`,
+          : `Nobody is left to ring. ${count(again)} ${plural(again, 'person', 'people')} may be rung again from ${when}.`,
       said: (again: number, when: string | null) =>
         again === 0 || when === null
           ? 'That is everyone for now'
           : `That is everyone for now. ${count(again)} ${plural(again, 'person', 'people')} may be rung again from ${when}`,
-      why: 'Everyone on the list has been rung, or is with another volunteer. Stay, and a card comes by itself as soon as somebody is due.',
+      whyTitle: 'Stay, or finish',
+      why: 'Everyone on the list has been rung, or is with another volunteer. Stay, and a card comes as soon as somebody is due.',
       button: 'Finish for today',
     },
     hours: {
@@ -184,7 +190,8 @@ export const en = {
       text: (when: string) => `Calling starts again at ${when}.`,
       said: (when: string, today: boolean) =>
         `Calling starts again at ${when}. It is too ${today ? 'early' : 'late'} to ring people now`,
-      why: 'People are rung only within the campaign’s calling hours. You can leave this open: a card comes by itself when they begin.',
+      whyTitle: 'Why nobody is rung now',
+      why: 'People are rung only within the campaign’s calling hours. Leave this open: a card comes when they begin.',
       button: (when: string) => `Calling starts again at ${when}`,
     },
     telephone: {
@@ -192,7 +199,8 @@ export const en = {
       text: 'The server has lost its telephone line. It tries again by itself.',
       status: 'Calls wait until it is back',
       said: 'The server has lost its telephone line. Calls wait until it is back',
-      why: 'Nothing was dialled and nothing is lost. Usually it takes under a minute. If it lasts, tell your organiser.',
+      whyTitle: 'Nothing is lost',
+      why: 'Nobody was rung in vain. Usually it takes under a minute. If it lasts, tell your organiser.',
     },
     storage: {
       name: 'The server can’t save',
@@ -220,6 +228,7 @@ export const en = {
     noMessage: 'A card comes by itself when it goes on.',
     waits: (name: string) => `Waiting for ${name}`,
     page: 'Paused',
+    whyTitle: 'Take your time',
     why: 'Other volunteers go on calling. Nobody waits for you.',
     byWhy: 'You need do nothing. Calling goes on by itself.',
     foot: 'Everything so far is saved.',
@@ -236,9 +245,14 @@ export const en = {
       people === 0
         ? `Thank you, ${volunteer}.`
         : `Thank you, ${volunteer}. You rang ${lower(count(people))} ${plural(people, 'person', 'people')} and spoke with ${lower(count(spoke))}.`,
+    soFar: (people: number, spoke: number) =>
+      `So far you rang ${lower(count(people))} ${plural(people, 'person', 'people')} and spoke with ${lower(count(spoke))}.`,
     saved: 'Everything is saved. Names and notes have left this computer.',
     kept: (n: number) =>
-      `${count(n)} ${plural(n, 'outcome is', 'outcomes are')} kept on this computer until the server has them.`,
+      n === 1
+        ? 'One outcome is kept on this computer until the server has it.'
+        : `${count(n)} outcomes are kept on this computer until the server has them.`,
+    keeps: 'Outcomes and notes are kept on this computer until the server has them.',
     button: 'Start again',
   },
 
@@ -276,7 +290,6 @@ export const en = {
     saving: 'Saving',
     held: (name: string) => `${name} is held`,
     holds: 'for you',
-    left: (s: number) => `${s} s`,
     lineLost: 'Your line comes back by itself',
     noServer: 'Waiting for the server',
     useMicrophone: (name: string) => `Use ${name}`,
@@ -343,7 +356,8 @@ export const en = {
     step: (n: number, of: number) => `step ${n} of ${of}`,
     stepButton: (n: number) => `Step ${n}`,
     none: 'This campaign has no script. The card says what helps.',
-    cue: 'Note to you',
+    /** "press L" in a cue: the letter is drawn as the key it is. */
+    keyInCue: /\b(press )([A-Z1-9#])(?![\p{L}\p{N}])/gu,
   },
 
   note: {
@@ -364,6 +378,8 @@ export const en = {
   help: {
     title: 'All keys',
     alt: 'Each also works with Alt, in a text field too.',
+    single: 'Single keys',
+    singleWhy: 'Off, each key needs Alt. Better if you speak to your computer.',
     close: 'Close',
     rows: [
       ['Space', 'The big button: Join, Start, Call, Back to calling'],
@@ -398,24 +414,30 @@ export const en = {
   meter: { label: 'Microphone', speaking: 'Speaking', quiet: 'Quiet', loud: 'Too loud', muted: 'Muted' },
 
   trouble: {
+    page: 'Not calling',
+    how: 'How to go on',
     server: (organisation: string | null) => (organisation ? `${organisation}’s server` : 'the server'),
     revoked: {
       head: (organiser: string) => `This computer was switched off by ${organiser}.`,
       text: (organiser: string) => `Ask ${organiser} for a new link.`,
       said: (organiser: string) => `This computer was switched off by ${organiser}. Ask for a new link`,
       button: 'Use a new link',
+      then: (organiser: string) => `${organiser} can send a new link. Press “Use a new link”, then paste it.`,
     },
     updateApp: {
       head: 'This app is too old for the server.',
       text: 'Install the newest Ringround, then open it again.',
+      then: 'You stay joined: no new link is needed.',
     },
     updateServer: {
       head: 'The server is too old for this app.',
       text: (organiser: string) => `Ask ${organiser} to update it.`,
+      then: 'Nothing needs doing on this computer. Open it again later.',
     },
     untrusted: {
       head: 'This is not the server you joined.',
       text: (organiser: string) => `Its certificate is another one. Tell ${organiser}.`,
+      then: 'Someone on your network may be in between. Another network may help.',
     },
     lineLost: {
       head: (s: number) => `Your network dropped ${seconds(s)} ago.`,

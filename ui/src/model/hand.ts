@@ -3,12 +3,14 @@ import type { DeviceChoices, View } from '../api/types';
 /** A small panel over the card, one at a time. */
 export type Sheet = 'later' | 'callback' | 'never' | 'devices' | 'invitation';
 
-/** What the page itself remembers: nothing here outlives the window. */
+/** What the page itself remembers: nothing here but `singleKeys` outlives the window. */
 export interface Hand {
   sheet: Sheet | null;
   /** The sheet was asked for, and did not come by itself. */
   asked: boolean;
   help: boolean;
+  /** Keys act without Alt, wherever the focus is. */
+  singleKeys: boolean;
   /** Telephone keys in place of the outcome keys. */
   keypad: boolean;
   digits: string;
@@ -29,11 +31,12 @@ export interface Hand {
 }
 
 /** Nothing open, nothing written. */
-export function emptyHand(): Hand {
+export function emptyHand(singleKeys: boolean): Hand {
   return {
     sheet: null,
     asked: false,
     help: false,
+    singleKeys,
     keypad: false,
     digits: '',
     correcting: false,

@@ -30,7 +30,6 @@ export type Intent =
   | { do: 'use-microphone'; id: string }
   | { do: 'focus-keys' }
   | { do: 'help' }
+  | { do: 'single-keys' }
   | { do: 'next-region'; back: boolean }
   | { do: 'escape' };
-
-export type IntentName = Intent['do'];

@@ -22,12 +22,17 @@ export function intentOf(key: Key, view: View, hand: Hand, main: Intent | null):
   if (key.key === 'Escape') return { do: 'escape' };
   if (key.key === 'F6') return { do: 'next-region', back: key.shift };
   if (key.on === 'field' && !key.alt) return null;
-  if (key.key === ' ') return space(key, main);
+  // Switched off, a key without Alt does only what it does on the control it is pressed on (WCAG 2.1.4).
+  const needsAlt = !hand.singleKeys && !key.alt;
+  if (key.key === ' ') return needsAlt && key.on === 'page' ? null : space(key, main);
   if (key.repeat) return key.key === 'Enter' && key.on !== 'page' ? 'nothing' : null;
-  if (key.key === 'Enter') return key.on === 'page' ? { do: 'suggested' } : null;
+  if (key.key === 'Enter') return key.on === 'page' && !needsAlt ? { do: 'suggested' } : null;
   if (key.key === 'ArrowDown' || key.key === 'ArrowUp') return arrow(key, view);
 
+  if (needsAlt) return null;
   const letter = letterOf(key);
+  // Tab, Page Down and the like are the web view's.
+  if (letter === '') return null;
   if (hand.sheet || hand.help) return sheetIntent(letter, hand);
   if (hand.keypad && /^[0-9*#]$/.test(letter)) return { do: 'digit', digit: letter };
   return single(letter);

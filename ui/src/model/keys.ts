@@ -53,7 +53,8 @@ export function keysOf(view: View, hand: Hand): Keys {
   }
   if (session.state === 'wrap-up') {
     const suggested = marked ?? suggestion(session.call.state);
-    const title = noticeTitle(view) ?? plain(t.keys.title, suggested ? t.keys.enter : t.keys.choose);
+    const title =
+      noticeTitle(view) ?? plain(t.keys.title, suggested && hand.singleKeys ? t.keys.enter : t.keys.choose);
     return { ...keys, title, look: 'raised', marked: null, suggested };
   }
   const before = session.state === 'ended' ? plain(t.keys.before, '') : keys.title;

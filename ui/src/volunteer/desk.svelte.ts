@@ -31,7 +31,7 @@ const OPENING: View = {
 /** Everything the window shows, and the one place where a press becomes a command. */
 export class Desk {
   view = $state.raw<View>(OPENING);
-  hand = $state<Hand>(emptyHand());
+  hand = $state<Hand>(emptyHand(true));
   /** Sentences for the live regions, the oldest first. */
   said = $state.raw<Said[]>([]);
   readonly clock: ServerClock;
@@ -51,6 +51,7 @@ export class Desk {
     private readonly host: Host,
     monotonic: () => number = () => performance.now(),
   ) {
+    this.hand.singleKeys = host.singleKeys();
     this.clock = new ServerClock(monotonic);
     this.#guard = new Guard(monotonic);
   }
@@ -205,6 +206,10 @@ export class Desk {
         return;
       case 'help':
         this.hand.help = !this.hand.help;
+        return;
+      case 'single-keys':
+        this.hand.singleKeys = !this.hand.singleKeys;
+        this.host.keepSingleKeys(this.hand.singleKeys);
         return;
       case 'next-region':
         this.focus?.region(intent.back);
