@@ -6,9 +6,9 @@ import { CARD, LAST } from '../src/host/fixtures';
 import { duration, ServerClock, untilNextSecond } from '../src/model/clock';
 import { barsOf } from '../src/model/level';
 import { Guard } from '../src/model/guard';
-import { digitOfOutcome, outcomeOfDigit } from '../src/model/outcomes';
-import { stepsOf } from '../src/model/page';
+import { outcomeOfDigit } from '../src/model/outcomes';
 import { firstName, splitFlag } from '../src/model/people';
+import { stepsOf } from '../src/model/script';
 import { Counter } from '../src/model/tally';
 import { timeAndDay } from '../src/model/when';
 
@@ -75,10 +75,8 @@ test('times say the day only when it is another', () => {
 });
 
 test('outcome keys and their digits', () => {
-  expect(OUTCOME_KEYS.map((outcome) => digitOfOutcome(outcome))).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
-  expect(outcomeOfDigit(4)).toBe('no-answer');
+  expect([1, 2, 3, 4, 5, 6, 7, 8, 9].map(outcomeOfDigit)).toEqual(OUTCOME_KEYS);
   expect(outcomeOfDigit(0)).toBeUndefined();
-  expect(digitOfOutcome('abandoned')).toBe(0);
 });
 
 test('a correction is counted as corrected', () => {
@@ -105,6 +103,19 @@ describe('the script', () => {
     expect(stepsOf(CARD.script).map(({ cues }) => cues.length)).toEqual([1, 1, 1, 0, 0]);
     expect(stepsOf([{ kind: 'cue', runs: [{ text: 'Smile', filled: false }] }])).toHaveLength(1);
     expect(stepsOf([])).toEqual([]);
+  });
+  test('a key in a cue is drawn as a key', () => {
+    const cue = (text: string) => stepsOf([{ kind: 'cue', runs: [{ text, filled: false }] }])[0]?.cues[0];
+    expect(cue('Not now? Then press L, or press 4.')?.map(({ text, key }) => (key ? [text] : text))).toEqual([
+      'Not now? Then ',
+      'press ',
+      ['L'],
+      ', or ',
+      'press ',
+      ['4'],
+      '.',
+    ]);
+    expect(cue('Ask the press Lady; press 12')?.some(({ key }) => key)).toBe(false);
   });
   test('no line ends within a telephone number', () => {
     const [step] = stepsOf([{ kind: 'say', runs: [{ text: 'Ring 020 7946 0142 at 6', filled: false }] }]);

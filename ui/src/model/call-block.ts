@@ -78,7 +78,8 @@ const quiet: Status = { tone: 'off', head: '', text: '', clock: null, card: fals
 export function callBlock(view: View, hand: Hand): CallBlock {
   const { screen } = view;
   if (screen.name === 'opening') {
-    return block(quiet, { ...nothing, label: t.opening.button, meaning: 'opening' });
+    const status: Status = { ...quiet, tone: 'info', text: t.opening.status };
+    return block(status, { ...nothing, label: t.opening.button, meaning: 'opening' });
   }
   if (screen.name === 'join') return joinBlock(screen, hand);
   return barred(view, screen, hand) ?? deskBlock(screen, view, hand);

@@ -1,6 +1,7 @@
-import type { DeskView, Run, ScriptPart, View } from '../api/types';
+import type { DeskView, Trouble, View } from '../api/types';
 import { t } from '../i18n';
 import type { Hand } from './hand';
+import { stepsOf, type Step } from './script';
 import type { Row, Tally } from './tally';
 import { timeOfDay } from './when';
 
@@ -9,8 +10,10 @@ export interface Page {
   title: string;
   under: string;
   body: Body;
-  /** A sentence at the bottom, where there is no card. */
+  /** A sentence at the bottom. */
   foot: string;
+  /** The sentence tells of what is kept on this computer. */
+  kept: boolean;
   /** The note field is open, or a button opens it. */
   note: 'none' | 'button' | 'open';
   /** Pause stands in the header; in a call it waits for its end. */
@@ -19,15 +22,10 @@ export interface Page {
 }
 
 export type Body =
-  | { kind: 'script'; steps: Step[]; now: number }
+  /** `over`: there is nobody to say it to any more. */
+  | { kind: 'script'; steps: Step[]; now: number; over: boolean }
   | { kind: 'info'; lead: string; items: Item[] }
   | { kind: 'tally'; lead: string; rows: Row[]; items: Item[] };
-
-/** One thing to say, with its cues. */
-export interface Step {
-  say: Run[];
-  cues: Run[][];
-}
 
 export interface Item {
   icon: 'phone-off' | 'key' | 'person' | 'eye' | 'card' | 'call' | 'keys' | 'pause' | 'clock' | 'volunteers';
@@ -43,11 +41,15 @@ export function pageOf(view: View, hand: Hand, tally: Tally): Page {
     under: '',
     body: { kind: 'info', lead: '', items: [] },
     foot: '',
+    kept: false,
     note: 'none',
     pause: 'none',
     sound: false,
   };
-  if (screen.name === 'opening') return { ...base, title: t.opening.page };
+  if (screen.name === 'opening') {
+    const body: Body = { kind: 'info', lead: '', items: [{ icon: 'key', ...t.opening.keyring }] };
+    return { ...base, title: t.opening.page, body };
+  }
   if (screen.name === 'join') {
     const { items } = t.join;
     return {
@@ -67,10 +69,10 @@ export function pageOf(view: View, hand: Hand, tally: Tally): Page {
       foot: t.join.agree,
     };
   }
-  return deskPage({ ...base, sound: true }, screen, hand, tally);
+  return deskPage({ ...base, sound: true, ...keptFoot(view, screen) }, screen, view.troubles, hand, tally);
 }
 
-function deskPage(base: Page, desk: DeskView, hand: Hand, tally: Tally): Page {
+function deskPage(base: Page, desk: DeskView, troubles: Trouble[], hand: Hand, tally: Tally): Page {
   const { session } = desk;
   switch (session.state) {
     case 'ready':
@@ -79,120 +81,122 @@ function deskPage(base: Page, desk: DeskView, hand: Hand, tally: Tally): Page {
     case 'wrap-up': {
       const steps = stepsOf(session.card.script);
       const now = Math.min(hand.step, Math.max(0, steps.length - 1));
+      const over = session.state === 'wrap-up';
       return {
         ...base,
         title: t.script.title,
-        under: steps.length > 1 ? t.script.step(now + 1, steps.length) : '',
-        body: { kind: 'script', steps, now },
-        note: session.state === 'wrap-up' || hand.noteOpen ? 'open' : 'button',
-        pause: session.state === 'ready' || session.state === 'wrap-up' ? 'now' : 'later',
+        under: steps.length > 1 && !over ? t.script.step(now + 1, steps.length) : '',
+        body: { kind: 'script', steps, now, over },
+        note: over || hand.noteOpen ? 'open' : 'button',
+        pause: session.state === 'ready' || over ? 'now' : 'later',
       };
     }
-    case 'waiting':
-      if (session.why.reason === 'nobody-left' && tally.people > 0) {
-        const { lead, rows } = tallyBody(desk, tally);
-        const items = [waitingItem('nobody-left')];
-        const body: Body = { kind: 'tally', lead, rows, items };
-        return { ...base, title: t.finished.page, body, foot: savedFoot(desk), pause: 'now' };
+    case 'waiting': {
+      const { reason } = session.why;
+      const item = waitingItem(reason);
+      const mayPause = reason === 'nobody-left' || reason === 'outside-hours';
+      const page: Page = { ...saved(base), title: t.waiting.page, pause: mayPause ? 'now' : 'none' };
+      if (reason === 'nobody-left' && tally.people > 0) {
+        const lead = t.finished.lead(desk.volunteer, tally.people, tally.spoke);
+        return {
+          ...page,
+          title: t.finished.page,
+          body: { kind: 'tally', lead, rows: tally.rows, items: [item] },
+        };
       }
-      return {
-        ...base,
-        title: t.waiting.page,
-        body: { kind: 'info', lead: '', items: [waitingItem(session.why.reason)] },
-        foot: savedFoot(desk),
-        pause:
-          session.why.reason === 'nobody-left' || session.why.reason === 'outside-hours' ? 'now' : 'none',
-      };
-    case 'paused': {
-      const byOther = session.pause.by !== null;
-      return {
-        ...base,
-        title: t.paused.page,
-        body: {
-          kind: 'info',
-          lead: '',
-          items: [
-            byOther
-              ? { icon: 'pause', title: t.paused.by(session.pause.by ?? ''), text: t.paused.byWhy }
-              : { icon: 'pause', title: t.paused.name, text: t.paused.why },
-          ],
-        },
-        foot: savedFoot(desk),
-      };
+      // Nothing on the page moves while the line comes up after Start.
+      if (reason === 'line' && tally.people === 0) return { ...page, body: startBody(desk, [item]) };
+      return { ...page, body: soFar(tally, item) };
     }
-    case 'ended':
-      return hand.finished ? finishedPage(base, desk, tally) : startPage(base, desk);
+    case 'paused': {
+      const { by } = session.pause;
+      const item: Item =
+        by === null
+          ? { icon: 'pause', title: t.paused.whyTitle, text: t.paused.why }
+          : { icon: 'pause', title: t.paused.by(by), text: t.paused.byWhy };
+      return { ...saved(base), title: t.paused.page, body: soFar(tally, item) };
+    }
+    case 'ended': {
+      if (hand.finished) return finishedPage(base, desk, tally);
+      const then = howToGoOn(troubles);
+      return then === null ? startPage(base, desk) : { ...base, title: t.trouble.page, body: then };
+    }
   }
 }
 
+/** What may be done where no call can be made at all. */
+function howToGoOn(troubles: Trouble[]): Body | null {
+  for (const trouble of troubles) {
+    const text = thenOf(trouble);
+    if (text !== null)
+      return { kind: 'info', lead: '', items: [{ icon: 'key', title: t.trouble.how, text }] };
+  }
+  return null;
+}
+
+function thenOf(trouble: Trouble): string | null {
+  const words = t.trouble;
+  if (trouble.kind === 'revoked') return words.revoked.then(trouble.organiser);
+  if (trouble.kind === 'update-app') return words.updateApp.then;
+  if (trouble.kind === 'update-server') return words.updateServer.then;
+  return trouble.kind === 'untrusted' ? words.untrusted.then : null;
+}
+
 function startPage(base: Page, desk: DeskView): Page {
+  return { ...base, title: t.start.page, body: startBody(desk), foot: base.foot || t.start.foot2 };
+}
+
+function startBody(desk: DeskView, more: Item[] = []): Body {
   const { items } = t.start;
   return {
-    ...base,
-    title: t.start.page,
-    body: {
-      kind: 'info',
-      lead: t.start.lead(desk.volunteer),
-      items: [
-        { icon: 'card', ...items.card },
-        { icon: 'call', ...items.call },
-        { icon: 'keys', ...items.outcome },
-        { icon: 'pause', ...items.pause },
-      ],
-    },
-    foot: t.start.foot2,
+    kind: 'info',
+    lead: t.start.lead(desk.volunteer),
+    items: [
+      { icon: 'card', ...items.card },
+      { icon: 'call', ...items.call },
+      { icon: 'keys', ...items.outcome },
+      { icon: 'pause', ...items.pause },
+      ...more,
+    ],
   };
 }
 
-function finishedPage(base: Page, desk: DeskView, tally: Tally): Page {
+function finishedPage(base: Page, desk: DeskView, { since, people, spoke, rows }: Tally): Page {
   return {
-    ...base,
+    ...saved(base, t.finished.saved),
     title: t.finished.page,
-    under: tallyUnder(tally),
-    body: { kind: 'tally', ...tallyBody(desk, tally), items: [] },
-    foot: savedFoot(desk, t.finished.saved),
+    under: since === null ? '' : t.finished.since(timeOfDay(since)),
+    body: { kind: 'tally', lead: t.finished.lead(desk.volunteer, people, spoke), rows, items: [] },
   };
 }
 
-const tallyUnder = ({ since }: Tally) => (since === null ? '' : t.finished.since(timeOfDay(since)));
+/** Why nobody is rung just now, under what was done before. */
+function soFar({ people, spoke, rows }: Tally, item: Item): Body {
+  if (people === 0) return { kind: 'info', lead: '', items: [item] };
+  return { kind: 'tally', lead: t.finished.soFar(people, spoke), rows, items: [item] };
+}
 
-const tallyBody = (desk: DeskView, { people, spoke, rows }: Tally) => ({
-  lead: t.finished.lead(desk.volunteer, people, spoke),
-  rows,
-});
+const saved = (base: Page, foot = t.paused.foot): Page => (base.kept ? base : { ...base, foot });
 
-const savedFoot = (desk: DeskView, saved = t.paused.foot) =>
-  desk.waiting_outcomes > 0 ? t.finished.kept(desk.waiting_outcomes) : saved;
+/** What waits on this computer for the server, and what would. */
+function keptFoot({ troubles }: View, desk: DeskView): Pick<Page, 'foot' | 'kept'> {
+  if (desk.waiting_outcomes > 0) return { foot: t.finished.kept(desk.waiting_outcomes), kept: true };
+  const away = troubles.some(({ kind }) => kind === 'line-lost' || kind === 'server-unreachable');
+  return away && 'card' in desk.session ? { foot: t.finished.keeps, kept: true } : { foot: '', kept: false };
+}
 
 function waitingItem(reason: 'line' | 'nobody-left' | 'outside-hours' | 'no-telephone' | 'no-storage'): Item {
   const w = t.waiting;
   switch (reason) {
     case 'line':
-      return { icon: 'call', title: w.line.name, text: w.line.why };
+      return { icon: 'call', title: w.line.whyTitle, text: w.line.why };
     case 'nobody-left':
-      return { icon: 'volunteers', title: w.nobody.name, text: w.nobody.why };
+      return { icon: 'volunteers', title: w.nobody.whyTitle, text: w.nobody.why };
     case 'outside-hours':
-      return { icon: 'clock', title: w.hours.name, text: w.hours.why };
+      return { icon: 'clock', title: w.hours.whyTitle, text: w.hours.why };
     case 'no-telephone':
-      return { icon: 'phone-off', title: w.telephone.name, text: w.telephone.why };
+      return { icon: 'phone-off', title: w.telephone.whyTitle, text: w.telephone.why };
     case 'no-storage':
       return { icon: 'pause', title: w.storage.whyTitle, text: w.storage.why };
   }
-}
-
-/** A step starts with words to say; the cues behind them belong to it. */
-export function stepsOf(script: ScriptPart[]): Step[] {
-  const steps: Step[] = [];
-  for (const part of script) {
-    const runs = part.runs.map(({ text, filled }) => ({ text: keepNumbers(text), filled }));
-    if (part.kind === 'say') steps.push({ say: runs, cues: [] });
-    else if (steps.length === 0) steps.push({ say: [], cues: [runs] });
-    else steps.at(-1)?.cues.push(runs);
-  }
-  return steps;
-}
-
-/** A telephone number is read in one go, so no line ends within it. */
-function keepNumbers(text: string): string {
-  return text.replace(/(\d) (?=\d)/g, '$1\u00a0');
 }

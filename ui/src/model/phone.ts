@@ -105,7 +105,7 @@ function deskCard(desk: DeskView, nowMs: number, hand: Hand): CardFace {
         return { ...plain, caption: t.paused.caption, name: t.paused.name, text: t.paused.text };
       return {
         ...plain,
-        caption: t.paused.by(by),
+        caption: t.paused.caption,
         name: t.paused.byName,
         text: message === null ? t.paused.noMessage : t.paused.message(message),
         foot: message === null ? plain.foot : t.paused.noMessage,

@@ -40,7 +40,7 @@ export function bannerOf(trouble: Trouble, view: View, nowMs: number): Banner {
         button: press(words.revoked.button, { do: 'leave' }),
       };
     case 'update-app':
-      return { ...base, icon: 'update', ...words.updateApp };
+      return { ...base, icon: 'update', head: words.updateApp.head, text: words.updateApp.text };
     case 'update-server':
       return {
         ...base,
