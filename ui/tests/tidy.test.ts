@@ -56,6 +56,25 @@ test('one module reaches for Tauri', () => {
   expect(callers).toEqual(['src/host/tauri.ts']);
 });
 
+describe('with the system’s own colours', () => {
+  // They take away shadows and grounds, so what is drawn by these alone gets an edge there.
+  const styles = files.filter((file) => /\.(svelte|css)$/.test(file) && !file.endsWith('tokens.css'));
+  test.each(styles.filter((file) => /box-shadow: (inset|var\(--shadow)/.test(read(file))))(
+    '%s keeps its edges',
+    (file) => {
+      const forced = read(file).split('@media (forced-colors: active)')[1] ?? '';
+      expect(forced).toMatch(/(border|outline): \d/);
+    },
+  );
+});
+
+test('the focus ring is taken away only where another stands for it', () => {
+  const without = files.filter((file) => /\.(svelte|css)$/.test(file) && /outline: none/.test(read(file)));
+  expect(without.sort()).toEqual(['src/styles/base.css', 'src/volunteer/Footer.svelte']);
+  expect(read('src/styles/base.css')).toContain(':focus-visible {\n  outline: 2.5px solid var(--info);');
+  expect(read('src/volunteer/Footer.svelte')).toContain('.note:focus-within {\n    outline: 2.5px');
+});
+
 test('files stay small', () => {
   const long = files
     .filter((file) => /\.(svelte|ts|css)$/.test(file) && !file.endsWith('bindings.ts'))
@@ -72,6 +91,12 @@ test('the app’s build is small, and has no stand-in in it', async () => {
   const bytes = scripts.reduce((sum, code) => sum + gzipSync(code).length, 0);
   expect(bytes).toBeLessThan(60_000);
   expect(scripts.join('\n')).not.toMatch(/Margaret|Lantern/);
+  // Debian 12 came with WebKitGTK 2.40, which does not know light-dark().
+  const styles = output.flatMap((file) =>
+    file.fileName.endsWith('.css') && 'source' in file ? [String(file.source)] : [],
+  );
+  expect(styles.join('')).toContain('prefers-color-scheme:dark');
+  expect(styles.join('')).not.toMatch(/light-dark\(/);
   // A whole build takes more than the usual 5 s where others build too.
 }, 60_000);
 

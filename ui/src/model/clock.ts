@@ -31,3 +31,16 @@ export function untilNextSecond(since: number, now: number): number {
   const into = (((now - since) % 1000) + 1000) % 1000;
   return 1000 - into;
 }
+
+/** Tells the time now and at each whole second after `since`; returns what ends it. */
+export function eachSecond(since: number, clock: ServerClock, tell: (now: number) => void): () => void {
+  let timer: ReturnType<typeof setTimeout>;
+  const step = () => {
+    const now = clock.now();
+    tell(now);
+    // A timer may come a little early.
+    timer = setTimeout(step, untilNextSecond(since, now) + 4);
+  };
+  step();
+  return () => clearTimeout(timer);
+}
