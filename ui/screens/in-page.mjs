@@ -3,6 +3,18 @@
 /** The names of all recorded views. */
 export const viewNames = 'return Object.keys(window.recorded)';
 
+/** What a press opens over a recorded view: a name, the view with its wishes, and the keys. */
+export const opened = {
+  later: ['ready', 'l'],
+  never: ['ready', 'x'],
+  callback: ['wrap-up', '3'],
+  correcting: ['ready', 'u'],
+  'telephone-keys': ['talking', '#', '1', '4'],
+  note: ['talking', 'n'],
+  'all-keys': ['ready', '?'],
+  'single-keys-off': ['ready&keys=off'],
+};
+
 /** Waits for the page to be mounted, for the fonts, the end of a panel's motion, and two frames. */
 export const settled = `
   const done = arguments[arguments.length - 1];

@@ -8,8 +8,9 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { build, preview } from 'vite';
-import { axeRun, rectangles, settled, viewNames } from './in-page.mjs';
+import { axeRun, opened, rectangles, settled, viewNames } from './in-page.mjs';
 import { keyboard } from './keyboard.mjs';
+import { system } from './system.mjs';
 import { freePort, openBrowser } from './webdriver.mjs';
 
 const ui = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
@@ -42,13 +43,24 @@ const wrong = [];
 try {
   await browser.open(`${site}?view=join&still`);
   await browser.runAsync(settled);
-  const names = positionals.length > 0 ? positionals : await browser.run(viewNames);
+  const names =
+    positionals.length > 0 ? positionals : [...(await browser.run(viewNames)), ...Object.keys(opened)];
   const frames = new Map();
   for (const theme of themes) {
     await mkdir(path.join(out, theme), { recursive: true });
     for (const name of names) {
-      await browser.open(`${site}?view=${name}&still&theme=${theme}&meter=0.35&words=${options.words}`);
+      const [view, ...keys] = opened[name] ?? [name];
+      await browser.open(`${site}?view=${view}&still&theme=${theme}&meter=0.35&words=${options.words}`);
       await browser.runAsync(settled);
+      if (keys.length > 0) {
+        await browser.keys(
+          keys.flatMap((value) => [
+            { type: 'keyDown', value },
+            { type: 'keyUp', value },
+          ]),
+        );
+        await browser.runAsync(settled);
+      }
       if (!options.checks) await writeFile(path.join(out, theme, `${name}.png`), await browser.picture());
       const frame = await browser.run(rectangles);
       frames.set(`${theme} ${name}`, frame);
@@ -58,7 +70,9 @@ try {
     }
   }
   wrong.push(...jumps(frames));
-  if (positionals.length === 0) wrong.push(...(await keyboard(browser, site)));
+  if (positionals.length === 0) {
+    wrong.push(...(await keyboard(browser, site)), ...(await system(site, { width, height })));
+  }
   for (const line of wrong) console.error(line);
   console.log(`${frames.size} screens, ${wrong.length} wrong${options.checks ? '' : `; pictures in ${out}`}`);
 } finally {

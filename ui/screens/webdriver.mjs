@@ -9,12 +9,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 const BROWSERS = ['x86_64', 'aarch64'].map((cpu) => `/usr/lib/${cpu}-linux-gnu/webkit2gtk-4.1/MiniBrowser`);
 
-/** Opens a window whose page is `width` by `height` CSS pixels, `scale` device pixels each. */
-export async function openBrowser({ width, height, scale = 1, env = {} }) {
+/**
+ * Opens a window whose page is `width` by `height` CSS pixels, `scale` device pixels each; `args`: more of the
+ * browser's own; `gtk`: settings of the desktop.
+ */
+export async function openBrowser({ width, height, scale = 1, args = [], gtk = [] }) {
   const browser = BROWSERS.find(existsSync);
   if (!browser) throw new Error('no MiniBrowser: install webkit2gtk-driver');
   const started = [];
-  const config = gtkSettings();
+  const config = gtkSettings(gtk);
   const close = async () => {
     for (const child of started.reverse()) {
       if (child.exitCode !== null || child.signalCode !== null) continue;
@@ -52,14 +55,13 @@ export async function openBrowser({ width, height, scale = 1, env = {} }) {
         GDK_SCALE: String(scale),
         NO_AT_BRIDGE: '1',
         XDG_CONFIG_HOME: config,
-        ...env,
       },
     });
     const call = caller(`http://127.0.0.1:${port}`);
     await ready(call);
     const { sessionId } = await call('POST', '/session', {
       capabilities: {
-        alwaysMatch: { 'webkitgtk:browserOptions': { binary: browser, args: ['--automation'] } },
+        alwaysMatch: { 'webkitgtk:browserOptions': { binary: browser, args: ['--automation', ...args] } },
       },
     });
     const session = (method, path, body) => call(method, `/session/${sessionId}${path}`, body);
@@ -85,11 +87,11 @@ export async function openBrowser({ width, height, scale = 1, env = {} }) {
 }
 
 /** Without a desktop's settings GTK hints letters to whole pixels; desktops do not. */
-function gtkSettings() {
+function gtkSettings(more) {
   const config = mkdtempSync(path.join(tmpdir(), 'ringround-screens-'));
   mkdirSync(path.join(config, 'gtk-3.0'));
-  const settings = '[Settings]\ngtk-xft-antialias=1\ngtk-xft-hinting=0\ngtk-xft-hintstyle=hintnone\n';
-  writeFileSync(path.join(config, 'gtk-3.0', 'settings.ini'), settings);
+  const settings = ['gtk-xft-antialias=1', 'gtk-xft-hinting=0', 'gtk-xft-hintstyle=hintnone', ...more];
+  writeFileSync(path.join(config, 'gtk-3.0', 'settings.ini'), `[Settings]\n${settings.join('\n')}\n`);
   return config;
 }
 
