@@ -10,11 +10,7 @@ use std::{
     time::Duration,
 };
 
-use axum_server::{
-    Handle,
-    accept::NoDelayAcceptor,
-    tls_rustls::{RustlsAcceptor, RustlsConfig},
-};
+use axum_server::{Handle, tls_rustls::RustlsAcceptor};
 use hyper_util::rt::TokioTimer;
 use protocol::join_link::JoinLink;
 use tokio::task::JoinHandle;
@@ -26,7 +22,7 @@ use crate::{
     clock::Clock,
     config::Config,
     control, dialling, health,
-    http::{self, challenges::Challenges, limits::Failures},
+    http::{self, challenges::Challenges, connections::Doorkeeper, limits::Limits},
     live::Hub,
     metrics::Metrics,
     store::{Store, StoreError},
@@ -59,8 +55,8 @@ pub struct App {
     pub live: Hub,
     /// Their ways to Asterisk.
     pub tunnels: Tunnels,
-    /// Addresses that failed to join or to sign in.
-    pub failures: Failures,
+    /// Who asks too often, or failed too often to join or to sign in.
+    pub limits: Limits,
     /// Challenges that wait for a signature.
     pub challenges: Challenges,
     /// How the server was a moment ago.
@@ -106,7 +102,6 @@ pub struct Running {
 
 const CLEAN_UP_EVERY: Duration = Duration::from_secs(30);
 const LAST_REQUESTS_WITHIN: Duration = Duration::from_secs(5);
-const HEADERS_WITHIN: Duration = Duration::from_secs(10);
 
 /// Starts the server: database, certificate, Asterisk, dialling, and then the doors.
 ///
@@ -152,7 +147,7 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
         dialling,
         live,
         tunnels,
-        failures: Failures::default(),
+        limits: Limits::default(),
         challenges: Challenges::default(),
         last_look: health::LastLook::default(),
         stop,
@@ -231,20 +226,19 @@ impl App {
 }
 
 async fn serve(app: Shared, listener: std::net::TcpListener, handle: Handle<SocketAddr>) -> io::Result<()> {
-    let acceptor = acceptor(app.identity.rustls());
+    let doors = app.config.doors.clone();
+    let silent_for = doors.head_within;
+    let acceptor = RustlsAcceptor::new(app.identity.rustls())
+        .handshake_timeout(silent_for)
+        .acceptor(Doorkeeper::new(doors));
     let mut server = axum_server::from_tcp(listener)?.acceptor(acceptor).handle(handle);
-    // A peer that sends its headers byte by byte holds a connection for ten seconds, not for ever.
+    // A peer that sends its headers byte by byte holds a connection for a time, not for ever.
     // Version 1 only: looking for version 2, a peer that says nothing would be waited for without an end.
     let builder = server.http_builder();
     *builder = builder.clone().http1_only();
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS_WITHIN);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(silent_for);
     let router = http::router(app).into_make_service_with_connect_info::<SocketAddr>();
     server.serve(router).await
-}
-
-/// Without delay: a press of Call is one small packet.
-fn acceptor(rustls: RustlsConfig) -> RustlsAcceptor<NoDelayAcceptor> {
-    RustlsAcceptor::new(rustls).handshake_timeout(HEADERS_WITHIN).acceptor(NoDelayAcceptor::new())
 }
 
 /// Ends sign-ins that are past their time, renews the certificate.
@@ -255,9 +249,16 @@ async fn clean_up(app: Shared) {
             () = app.stop.cancelled() => return,
             _ = every.tick() => {}
         }
+        app.limits.forget();
         match app.store.end_lapsed_sign_ins(app.clock.now_ms()).await {
             Ok(devices) => {
                 for device in devices {
+                    // The app may have signed in again meanwhile: then this is not its account any more.
+                    let _turn = app.ari.turn_of(device).await;
+                    match app.store.signed_in_devices(app.clock.now_ms()).await {
+                        Ok(signed_in) if signed_in.contains(&device) => continue,
+                        Ok(_) | Err(_) => {}
+                    }
                     tracing::info!(%device, "a sign-in is past its time");
                     app.dialling.sign_out(device).await;
                 }

@@ -1,6 +1,6 @@
 //! What an organiser sets for one server, read once at the start.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use url::Url;
 use zeroize::Zeroizing;
@@ -22,6 +22,37 @@ pub struct Config {
     pub asterisk: Asterisk,
     /// The way to the telephone network.
     pub trunk: Trunk,
+    /// What holds for everybody who connects.
+    pub doors: Doors,
+}
+
+/// What holds for everybody who connects, known or not.
+#[derive(Clone, Debug)]
+pub struct Doors {
+    /// Most connections at once; a tunnel to Asterisk takes two of the system's descriptors.
+    pub connections: usize,
+    /// Most from one IPv4 address or one /64 of IPv6. An app holds two for as long as it runs and up to two
+    /// more for requests, so 512 is an office of 128 volunteers behind one address, and eight such offices fill
+    /// the server. Loopback has no share of its own.
+    pub per_address: usize,
+    /// How long a connection may say nothing: its handshake, each request's head, and between requests.
+    pub head_within: Duration,
+    /// How long a body, 64 KiB at most, may take to arrive.
+    pub body_within: Duration,
+    /// How long a peer may take nothing of what is sent to it.
+    pub stuck_for: Duration,
+}
+
+impl Default for Doors {
+    fn default() -> Self {
+        Self {
+            connections: 4_096,
+            per_address: 512,
+            head_within: Duration::from_secs(10),
+            body_within: Duration::from_secs(15),
+            stuck_for: Duration::from_secs(30),
+        }
+    }
 }
 
 /// PEM files.

@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use protocol::{
@@ -19,16 +22,19 @@ use crate::metrics::Metrics;
 /// and gets everything.
 const BEHIND: usize = 64;
 
-/// The sockets that follow each device, cheap to clone.
+/// The socket that follows each device, cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Hub {
     seats: Arc<Mutex<HashMap<DeviceId, Seat>>>,
+    sockets: Arc<AtomicU64>,
     metrics: Metrics,
 }
 
 #[derive(Debug)]
 struct Seat {
     campaign: Campaign,
+    /// Of the socket that follows, among all that ever did.
+    socket: u64,
     seq: u64,
     news: broadcast::Sender<LiveEvent>,
 }
@@ -47,22 +53,34 @@ pub struct Following {
 impl Hub {
     /// A hub that nobody follows.
     pub fn new(metrics: Metrics) -> Self {
-        Self { seats: Arc::default(), metrics }
+        Self { seats: Arc::default(), sockets: Arc::default(), metrics }
     }
 
-    /// Follows a device from now on. The dialling loop alone calls this and [`Hub::tell`], so
-    /// that no change is lost between `desk` and the first change.
+    /// Follows a device from now on; a socket that did before is closed: it is of a connection that was
+    /// lost, or of somebody who should not have one. The dialling loop alone calls this and [`Hub::tell`],
+    /// so that no change is lost between `desk` and the first change.
     pub fn follow(&self, device: DeviceId, desk: Desk) -> Following {
         let mut seats = self.seats();
-        let seat = seats.entry(device).or_insert_with(|| Seat {
-            campaign: desk.campaign.clone(),
-            seq: 0,
-            news: broadcast::Sender::new(BEHIND),
-        });
-        seat.campaign = desk.campaign.clone();
-        let following = Following { seq: seat.seq, desk, changes: seat.news.subscribe() };
+        let (news, changes) = broadcast::channel(BEHIND);
+        let socket = self.sockets.fetch_add(1, Ordering::Relaxed);
+        let seq = seats.get(&device).map_or(0, |older| older.seq);
+        seats.insert(device, Seat { campaign: desk.campaign.clone(), socket, seq, news });
         self.count(&seats);
-        following
+        Following { seq, desk, changes }
+    }
+
+    /// Which socket follows a device, for [`Hub::close_older`].
+    pub fn socket(&self, device: DeviceId) -> Option<u64> {
+        self.seats().get(&device).map(|seat| seat.socket)
+    }
+
+    /// Closes this socket of a device if no newer one has taken its place.
+    pub fn close_older(&self, device: DeviceId, socket: u64) {
+        let mut seats = self.seats();
+        if seats.get(&device).is_some_and(|seat| seat.socket == socket) {
+            seats.remove(&device);
+        }
+        self.count(&seats);
     }
 
     /// A socket that followed this device is closed.
@@ -155,14 +173,39 @@ mod tests {
         let (hub, device) = (Hub::new(Metrics::default()), DeviceId::new(Uuid::now_v7()));
         let mut first = hub.follow(device, desk());
         hub.tell(device, Change::Line(Line::Opening));
-        let second = hub.follow(device, desk());
         hub.tell(device, Change::Line(Line::Up));
-        assert_eq!((first.seq, second.seq), (0, 1));
         for (seq, line) in [(1, Line::Opening), (2, Line::Up)] {
             let change = LiveEvent::Change { seq, change: Change::Line(line) };
             assert_eq!(first.changes.try_recv(), Ok(change));
         }
         assert_eq!(first.changes.try_recv(), Err(TryRecvError::Empty));
+        assert_eq!((first.seq, hub.follow(device, desk()).seq), (0, 2));
+    }
+
+    #[test]
+    fn a_newer_socket_of_a_device_closes_the_older_and_stays() {
+        let (hub, device) = (Hub::new(Metrics::default()), DeviceId::new(Uuid::now_v7()));
+        let mut older = hub.follow(device, desk());
+        let mut newer = hub.follow(device, desk());
+        assert_eq!(older.changes.try_recv(), Err(TryRecvError::Closed));
+        drop(older);
+        hub.left(device);
+        hub.tell(device, Change::Line(Line::Up));
+        let change = LiveEvent::Change { seq: 1, change: Change::Line(Line::Up) };
+        assert_eq!(newer.changes.try_recv(), Ok(change));
+        assert_eq!(hub.metrics.live_clients.get(), 1);
+    }
+
+    #[test]
+    fn an_older_socket_is_closed_unless_a_newer_took_its_place() {
+        let (hub, device) = (Hub::new(Metrics::default()), DeviceId::new(Uuid::now_v7()));
+        let _gone = hub.follow(device, desk());
+        let seen = hub.socket(device).expect("followed");
+        let mut newer = hub.follow(device, desk());
+        hub.close_older(device, seen);
+        assert_eq!(newer.changes.try_recv(), Err(TryRecvError::Empty));
+        hub.close_older(device, hub.socket(device).expect("followed"));
+        assert_eq!(newer.changes.try_recv(), Err(TryRecvError::Closed));
     }
 
     #[test]

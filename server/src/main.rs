@@ -8,7 +8,7 @@ use server::{
     cli::{self, Cli, Wish},
     clock::Clock,
     config::Config,
-    logs,
+    logs, process,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -23,19 +23,21 @@ fn main() -> ExitCode {
         Ok(config) => config,
         Err(message) => return fail(&message),
     };
+    process::close_to_others();
     match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(serve(config)),
         Err(error) => fail(&format!("the server could not start: {error}")),
     }
 }
 
-async fn serve(config: Config) -> ExitCode {
+async fn serve(mut config: Config) -> ExitCode {
     let _logs = match logs::start(&config.data) {
         Ok(guard) => guard,
         Err(error) => {
             return fail(&format!("the logs in {} cannot be written: {error}", config.data.display()));
         }
     };
+    config.doors = process::make_room(config.doors);
     let (Ok(mut terminate), Ok(mut interrupt)) =
         (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {

@@ -252,10 +252,34 @@ fn the_server_waits_for_asterisk_stops_when_told_and_starts_again() {
     let again = serve(data);
     assert_eq!(again.json(&["status"])["authority"], before);
     assert_eq!(again.json(&["campaign", "list"])["campaigns"][0]["form"]["name"], "Winter Warmth");
+    let open: Vec<PathBuf> = files(&again.folder())
+        .into_iter()
+        .filter(|file| std::fs::symlink_metadata(file).unwrap().permissions().mode() & 0o077 != 0)
+        .collect();
+    assert!(open.is_empty(), "open to others on this machine: {open:?}");
     for log in std::fs::read_dir(again.folder().join("logs")).unwrap() {
         let log = std::fs::read_to_string(log.unwrap().path()).unwrap();
         assert!(log.contains("waiting for Asterisk") && !log.contains("canary-password"));
     }
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let here = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let (folders, mut files): (Vec<_>, Vec<_>) = here.partition(|path| path.is_dir());
+    files.extend(folders.iter().flat_map(|folder| self::files(folder)));
+    files.extend(folders);
+    files
+}
+
+#[test]
+fn a_data_folder_that_was_open_to_others_is_closed() {
+    let data = tempfile::tempdir().unwrap();
+    let folder = data.path().join("here");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let server = serve(data);
+    assert_eq!(std::fs::metadata(server.folder()).unwrap().permissions().mode() & 0o777, 0o700);
+    assert!(server.said.iter().any(|line| line.contains("open to others")), "{:?}", server.said);
 }
 
 #[test]

@@ -6,13 +6,12 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use ed25519_dalek::{Signer, SigningKey};
 use protocol::{
     PROTOCOL,
-    http::{
-        ApiError, AskChallenge, Challenge, ErrorCode, PROTOCOL_HEADER, SIGN_IN_CONTEXT, SignIn, SignedIn,
-    },
+    http::{ApiError, AskChallenge, Challenge, ErrorCode, PROTOCOL_HEADER, SignIn, SignedIn, sign_in_text},
     ids::DeviceId,
 };
 use rustls::ClientConfig;
 use serde::{Serialize, de::DeserializeOwned};
+use softphone::Trust;
 use url::Url;
 
 use crate::trust;
@@ -71,9 +70,11 @@ impl Server {
     /// When the system's authorities cannot be read.
     pub fn new(origin: Url, authority: Option<[u8; 32]>) -> Result<Self, RequestError> {
         let unusable = |why: String| RequestError::Unreachable { why };
-        let tls = trust::client_config(authority).map_err(|error| unusable(error.to_string()))?;
+        let trust =
+            authority.map_or(Trust::System, |public_key_sha256| Trust::Authority { public_key_sha256 });
+        let tls = softphone::tls_client(&trust).map_err(|error| unusable(error.to_string()))?;
         let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls.clone())
+            .tls_backend_preconfigured(ClientConfig::clone(&tls))
             .https_only(true)
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
@@ -83,7 +84,7 @@ impl Server {
             .user_agent(concat!("ringround/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| unusable(error.to_string()))?;
-        Ok(Self { origin, client, tls: Arc::new(tls) })
+        Ok(Self { origin, client, tls })
     }
 
     /// The server's address, `https://host:port`.
@@ -142,7 +143,7 @@ impl Server {
         let bytes = URL_SAFE_NO_PAD.decode(&challenge).map_err(|_| RequestError::Unreachable {
             why: "the server's challenge is not base64url".to_owned(),
         })?;
-        let signature = key.sign(&[SIGN_IN_CONTEXT, &bytes].concat());
+        let signature = key.sign(&sign_in_text(&bytes));
         let signature = URL_SAFE_NO_PAD.encode(signature.to_bytes());
         self.post("/api/sign-in", None, &SignIn { device_id, challenge, signature }).await
     }

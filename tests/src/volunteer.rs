@@ -9,8 +9,8 @@ use protocol::{
     call::{Call, CallState},
     contact::Card,
     http::{
-        AskChallenge, Challenge, Dial, Dialled, HangUp, Join, Joined, OpenLine, RecordOutcome,
-        SIGN_IN_CONTEXT, Settle, SettleLease, SignIn, SignedIn,
+        AskChallenge, Challenge, Dial, Dialled, HangUp, Join, Joined, OpenLine, RecordOutcome, Settle,
+        SettleLease, SignIn, SignedIn, join_text, sign_in_text,
     },
     ids::{AttemptId, DeviceId, OutcomeId},
     join_link::JoinLink,
@@ -294,11 +294,13 @@ pub async fn spend(
     device: DeviceId,
     key: &SigningKey,
 ) -> Result<Joined, Failure> {
+    let public_key = key.verifying_key().to_bytes();
     let join = Join {
         token: link.token.clone(),
         device_id: device,
-        public_key: URL_SAFE_NO_PAD.encode(key.verifying_key().as_bytes()),
+        public_key: URL_SAFE_NO_PAD.encode(public_key),
         device_name: "a test".into(),
+        signature: URL_SAFE_NO_PAD.encode(key.sign(&join_text(&link.token, device, &public_key)).to_bytes()),
     };
     api.post("/api/join", &join).await
 }
@@ -309,9 +311,8 @@ pub async fn spend(
 /// When the server refuses it.
 pub async fn authorise(api: &Api, device: DeviceId, key: &SigningKey) -> Result<SignedIn> {
     let asked: Challenge = api.post("/api/sign-in/challenge", &AskChallenge { device_id: device }).await?;
-    let mut message = SIGN_IN_CONTEXT.to_vec();
-    message.extend(URL_SAFE_NO_PAD.decode(&asked.challenge)?);
-    let signature = URL_SAFE_NO_PAD.encode(key.sign(&message).to_bytes());
+    let text = sign_in_text(&URL_SAFE_NO_PAD.decode(&asked.challenge)?);
+    let signature = URL_SAFE_NO_PAD.encode(key.sign(&text).to_bytes());
     let answer = SignIn { device_id: device, challenge: asked.challenge, signature };
     Ok(api.post("/api/sign-in", &answer).await?)
 }

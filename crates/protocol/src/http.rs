@@ -21,6 +21,8 @@
 //! `X-Ringround-Protocol: 1`; another major is answered 426 with [`ErrorCode::UpdateApp`] or
 //! [`ErrorCode::UpdateServer`]. A refusal is a 4xx or 5xx with [`ApiError`].
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -32,11 +34,14 @@ use crate::{
 /// The header that names the protocol's major.
 pub const PROTOCOL_HEADER: &str = "x-ringround-protocol";
 
-/// What goes before the challenge when it is signed, so that the signature is of no use elsewhere.
+/// What goes before the challenge when it is signed ([`sign_in_text`]), so that the signature is of no use elsewhere.
 pub const SIGN_IN_CONTEXT: &[u8] = b"ringround sign-in v1\0";
 
-/// Spends a join link for a device.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// What goes before the link, the device and its key when a join is signed; see [`join_text`].
+pub const JOIN_CONTEXT: &[u8] = b"ringround join v1\0";
+
+/// Spends a join link for a device. The token is a secret: `Debug` leaves it out.
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Join {
     /// The link's token, base64url.
     pub token: String,
@@ -46,6 +51,20 @@ pub struct Join {
     pub public_key: String,
     /// What the organiser sees in the list of devices, "Maya's laptop".
     pub device_name: String,
+    /// Ed25519 over [`join_text`] with that key, so that nobody joins with another's; 64 bytes, base64url.
+    pub signature: String,
+}
+
+/// What a device signs to join: [`JOIN_CONTEXT`], the link's token as it stands in the link, the 16 bytes of
+/// the device's id and the 32 of its public key. The last two have fixed lengths, so no two joins read alike.
+pub fn join_text(token: &str, device: DeviceId, public_key: &[u8; 32]) -> Vec<u8> {
+    [JOIN_CONTEXT, token.as_bytes(), device.uuid().as_bytes(), public_key].concat()
+}
+
+impl fmt::Debug for Join {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Join of {}", self.device_id)
+    }
 }
 
 /// The device is bound.
@@ -67,19 +86,30 @@ pub struct AskChallenge {
 /// 32 random bytes, base64url; good for 60 seconds and one use.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Challenge {
-    /// What to sign, behind [`SIGN_IN_CONTEXT`].
+    /// What to sign, by [`sign_in_text`].
     pub challenge: String,
 }
 
-/// Answers a challenge.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// Answers a challenge. `Debug` leaves out what would sign in.
+#[derive(Clone, Serialize, Deserialize)]
 pub struct SignIn {
     /// Who.
     pub device_id: DeviceId,
     /// The challenge, as it came.
     pub challenge: String,
-    /// Ed25519 over [`SIGN_IN_CONTEXT`] and the challenge's 32 bytes; 64 bytes, base64url.
+    /// Ed25519 over [`sign_in_text`]; 64 bytes, base64url.
     pub signature: String,
+}
+
+/// What a device signs to sign in: the context and the challenge's bytes, decoded.
+pub fn sign_in_text(challenge: &[u8]) -> Vec<u8> {
+    [SIGN_IN_CONTEXT, challenge].concat()
+}
+
+impl fmt::Debug for SignIn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SignIn of {}", self.device_id)
+    }
 }
 
 /// A sign-in: two secrets for 12 hours.
@@ -205,7 +235,7 @@ pub enum ErrorCode {
     UpdateServer,
     /// 413: the body is too large.
     TooLarge,
-    /// 429: too many requests from this address.
+    /// 429: too many requests from this address, or of this device.
     TooMany,
     /// 503: Asterisk is not there; nothing was dialled.
     NoTelephone,
@@ -213,4 +243,37 @@ pub enum ErrorCode {
     NoStorage,
     /// 500: a fault of the server.
     Internal,
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn what_signs_in_or_joins_is_not_shown_in_a_log() {
+        let device_id = DeviceId::new(Uuid::nil());
+        let secret = || "secret".to_owned();
+        let join = Join {
+            token: secret(),
+            device_id,
+            public_key: secret(),
+            device_name: "Maya's laptop".into(),
+            signature: secret(),
+        };
+        let sign_in = SignIn { device_id, challenge: secret(), signature: secret() };
+        let shown = format!("{join:?} {sign_in:?}");
+        assert!(shown.contains(&device_id.to_string()) && !shown.contains("secret"), "{shown}");
+    }
+
+    #[test]
+    fn another_link_device_or_key_is_another_text_to_sign() {
+        let device = DeviceId::new(Uuid::nil());
+        let text = join_text("token", device, &[1; 32]);
+        assert_ne!(text, join_text("tokem", device, &[1; 32]));
+        assert_ne!(text, join_text("token", DeviceId::new(Uuid::max()), &[1; 32]));
+        assert_ne!(text, join_text("token", device, &[2; 32]));
+        assert_ne!(join_text("a", device, &[1; 32]).len(), join_text("ab", device, &[1; 32]).len());
+    }
 }

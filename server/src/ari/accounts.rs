@@ -1,9 +1,16 @@
 //! SIP accounts, made and removed live; nothing is edited or reloaded.
 
-use std::{fmt::Write as _, future::Future};
+use std::{
+    fmt::Write as _,
+    future::Future,
+    hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
+    sync::Arc,
+};
 
+use protocol::ids::DeviceId;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use tokio::sync::{Mutex, MutexGuard};
 
 use super::{APPLICATION, Ari, AriError, Request, channels::gone_is_fine};
 
@@ -41,7 +48,19 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
+/// One lock for a few devices each.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Turns(Arc<[Mutex<()>; 32]>);
+
 impl Ari {
+    /// Whoever makes or removes a device's account, and writes down that it is signed in or not, has a turn
+    /// for both: else two that cross leave a sign-in without an account, or with another's password.
+    pub async fn turn_of(&self, device: DeviceId) -> MutexGuard<'_, ()> {
+        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(device);
+        let Turns(turns) = &self.turns;
+        turns[usize::try_from(hash % 32).unwrap_or_default()].lock().await
+    }
+
     /// Makes an account, or gives it other digests; it may reach our application and nothing else.
     pub fn put_account(
         &self,

@@ -75,6 +75,7 @@ pub enum AriError {
 pub struct Ari {
     outgoing: mpsc::UnboundedSender<Outgoing>,
     here: Arc<AtomicBool>,
+    turns: accounts::Turns,
 }
 
 #[derive(Debug)]
@@ -101,7 +102,7 @@ impl Ari {
                 () = stop.cancelled() => {}
             }
         });
-        (Self { outgoing, here }, received)
+        (Self { outgoing, here, turns: accounts::Turns::default() }, received)
     }
 
     /// Whether the socket is up.

@@ -7,7 +7,7 @@ use rustls_pki_types::ServerName;
 use url::Url;
 use zeroize::Zeroizing;
 
-use crate::config::{Asterisk, CertificateFiles, Config, Trunk, TrunkKind};
+use crate::config::{Asterisk, CertificateFiles, Config, Doors, Trunk, TrunkKind};
 
 /// Flags of `serve`.
 #[derive(Debug, Args)]
@@ -83,6 +83,7 @@ impl Serve {
             certificate: self.cert.zip(self.key).map(|(chain, key)| CertificateFiles { chain, key }),
             asterisk: Asterisk { url: self.ari, user: self.ari_user, password },
             trunk: Trunk { endpoint: self.trunk, kind: self.trunk_kind },
+            doors: Doors::default(),
         })
     }
 }

@@ -68,6 +68,8 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 /// Asks the loop, cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Handle {
+    /// What comes from outside is bounded where it comes in: so many requests and pings a device and second
+    /// ([`crate::http::limits`]), and each request waits for its answer.
     inward: mpsc::UnboundedSender<Inward>,
     store: Store,
     ari: Ari,

@@ -6,6 +6,7 @@ use protocol::ids::{CampaignId, DeviceId};
 
 use crate::{
     ari::{Ari, AriError, Bridge, Channel, Reachable},
+    provisioning,
     store::{Store, StoreError},
 };
 
@@ -62,12 +63,15 @@ pub(super) async fn list(ari: &Ari, store: &Store, trunk: &str, now: i64) -> Res
 }
 
 /// Removes the accounts of devices that are not signed in.
-pub(super) async fn remove_accounts(ari: &Ari, accounts: Vec<DeviceId>, signed_in: &HashSet<DeviceId>) {
+pub(super) async fn remove_accounts(
+    ari: &Ari,
+    store: &Store,
+    accounts: Vec<DeviceId>,
+    signed_in: &HashSet<DeviceId>,
+    now: i64,
+) {
     for device in accounts.into_iter().filter(|device| !signed_in.contains(device)) {
-        match ari.remove_account(&device.to_string()).await {
-            Ok(()) => tracing::info!(%device, "removed the SIP account of a device that is not signed in"),
-            Err(error) => tracing::warn!(%error, %device, "a SIP account could not be removed"),
-        }
+        provisioning::remove_unless_signed_in(ari, store, device, now).await;
     }
 }
 

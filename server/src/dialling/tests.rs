@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::*;
 use crate::{
     ari::fake::{Asked, Behaviour, FakeAsterisk, channel, event},
-    config::{Trunk, TrunkKind},
+    config::{Doors, Trunk, TrunkKind},
     store::fixture::{Hall, NOW},
 };
 
@@ -44,6 +44,7 @@ impl Scene {
             certificate: None,
             asterisk: asterisk.settings(),
             trunk: Trunk { endpoint: "trunk".into(), kind: TrunkKind::Simulated },
+            doors: Doors::default(),
         };
         let (ari, news) = Ari::start(config.asterisk.clone(), metrics.clone(), stop.clone());
         let clock = Clock::standing_at(NOW);

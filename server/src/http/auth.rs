@@ -18,7 +18,10 @@ impl FromRequestParts<Shared> for SignedInDevice {
             return Err(sign_in_again());
         };
         match app.store.device_of_token(&secret::hash(token), app.clock.now_ms()).await? {
-            TokenState::Valid(device) => Ok(device),
+            TokenState::Valid(device) => {
+                app.limits.request(device.id, app.clock.now_ms())?;
+                Ok(device)
+            }
             TokenState::Revoked => {
                 Err(refuse(ErrorCode::DeviceRevoked, "This device was switched off by an organiser"))
             }

@@ -1,7 +1,5 @@
 //! A JSON body whose refusals are [`protocol::http::ApiError`]s like all others.
 
-use std::time::Duration;
-
 use axum::{
     Json,
     extract::{FromRequest, Request, rejection::JsonRejection},
@@ -11,19 +9,18 @@ use protocol::http::ErrorCode;
 use serde::de::DeserializeOwned;
 
 use super::error::{Refusal, refuse};
-
-/// How long a body, 64 KiB at most, may take to arrive.
-const BODY_WITHIN: Duration = Duration::from_secs(15);
+use crate::app::Shared;
 
 /// A request's JSON body.
 #[derive(Debug)]
 pub struct Body<T>(pub T);
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+impl<T: DeserializeOwned> FromRequest<Shared> for Body<T> {
     type Rejection = Refusal;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
-        let body = tokio::time::timeout(BODY_WITHIN, Json::from_request(request, state)).await;
+    async fn from_request(request: Request, app: &Shared) -> Result<Self, Refusal> {
+        let within = app.config.doors.body_within;
+        let body = tokio::time::timeout(within, Json::from_request(request, app)).await;
         let body: Result<Json<T>, JsonRejection> = body.map_err(|_| {
             refuse(ErrorCode::TooMany, "The request did not arrive in time. Trying again by itself")
         })?;

@@ -7,10 +7,10 @@ use axum::{
     extract::{ConnectInfo, State},
     routing::post,
 };
-use ed25519_dalek::VerifyingKey;
-use protocol::http::{ErrorCode, Join, Joined};
+use ed25519_dalek::{Signature, VerifyingKey};
+use protocol::http::{ErrorCode, Join, Joined, join_text};
 
-use super::{Body, Refusal, refuse};
+use super::{Body, Refusal, failures::Who, refuse};
 use crate::{
     app::Shared,
     secret,
@@ -28,8 +28,10 @@ async fn join(
     Body(join): Body<Join>,
 ) -> Result<Json<Joined>, Refusal> {
     let now_ms = app.clock.now_ms();
-    app.failures.check(peer.ip(), now_ms)?;
+    let who = Who::Network(peer.ip());
+    app.limits.failures.check(who, now_ms)?;
     let new = new_device(&join)?;
+    let before = app.store.device(new.id).await?;
     let spent = match secret::decode::<16>(&join.token) {
         Some(_) => app.store.spend_join_link(&secret::hash(&join.token), &new, now_ms).await?,
         None => Spent::Unknown,
@@ -37,11 +39,17 @@ async fn join(
     let (person, campaign) = match spent {
         Spent::Joined { person, campaign } => (person, campaign),
         refused @ (Spent::Unknown | Spent::Spent | Spent::Expired | Spent::Revoked | Spent::Taken) => {
-            app.failures.count(peer.ip(), now_ms);
+            app.limits.failures.count(who, now_ms);
             tracing::info!(device = %new.id, ?refused, "a device could not join");
             return Err(refusal(&refused));
         }
     };
+    if before.is_some_and(|before| (before.person_id, before.campaign_id) != (person, campaign)) {
+        // What it did for the others ends: its sign-in, line and desk are theirs.
+        let _turn = app.ari.turn_of(new.id).await;
+        app.store.sign_out(new.id, now_ms).await?;
+        app.dialling.sign_out(new.id).await;
+    }
     let gone = || refuse(ErrorCode::Internal, "The server made a mistake. Its log says which");
     let person = app.store.person(person).await?.ok_or_else(gone)?;
     let campaign = app.store.campaign(campaign).await?.ok_or_else(gone)?;
@@ -49,10 +57,18 @@ async fn join(
     Ok(Json(Joined { volunteer: person.name, campaign: campaign.seen() }))
 }
 
+/// Also whether it has the key that it says it has.
 fn new_device(join: &Join) -> Result<NewDevice, Refusal> {
-    let key = secret::decode::<32>(&join.public_key)
-        .filter(|key| VerifyingKey::from_bytes(key).is_ok_and(|key| !key.is_weak()))
+    let (key, verifying) = secret::decode::<32>(&join.public_key)
+        .and_then(|bytes| Some((bytes, VerifyingKey::from_bytes(&bytes).ok()?)))
+        .filter(|(_, key)| !key.is_weak())
         .ok_or_else(|| refuse(ErrorCode::Invalid, "The device's key is damaged; a fault of the app"))?;
+    let text = join_text(&join.token, join.device_id, &key);
+    secret::decode::<64>(&join.signature)
+        .filter(|signature| verifying.verify_strict(&text, &Signature::from_bytes(signature)).is_ok())
+        .ok_or_else(|| {
+            refuse(ErrorCode::Invalid, "The device's key did not sign this; a fault of the app")
+        })?;
     let name: String = join.device_name.chars().filter(|c| !c.is_control()).take(80).collect();
     let name = match name.trim() {
         "" => "A computer".to_owned(),

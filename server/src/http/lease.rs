@@ -17,6 +17,7 @@ async fn settle(
     device: SignedInDevice,
     Body(settle): Body<SettleLease>,
 ) -> Result<Json<Value>, Refusal> {
+    app.limits.card(device.id, app.clock.now_ms())?;
     app.dialling.settle(device.id, settle.lease_id, settle.how).await?;
     Ok(Json(json!({})))
 }

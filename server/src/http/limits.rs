@@ -1,107 +1,201 @@
-//! How often an address may fail before it has to wait.
+//! How often somebody may ask. Each limit is far above what an app does for an honest volunteer.
 
 use std::{
-    collections::HashMap,
+    hash::Hash,
     net::{IpAddr, Ipv6Addr},
-    sync::{Mutex, PoisonError},
+    num::NonZeroU32,
+    time::Duration,
 };
 
-use protocol::http::{ApiError, ErrorCode};
+use governor::{DefaultKeyedRateLimiter, Quota, clock::Clock as _};
+use protocol::{
+    http::{ApiError, ErrorCode},
+    ids::DeviceId,
+};
 
-const MOST_FAILURES: u32 = 30;
-const WINDOW_MS: i64 = 10 * 60 * 1_000;
-const MOST_ADDRESSES: usize = 10_000;
+use super::failures::Failures;
 
-/// Failed joins and sign-ins, by address.
-#[derive(Debug, Default)]
-pub struct Failures(Mutex<HashMap<IpAddr, Failed>>);
+/// Passed on without a call, at once; then one more a minute: thirty in any ten minutes.
+const CARDS_AT_ONCE: u32 = 20;
 
-#[derive(Debug, Clone, Copy)]
-struct Failed {
-    times: u32,
-    until_ms: i64,
+/// What the doors count.
+#[derive(Debug)]
+pub struct Limits {
+    /// Joins and sign-ins that failed.
+    pub failures: Failures,
+    /// Everything a signed-in device asks. It bounds what waits for the dialling loop: a device's requests
+    /// and pings come there one by one, and each request waits for its answer.
+    pub requests: PerKey<DeviceId>,
+    /// Messages of a device on `/live`; the app sends one each 20 s.
+    pub live: PerKey<DeviceId>,
+    networks_challenges: PerKey<IpAddr>,
+    devices_challenges: PerKey<(DeviceId, IpAddr)>,
+    cards: PerKey<DeviceId>,
+    cards_reported: PerKey<DeviceId>,
 }
 
-impl Failures {
-    /// Whether this address may try.
-    ///
-    /// # Errors
-    /// [`ErrorCode::TooMany`], with the time when it may try again.
-    pub fn check(&self, address: IpAddr, now_ms: i64) -> Result<(), ApiError> {
-        let failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match failures.get(&neighbourhood(address)) {
-            Some(failed) if failed.until_ms > now_ms && failed.times >= MOST_FAILURES => Err(ApiError {
-                code: ErrorCode::TooMany,
-                message: "Too many tries from this network. Wait ten minutes, then try again".into(),
-                again_at_ms: Some(failed.until_ms),
-            }),
-            Some(_) | None => Ok(()),
+impl Default for Limits {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self {
+            failures: Failures::default(),
+            requests: PerKey::new(60, Duration::from_millis(100)),
+            live: PerKey::new(30, seconds(1)),
+            // A hundred apps behind one address sign in anew when Asterisk has forgotten their accounts.
+            networks_challenges: PerKey::new(200, Duration::from_millis(500)),
+            devices_challenges: PerKey::new(20, seconds(2)),
+            cards: PerKey::new(CARDS_AT_ONCE, seconds(60)),
+            cards_reported: PerKey::new(1, seconds(600)),
         }
     }
+}
 
-    /// Counts a failure.
-    pub fn count(&self, address: IpAddr, now_ms: i64) {
-        let mut failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if failures.len() >= MOST_ADDRESSES {
-            failures.retain(|_, failed| failed.until_ms > now_ms);
+impl Limits {
+    /// Whether a device may be given something to sign.
+    ///
+    /// # Errors
+    /// [`ErrorCode::TooMany`]; each costs a look into the database, and a sign-in three writes in Asterisk.
+    pub fn challenge(&self, device: DeviceId, address: IpAddr, now_ms: i64) -> Result<(), ApiError> {
+        let network = neighbourhood(address);
+        let words = "Too many sign-ins from this network. Trying again by itself";
+        self.networks_challenges.take(&network).map_err(|wait| too_many(words, wait, now_ms))?;
+        let words = "This computer signs in too often. Trying again by itself";
+        self.devices_challenges.take(&(device, network)).map_err(|wait| too_many(words, wait, now_ms))
+    }
+
+    /// Whether a device may ask for anything now.
+    ///
+    /// # Errors
+    /// [`ErrorCode::TooMany`]
+    pub fn request(&self, device: DeviceId, now_ms: i64) -> Result<(), ApiError> {
+        let words = "This app asks too much at once. Trying again by itself";
+        self.requests.take(&device).map_err(|wait| too_many(words, wait, now_ms))
+    }
+
+    /// Whether a device may pass on one more card without a call: else one stolen sign-in reads a whole list.
+    ///
+    /// # Errors
+    /// [`ErrorCode::TooMany`], and a line in the log for the organiser.
+    pub fn card(&self, device: DeviceId, now_ms: i64) -> Result<(), ApiError> {
+        let Err(wait) = self.cards.take(&device) else { return Ok(()) };
+        if self.cards_reported.take(&device).is_ok() {
+            tracing::warn!(
+                %device,
+                "this device passes on more cards than people read, without calling; if nobody sits there, \
+                 switch it off: ringround-server people revoke"
+            );
         }
-        if failures.len() >= MOST_ADDRESSES {
-            failures.clear();
+        let words = format!(
+            "You have passed on {CARDS_AT_ONCE} people without a call in a short time. Call this one, or wait a minute"
+        );
+        Err(too_many(&words, wait, now_ms))
+    }
+
+    /// Forgets who has not asked for a while.
+    pub fn forget(&self) {
+        for devices in [&self.requests, &self.live, &self.cards, &self.cards_reported] {
+            devices.0.retain_recent();
         }
-        let failed = failures
-            .entry(neighbourhood(address))
-            .or_insert(Failed { times: 0, until_ms: now_ms + WINDOW_MS });
-        if failed.until_ms <= now_ms {
-            *failed = Failed { times: 0, until_ms: now_ms + WINDOW_MS };
-        }
-        failed.times += 1;
+        self.networks_challenges.0.retain_recent();
+        self.devices_challenges.0.retain_recent();
+    }
+}
+
+/// So many at once, then one more for each period that passes.
+#[derive(Debug)]
+pub struct PerKey<K: Hash + Eq + Clone>(DefaultKeyedRateLimiter<K>);
+
+impl<K: Hash + Eq + Clone> PerKey<K> {
+    fn new(at_once: u32, one_more_every: Duration) -> Self {
+        let at_once = NonZeroU32::new(at_once).unwrap_or(NonZeroU32::MIN);
+        let quota = Quota::with_period(one_more_every).unwrap_or(Quota::per_second(NonZeroU32::MIN));
+        Self(DefaultKeyedRateLimiter::keyed(quota.allow_burst(at_once)))
+    }
+
+    /// Takes one, or says after what time there is one.
+    ///
+    /// # Errors
+    /// The time to wait.
+    pub fn take(&self, key: &K) -> Result<(), Duration> {
+        self.0.check_key(key).map_err(|not_until| not_until.wait_time_from(self.0.clock().now()))
     }
 }
 
 /// One customer has a whole /64 of IPv6.
-fn neighbourhood(address: IpAddr) -> IpAddr {
+pub fn neighbourhood(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(v4) => v4.into(),
         IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
     }
 }
 
+fn too_many(words: &str, wait: Duration, now_ms: i64) -> ApiError {
+    let wait_ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
+    ApiError {
+        code: ErrorCode::TooMany,
+        message: words.to_owned(),
+        again_at_ms: Some(now_ms.saturating_add(wait_ms)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
 
-    #[test]
-    fn the_thirty_first_try_waits_ten_minutes_and_others_do_not() {
-        let failures = Failures::default();
-        let (one, other) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
-        for now in 0..30 {
-            assert_eq!(failures.check(one, now), Ok(()));
-            failures.count(one, now);
-        }
-        assert_eq!(failures.check(one, 30).expect_err("limited").again_at_ms, Some(WINDOW_MS));
-        assert_eq!(failures.check(other, 30), Ok(()));
-        assert_eq!(failures.check(one, WINDOW_MS), Ok(()));
-        failures.count(one, WINDOW_MS);
-        assert_eq!(failures.check(one, WINDOW_MS + 1), Ok(()));
+    fn device() -> DeviceId {
+        DeviceId::new(Uuid::now_v7())
     }
 
     #[test]
-    fn a_neighbourhood_of_ipv6_counts_as_one() {
-        let failures = Failures::default();
-        for last in 0..MOST_FAILURES {
-            let address: IpAddr = format!("2001:db8::{last:x}").parse().expect("address");
-            failures.count(address, 0);
+    fn so_many_at_once_then_one_for_each_period_and_others_as_before() {
+        let limit = PerKey::new(3, Duration::from_millis(50));
+        for _ in 0..3 {
+            assert_eq!(limit.take(&1), Ok(()));
         }
-        assert!(failures.check("2001:db8::ffff".parse().expect("address"), 1).is_err());
-        assert!(failures.check("2001:db8:0:1::1".parse().expect("address"), 1).is_ok());
+        let wait = limit.take(&1).expect_err("used up");
+        assert!(wait <= Duration::from_millis(50), "{wait:?}");
+        assert_eq!(limit.take(&2), Ok(()), "another");
+        std::thread::sleep(wait);
+        assert_eq!(limit.take(&1), Ok(()), "one more");
     }
 
     #[test]
-    fn many_addresses_use_little_memory() {
-        let failures = Failures::default();
-        for n in 0..20_000_u32 {
-            failures.count(IpAddr::from(n.to_be_bytes()), 0);
+    fn the_twenty_first_card_in_a_row_waits_a_minute() {
+        let (limits, maya, sam) = (Limits::default(), device(), device());
+        for _ in 0..CARDS_AT_ONCE {
+            assert_eq!(limits.card(maya, 0), Ok(()));
         }
-        assert!(failures.0.lock().expect("not poisoned").len() <= MOST_ADDRESSES);
+        let refused = limits.card(maya, 0).expect_err("too many");
+        assert_eq!(refused.code, ErrorCode::TooMany);
+        assert!(refused.again_at_ms.is_some_and(|at| (50_000..=60_000).contains(&at)), "{refused:?}");
+        assert_eq!(limits.card(sam, 0), Ok(()));
+    }
+
+    #[test]
+    fn a_devices_challenges_and_a_networks_are_counted_apart() {
+        let (limits, one) = (Limits::default(), device());
+        let office = IpAddr::from([192, 0, 2, 1]);
+        for _ in 0..20 {
+            assert_eq!(limits.challenge(one, office, 0), Ok(()));
+        }
+        assert!(limits.challenge(one, office, 0).is_err(), "one device");
+        for _ in 0..179 {
+            assert_eq!(limits.challenge(device(), office, 0), Ok(()));
+        }
+        assert!((0..10).any(|_| limits.challenge(device(), office, 0).is_err()), "the whole network");
+        assert_eq!(limits.challenge(device(), IpAddr::from([192, 0, 2, 2]), 0), Ok(()));
+    }
+
+    #[test]
+    fn who_asks_no_more_is_forgotten() {
+        let limits = Limits { requests: PerKey::new(1, Duration::from_millis(1)), ..Limits::default() };
+        for _ in 0..100 {
+            let _ = limits.request(device(), 0);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+        limits.forget();
+        assert_eq!(limits.requests.0.len(), 0);
     }
 }

@@ -84,6 +84,10 @@ async fn tell(
                 Err(RecvError::Lagged(_)) => break "the app was too slow",
             },
             message = tokio::time::timeout(SILENT_FOR, socket.recv()) => match message {
+                Ok(Some(Ok(_))) if app.limits.live.take(&device.id).is_err() => {
+                    app.metrics.frames_dropped.inc();
+                    break "the app sent too much";
+                }
                 Err(_) => break "the app was silent",
                 Ok(None | Some(Ok(Message::Close(_)))) => break "the app closed it",
                 Ok(Some(Err(error))) => {

@@ -1,7 +1,7 @@
 //! `POST /api/sign-in/challenge`, `/api/sign-in`, `/api/sign-out`: a signed challenge becomes a
 //! bearer token and a SIP account, both for 12 hours.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use axum::{
     Json, Router,
@@ -9,13 +9,18 @@ use axum::{
     routing::post,
 };
 use ed25519_dalek::{Signature, VerifyingKey};
-use protocol::http::{AskChallenge, Challenge, ErrorCode, SIGN_IN_CONTEXT, SignIn, SignedIn};
+use protocol::{
+    http::{AskChallenge, Challenge, ErrorCode, SignIn, SignedIn, sign_in_text},
+    ids::DeviceId,
+};
 use serde_json::{Value, json};
 
-use super::{Body, Refusal, SignedInDevice, refuse};
+use super::{Body, Refusal, SignedInDevice, failures::Who, refuse};
 use crate::{app::Shared, provisioning, secret, store::devices::DeviceRow};
 
 const LIFE_MS: i64 = 12 * 60 * 60 * 1_000;
+/// By then the app has its new sign-in, and comes back with it at once.
+const OLDER_SOCKET_CLOSES_AFTER: Duration = Duration::from_secs(3);
 
 /// The routes.
 pub fn routes() -> Router<Shared> {
@@ -32,7 +37,8 @@ async fn challenge(
     Body(ask): Body<AskChallenge>,
 ) -> Result<Json<Challenge>, Refusal> {
     let now_ms = app.clock.now_ms();
-    app.failures.check(peer.ip(), now_ms)?;
+    app.limits.failures.check(Who::Network(peer.ip()), now_ms)?;
+    app.limits.challenge(ask.device_id, peer.ip(), now_ms)?;
     let challenge = secret::random::<32>();
     if app.store.device(ask.device_id).await?.is_some() {
         app.challenges.keep(ask.device_id, challenge.clone(), now_ms);
@@ -46,32 +52,32 @@ async fn sign_in(
     Body(answer): Body<SignIn>,
 ) -> Result<Json<SignedIn>, Refusal> {
     let now_ms = app.clock.now_ms();
-    app.failures.check(peer.ip(), now_ms)?;
-    let refused = |refusal: Refusal| {
-        app.failures.count(peer.ip(), now_ms);
+    app.limits.failures.check(Who::Network(peer.ip()), now_ms)?;
+    let refused = |who: Who, refusal: Refusal| {
+        app.limits.failures.count(who, now_ms);
         tracing::info!(device = %answer.device_id, code = ?refusal.0.code, "a device could not sign in");
         refusal
     };
     let Some(device) = app.store.device(answer.device_id).await? else {
-        return Err(refused(refuse(
-            ErrorCode::NotFound,
-            "This server does not know this device. Ask the organiser for a new link",
-        )));
+        let not_known = "This server does not know this device. Ask the organiser for a new link";
+        return Err(refused(Who::Network(peer.ip()), refuse(ErrorCode::NotFound, not_known)));
     };
+    let who = Who::Device(device.id, peer.ip());
+    app.limits.failures.check(who, now_ms)?;
     let given = app.challenges.take(device.id, &answer.challenge, now_ms);
     if !given || !signed(&device, &answer) {
-        return Err(refused(refuse(
-            ErrorCode::SignInAgain,
-            "The sign-in failed; the app tries again by itself",
-        )));
+        let again = "The sign-in failed; the app tries again by itself";
+        return Err(refused(who, refuse(ErrorCode::SignInAgain, again)));
     }
     let person = app.store.person(device.person_id).await?;
     let revoked = || refuse(ErrorCode::DeviceRevoked, "This device was switched off by an organiser");
     if device.revoked_at.is_some() || person.is_none_or(|person| person.revoked_at.is_some()) {
-        return Err(refused(revoked()));
+        return Err(refused(who, revoked()));
     }
     // A token that cannot be kept must not leave an account with a password nobody knows.
     app.store.probe(now_ms).await?;
+    // Nobody else makes or removes this account until its sign-in is kept.
+    let _turn = app.ari.turn_of(device.id).await;
     let account = provisioning::account_for(&app.ari, device.id).await?;
     let token = secret::random::<32>();
     let expires_at_ms = now_ms + LIFE_MS;
@@ -80,8 +86,9 @@ async fn sign_in(
         if let Err(error) = app.ari.remove_account(&device.id.to_string()).await {
             tracing::warn!(%error, device = %device.id, "the SIP account will be removed when Asterisk is back");
         }
-        return Err(refused(revoked()));
+        return Err(refused(who, revoked()));
     }
+    close_older_socket(&app, device.id);
     tracing::info!(device = %device.id, "a device signed in");
     Ok(Json(SignedIn {
         token,
@@ -91,6 +98,17 @@ async fn sign_in(
     }))
 }
 
+/// `/live` stays open for as long as its sign-in does. The tunnel is left: the app may be renewing its sign-in
+/// beside a line that is up, and its next tunnel closes this one, which only the new sign-in can open.
+fn close_older_socket(app: &Shared, device: DeviceId) {
+    let Some(older) = app.live.socket(device) else { return };
+    let live = app.live.clone();
+    tokio::spawn(async move {
+        tokio::time::sleep(OLDER_SOCKET_CLOSES_AFTER).await;
+        live.close_older(device, older);
+    });
+}
+
 fn signed(device: &DeviceRow, answer: &SignIn) -> bool {
     let (Some(challenge), Some(signature)) =
         (secret::decode::<32>(&answer.challenge), secret::decode::<64>(&answer.signature))
@@ -98,11 +116,12 @@ fn signed(device: &DeviceRow, answer: &SignIn) -> bool {
         return false;
     };
     let Ok(key) = VerifyingKey::from_bytes(&device.public_key) else { return false };
-    let text = [SIGN_IN_CONTEXT, challenge.as_slice()].concat();
+    let text = sign_in_text(&challenge);
     key.verify_strict(&text, &Signature::from_bytes(&signature)).is_ok()
 }
 
 async fn sign_out(State(app): State<Shared>, device: SignedInDevice) -> Result<Json<Value>, Refusal> {
+    let _turn = app.ari.turn_of(device.id).await;
     app.store.sign_out(device.id, app.clock.now_ms()).await?;
     app.dialling.sign_out(device.id).await;
     tracing::info!(device = %device.id, "a device signed out");

@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use ed25519_dalek::{Signer, SigningKey};
 use protocol::{
-    http::{ApiError, ErrorCode, Join, PROTOCOL_HEADER, SIGN_IN_CONTEXT},
+    http::{ApiError, ErrorCode, Join, PROTOCOL_HEADER, join_text, sign_in_text},
     ids::{CampaignId, DeviceId},
 };
 use rustls::{ClientConfig, RootCertStore};
@@ -15,7 +15,7 @@ use server::{
     app::{self, Running},
     campaign_form::CampaignForm,
     clock::Clock,
-    config::{Asterisk, Config, Trunk, TrunkKind},
+    config::{Asterisk, Config, Doors, Trunk, TrunkKind},
     secret,
 };
 use tempfile::TempDir;
@@ -50,14 +50,19 @@ pub fn config(data: &Path) -> Config {
             password: Zeroizing::new("secret".into()),
         },
         trunk: Trunk { endpoint: "trunk".into(), kind: TrunkKind::Simulated },
+        doors: Doors::default(),
     }
 }
 
 pub async fn server() -> Server {
+    server_with(Doors::default()).await
+}
+
+pub async fn server_with(doors: Doors) -> Server {
     let data = tempfile::tempdir().expect("folder");
     let now = jiff::Timestamp::now().as_millisecond();
     let clock = Clock::standing_at(now.max(NOW));
-    let running = app::start(config(data.path()), clock.clone()).await.expect("started");
+    let running = app::start(Config { doors, ..config(data.path()) }, clock.clone()).await.expect("started");
     let form = CampaignForm::from_toml(
         r#"
         name = "Winter Warmth"
@@ -145,17 +150,20 @@ impl Device {
     }
 
     pub fn join(&self, token: &str) -> Join {
+        let public_key = self.key.verifying_key().to_bytes();
+        let text = join_text(token, self.id, &public_key);
         Join {
             token: token.into(),
             device_id: self.id,
-            public_key: URL_SAFE_NO_PAD.encode(self.key.verifying_key().as_bytes()),
+            public_key: URL_SAFE_NO_PAD.encode(public_key),
             device_name: "Maya's laptop".into(),
+            signature: URL_SAFE_NO_PAD.encode(self.key.sign(&text).to_bytes()),
         }
     }
 
     pub fn sign(&self, challenge: &str) -> String {
         let bytes = secret::decode::<32>(challenge).expect("32 bytes");
-        let text = [SIGN_IN_CONTEXT, bytes.as_slice()].concat();
+        let text = sign_in_text(&bytes);
         URL_SAFE_NO_PAD.encode(self.key.sign(&text).to_bytes())
     }
 }

@@ -4,9 +4,9 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use ed25519_dalek::SigningKey;
+use ed25519_dalek::{Signer, SigningKey};
 use protocol::{
-    http::{Dial, Dialled, ErrorCode, HangUp, Join, Joined, OpenLine, SettleLease, SignedIn},
+    http::{Dial, Dialled, ErrorCode, HangUp, Join, Joined, OpenLine, SettleLease, SignedIn, join_text},
     ids::{AttemptId, DeviceId},
     join_link::JoinLink,
 };
@@ -16,9 +16,10 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::{Live, Message, Phone, Sound, Task};
+use super::{Live, Message, Phone, Sound, Task, writer::Writer};
 use crate::{
     live,
+    outbox::{Kept, Outbox},
     secrets::{NoKeyring, Secrets},
     server::{RequestError, Server},
     session::{Ask, Effect, Input, Opened},
@@ -28,6 +29,8 @@ use crate::{
 
 /// Leaving does not wait longer for a server that is away.
 const SIGN_OUT_WITHIN: Duration = Duration::from_secs(2);
+/// Nor for one that takes no outcomes.
+const DELIVERED_WITHIN: Duration = Duration::from_secs(10);
 /// A keyring that takes longer waits for a person.
 const KEYRING_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -96,7 +99,7 @@ impl Task {
     fn open(&self) {
         let folder = self.parts.folder.clone();
         let secrets = self.parts.secrets.clone();
-        let outbox = Arc::clone(&self.outbox);
+        let (outbox, writer) = (Arc::clone(&self.outbox), self.writer.clone());
         let messages = self.messages.clone();
         self.beside(async move {
             if let Err(error) = crate::folder::make(&folder) {
@@ -131,6 +134,12 @@ impl Task {
                         opened.no_keyring = Some(error);
                     }
                 }
+            }
+            if let Some(device) = &settings.device {
+                // Of a device that this computer was before its key and its server are forgotten.
+                let (own, left) = opened.outcomes.into_iter().partition(|kept| kept.device == device.id);
+                opened.outcomes = own;
+                remove(&writer, &left);
             }
             message.settings = Some(settings);
             message.input = Input::Opened(opened);
@@ -295,19 +304,31 @@ impl Task {
         }
     }
 
-    /// Signs a device out at its server, if that is there to hear it, and forgets its secrets.
+    /// Gives a device's last outcomes to the server that they are for and signs it out there, if that is there to
+    /// hear it; then forgets its secrets and whatever outcomes nobody can send any more.
     pub(super) fn depart(&mut self, device: Device) {
         let sign_in = self.sign_in.take_if(|(id, _)| *id == device.id);
         let way = self.server.take().or_else(|| Server::new(device.server.clone(), pin(&device).ok()?).ok());
         let secrets = self.parts.secrets.clone();
+        let (outbox, writer) = (Arc::clone(&self.outbox), self.writer.clone());
         tokio::spawn(async move {
+            writer.finish().await;
+            let kept = outbox.all().await.unwrap_or_default();
+            let own: Vec<Kept> = kept.into_iter().filter(|kept| kept.device == device.id).collect();
             if let (Some(server), Some((_, sign_in))) = (way, sign_in) {
+                let deliver = deliver_last(&server, &sign_in.token, &writer, &own);
+                if tokio::time::timeout(DELIVERED_WITHIN, deliver).await.is_err() {
+                    tracing::warn!("the server of a device that left takes no outcomes");
+                }
                 let body = json!({});
                 let sign_out = server.post::<_, Value>("/api/sign-out", Some(&sign_in.token), &body);
                 if !matches!(tokio::time::timeout(SIGN_OUT_WITHIN, sign_out).await, Ok(Ok(_))) {
                     tracing::warn!("left without telling the server; the sign-in ends by itself");
                 }
             }
+            writer.finish().await;
+            let left = outbox.all().await.unwrap_or_default().into_iter();
+            remove(&writer, &left.filter(|kept| kept.device == device.id).collect::<Vec<_>>());
             for name in [key_name(device.id), sign_in_name(device.id)] {
                 if let Err(error) = secrets.forget(name).await {
                     tracing::warn!(%error, "a secret of a device that left is still in the keyring");
@@ -383,6 +404,31 @@ impl Task {
     }
 }
 
+/// In the order of the presses; what the server refuses for good is not asked again.
+async fn deliver_last(server: &Server, token: &str, writer: &Writer, kept: &[Kept]) {
+    for kept in kept.iter().filter(|kept| !kept.refused) {
+        match server.post::<_, Value>("/api/outcome", Some(token), &kept.record).await {
+            Ok(_) => writer.remove(kept.record.id),
+            Err(error) => {
+                tracing::warn!(%error, attempt = %kept.record.attempt_id, "an outcome was not taken")
+            }
+        }
+    }
+}
+
+/// The volunteer was told how many there are, and left all the same. SQLite overwrites what it deletes here.
+fn remove(writer: &Writer, left: &[Kept]) {
+    if !left.is_empty() {
+        tracing::warn!(
+            count = left.len(),
+            "outcomes of a device that left never reached its server; removed"
+        );
+    }
+    for kept in left {
+        writer.remove(kept.record.id);
+    }
+}
+
 async fn request(server: Server, token: String, ask: Ask) -> Result<Option<AttemptId>, RequestError> {
     let token = Some(token.as_str());
     let word = |path: &'static str| {
@@ -414,11 +460,13 @@ async fn spend(
     key: &SigningKey,
     device_name: String,
 ) -> Result<Joined, JoinProblem> {
+    let public_key = key.verifying_key().to_bytes();
     let join = Join {
         token: link.token.clone(),
         device_id: id,
-        public_key: URL_SAFE_NO_PAD.encode(key.verifying_key().to_bytes()),
+        public_key: URL_SAFE_NO_PAD.encode(public_key),
         device_name,
+        signature: URL_SAFE_NO_PAD.encode(key.sign(&join_text(&link.token, id, &public_key)).to_bytes()),
     };
     let server = Server::new(link.server.clone(), link.authority).map_err(|error| problem(&error))?;
     server.post("/api/join", None, &join).await.map_err(|error| {

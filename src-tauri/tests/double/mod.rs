@@ -24,7 +24,7 @@ use protocol::{
     PROTOCOL,
     campaign::{Campaign, Mode},
     events::LiveEvent,
-    http::{ApiError, ErrorCode, SIGN_IN_CONTEXT},
+    http::{ApiError, ErrorCode, sign_in_text},
     ids::CampaignId,
     join_link::JoinLink,
     line::Line,
@@ -241,7 +241,7 @@ async fn sign_in(State(state): State<Arc<Shared>>, Json(body): Json<Value>) -> R
     let key = state.devices.lock().unwrap().get(&text("device_id")).cloned().unwrap_or_default();
     let key = VerifyingKey::from_bytes(&bytes(key).try_into().unwrap()).unwrap();
     let signature = Signature::from_slice(&bytes(text("signature"))).unwrap();
-    let signed = [SIGN_IN_CONTEXT, &bytes(text("challenge"))].concat();
+    let signed = sign_in_text(&bytes(text("challenge")));
     key.verify(&signed, &signature).expect("signed by the device's key");
     let token = Uuid::new_v4().to_string();
     state.tokens.lock().unwrap().push(token.clone());

@@ -108,6 +108,7 @@ impl Turn {
             let forgotten: Vec<DeviceId> =
                 signed_in.iter().copied().filter(|device| may_miss && !accounts.contains(device)).collect();
             for device in forgotten {
+                let _turn = ari.turn_of(device).await;
                 if ari.has_account(&device.to_string()).await != Ok(false) {
                     continue;
                 }
@@ -120,7 +121,7 @@ impl Turn {
                 live.close(device);
                 tunnels.close(device);
             }
-            rounds::remove_accounts(&ari, accounts, &signed_in).await;
+            rounds::remove_accounts(&ari, &store, accounts, &signed_in, now).await;
         });
     }
 

@@ -1,0 +1,210 @@
+//! How many connections there may be, in all and from one address, and for how long a peer may take nothing.
+
+use std::{
+    collections::HashMap,
+    io::{self, ErrorKind, IoSlice},
+    net::IpAddr,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use axum_server::accept::Accept;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+    time::{Sleep, sleep},
+};
+
+use super::limits::neighbourhood;
+use crate::config::Doors;
+
+/// Lets connections in, before their handshake, while there is room. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Doorkeeper {
+    doors: Doors,
+    open: Arc<Mutex<Open>>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    all: usize,
+    from: HashMap<IpAddr, usize>,
+}
+
+impl Doorkeeper {
+    /// Nobody is in.
+    pub fn new(doors: Doors) -> Self {
+        Self { doors, open: Arc::default() }
+    }
+
+    /// A place for a connection from there, if there is one. This machine's own count in all, and not by
+    /// address: something in front of the server may stand here.
+    fn let_in(&self, address: IpAddr) -> Option<Place> {
+        let network = neighbourhood(address);
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if open.all >= self.doors.connections {
+            return None;
+        }
+        let from = open.from.entry(network).or_default();
+        if *from >= self.doors.per_address && !network.is_loopback() {
+            return None;
+        }
+        *from += 1;
+        open.all += 1;
+        Some(Place { network, open: self.open.clone() })
+    }
+}
+
+/// A connection's place, until this is dropped.
+#[derive(Debug)]
+struct Place {
+    network: IpAddr,
+    open: Arc<Mutex<Open>>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.all = open.all.saturating_sub(1);
+        if let Some(from) = open.from.get_mut(&self.network) {
+            *from = from.saturating_sub(1);
+            if *from == 0 {
+                open.from.remove(&self.network);
+            }
+        }
+    }
+}
+
+impl<S> Accept<TcpStream, S> for Doorkeeper {
+    type Stream = Connection;
+    type Service = S;
+    type Future = std::future::Ready<io::Result<(Connection, S)>>;
+
+    fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
+        let accepted = (|| {
+            let address = stream.peer_addr()?.ip();
+            let place = self.let_in(address).ok_or_else(|| {
+                // Closed without a word: an answer would cost a handshake.
+                tracing::debug!("a connection too many was closed");
+                io::Error::new(ErrorKind::QuotaExceeded, "too many connections")
+            })?;
+            // Without delay: a press of Call is one small packet.
+            stream.set_nodelay(true)?;
+            Ok((Connection { stream, stuck_for: self.doors.stuck_for, stuck: None, _place: place }, service))
+        })();
+        std::future::ready(accepted)
+    }
+}
+
+/// A connection that is counted, and fails when its peer takes nothing for too long.
+/// Whoever takes nothing is gone, or holds the connection for its own sake.
+#[derive(Debug)]
+pub struct Connection {
+    stream: TcpStream,
+    stuck_for: Duration,
+    stuck: Option<Pin<Box<Sleep>>>,
+    _place: Place,
+}
+
+impl Connection {
+    fn unless_stuck<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.stuck = None;
+            return written;
+        }
+        let stuck = self.stuck.get_or_insert_with(|| Box::pin(sleep(self.stuck_for)));
+        stuck.as_mut().poll(cx).map(|()| Err(ErrorKind::TimedOut.into()))
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.unless_stuck(cx, written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bytes);
+        self.unless_stuck(cx, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use tokio::{io::AsyncWriteExt, net::TcpListener};
+
+    use super::*;
+
+    fn keeper() -> Doorkeeper {
+        Doorkeeper::new(Doors { connections: 5, per_address: 2, ..Doors::default() })
+    }
+
+    #[test]
+    fn each_network_has_its_share_and_all_have_an_end() {
+        let (keeper, v4) = (keeper(), |last: u8| IpAddr::from([192, 0, 2, last]));
+        let first = keeper.let_in(v4(1)).unwrap();
+        let _second = keeper.let_in(v4(1)).unwrap();
+        assert!(keeper.let_in(v4(1)).is_none(), "a third of one address");
+        let v6: Vec<_> = ["2001:db8::1", "2001:db8::2", "2001:db8::3"]
+            .map(|address| keeper.let_in(address.parse().unwrap()))
+            .into();
+        assert_eq!(v6.iter().flatten().count(), 2, "a /64 is one customer");
+        let _fifth = keeper.let_in(v4(2)).unwrap();
+        assert!(keeper.let_in(v4(3)).is_none(), "a sixth in all");
+        drop(first);
+        assert!(keeper.let_in(v4(1)).is_some(), "there is room again");
+    }
+
+    #[test]
+    fn this_machine_counts_in_all_only_and_what_is_over_is_forgotten() {
+        let keeper = keeper();
+        let places: Vec<_> = (0..6).map(|_| keeper.let_in(IpAddr::from([127, 0, 0, 1]))).collect();
+        assert_eq!(places.iter().flatten().count(), 5);
+        drop(places);
+        let open = keeper.open.lock().unwrap();
+        assert_eq!((open.all, open.from.len()), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_takes_nothing_is_given_up() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let _peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        let impatient = Doors { stuck_for: Duration::from_millis(200), ..Doors::default() };
+        let (mut connection, ()) = Doorkeeper::new(impatient).accept(stream, ()).await.unwrap();
+        // More than the system takes for a peer that does not read.
+        let much = vec![0; 64 * 1024 * 1024];
+        let writing = tokio::time::timeout(Duration::from_secs(10), connection.write_all(&much));
+        assert_eq!(writing.await.unwrap().unwrap_err().kind(), ErrorKind::TimedOut);
+    }
+}

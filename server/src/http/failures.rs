@@ -1,0 +1,155 @@
+//! How often somebody may fail to join or to sign in before they have to wait.
+
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Mutex, PoisonError},
+};
+
+use protocol::{
+    http::{ApiError, ErrorCode},
+    ids::DeviceId,
+};
+
+use super::limits::neighbourhood;
+
+const MOST_FAILURES: u32 = 30;
+const WINDOW_MS: i64 = 10 * 60 * 1_000;
+const MOST_KEPT: usize = 10_000;
+
+/// Who failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Who {
+    /// Somebody there who is not known.
+    Network(IpAddr),
+    /// A device that is known here: its own failures must not shut out an office behind one address.
+    Device(DeviceId, IpAddr),
+}
+
+/// Failed joins and sign-ins.
+#[derive(Debug, Default)]
+pub struct Failures(Mutex<HashMap<Who, Failed>>);
+
+#[derive(Debug, Clone, Copy)]
+struct Failed {
+    times: u32,
+    until_ms: i64,
+}
+
+impl Failures {
+    /// Whether they may try.
+    ///
+    /// # Errors
+    /// [`ErrorCode::TooMany`], with the time when they may try again.
+    pub fn check(&self, who: Who, now_ms: i64) -> Result<(), ApiError> {
+        let failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match failures.get(&who.kept()) {
+            Some(failed) if failed.until_ms > now_ms && failed.times >= MOST_FAILURES => Err(ApiError {
+                code: ErrorCode::TooMany,
+                message: "Too many tries from this network. Wait ten minutes, then try again".into(),
+                again_at_ms: Some(failed.until_ms),
+            }),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Counts a failure.
+    pub fn count(&self, who: Who, now_ms: i64) {
+        let mut failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let who = who.kept();
+        if failures.len() >= MOST_KEPT && !failures.contains_key(&who) {
+            failures.retain(|_, failed| failed.until_ms > now_ms);
+        }
+        // Still too many: who failed least is forgotten, so that new addresses set nobody free who has to wait.
+        if failures.len() >= MOST_KEPT
+            && !failures.contains_key(&who)
+            && let Some(least) =
+                failures.iter().min_by_key(|(_, f)| (f.times, f.until_ms)).map(|(who, _)| *who)
+        {
+            failures.remove(&least);
+        }
+        let failed = failures.entry(who).or_insert(Failed { times: 0, until_ms: now_ms + WINDOW_MS });
+        if failed.until_ms <= now_ms {
+            *failed = Failed { times: 0, until_ms: now_ms + WINDOW_MS };
+        }
+        failed.times += 1;
+    }
+}
+
+impl Who {
+    fn kept(self) -> Self {
+        match self {
+            Self::Network(address) => Self::Network(neighbourhood(address)),
+            Self::Device(device, address) => Self::Device(device, neighbourhood(address)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn v4(last: u8) -> Who {
+        Who::Network(IpAddr::from([192, 0, 2, last]))
+    }
+
+    fn v6(address: &str) -> Who {
+        Who::Network(address.parse().expect("address"))
+    }
+
+    #[test]
+    fn the_thirty_first_try_waits_ten_minutes_and_others_do_not() {
+        let failures = Failures::default();
+        for now in 0..30 {
+            assert_eq!(failures.check(v4(1), now), Ok(()));
+            failures.count(v4(1), now);
+        }
+        assert_eq!(failures.check(v4(1), 30).expect_err("limited").again_at_ms, Some(WINDOW_MS));
+        assert_eq!(failures.check(v4(2), 30), Ok(()));
+        assert_eq!(failures.check(v4(1), WINDOW_MS), Ok(()));
+        failures.count(v4(1), WINDOW_MS);
+        assert_eq!(failures.check(v4(1), WINDOW_MS + 1), Ok(()));
+    }
+
+    #[test]
+    fn a_device_that_fails_shuts_out_itself_and_not_its_office() {
+        let failures = Failures::default();
+        let (office, device) = (IpAddr::from([192, 0, 2, 1]), DeviceId::new(Uuid::now_v7()));
+        for _ in 0..MOST_FAILURES {
+            failures.count(Who::Device(device, office), 0);
+        }
+        assert!(failures.check(Who::Device(device, office), 1).is_err());
+        assert!(failures.check(Who::Device(DeviceId::new(Uuid::now_v7()), office), 1).is_ok());
+        assert!(failures.check(Who::Network(office), 1).is_ok());
+        let elsewhere = IpAddr::from([192, 0, 2, 2]);
+        assert!(
+            failures.check(Who::Device(device, elsewhere), 1).is_ok(),
+            "who knows its id cannot lock it out"
+        );
+    }
+
+    #[test]
+    fn a_neighbourhood_of_ipv6_counts_as_one() {
+        let failures = Failures::default();
+        for last in 0..MOST_FAILURES {
+            failures.count(v6(&format!("2001:db8::{last:x}")), 0);
+        }
+        assert!(failures.check(v6("2001:db8::ffff"), 1).is_err());
+        assert!(failures.check(v6("2001:db8:0:1::1"), 1).is_ok());
+    }
+
+    #[test]
+    fn many_addresses_use_little_memory_and_set_nobody_free() {
+        let failures = Failures::default();
+        for _ in 0..MOST_FAILURES {
+            failures.count(v4(1), 0);
+        }
+        for n in 0..11_000_u32 {
+            failures.count(Who::Network(IpAddr::from((0x0a00_0000 + n).to_be_bytes())), 1);
+        }
+        assert!(failures.0.lock().expect("not poisoned").len() <= MOST_KEPT);
+        assert!(failures.check(v4(1), 2).is_err(), "it still has to wait");
+    }
+}

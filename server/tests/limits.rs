@@ -1,0 +1,219 @@
+//! What a stranger, or a stolen sign-in, cannot use up; over real TLS, without Asterisk.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use std::{sync::Arc, time::Duration};
+
+use common::{Device, Server, code, server, server_with};
+use futures_util::{SinkExt, StreamExt};
+use protocol::{
+    http::{Challenge, ErrorCode, Join, Joined, PROTOCOL_HEADER, Settle, SettleLease},
+    ids::LeaseId,
+};
+use serde_json::{Value, json};
+use server::config::Doors;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+use tokio_rustls::{TlsConnector, client::TlsStream};
+use tokio_tungstenite::{
+    WebSocketStream, client_async,
+    tungstenite::{Message, client::IntoClientRequest, http::HeaderValue},
+};
+use uuid::Uuid;
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+async fn connect(server: &Server) -> std::io::Result<TlsStream<TcpStream>> {
+    let tcp = TcpStream::connect(server.running.app.address).await?;
+    TlsConnector::from(Arc::new(server.tls())).connect("localhost".try_into().unwrap(), tcp).await
+}
+
+/// What the server says until it closes.
+async fn until_closed(mut stream: TlsStream<TcpStream>) -> String {
+    let mut said = Vec::new();
+    // Closed without a goodbye is closed, too.
+    let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut said)).await.expect("closed in time");
+    String::from_utf8_lossy(&said).into_owned()
+}
+
+async fn live(server: &Server, token: &str) -> WebSocketStream<TlsStream<TcpStream>> {
+    let mut request = server.url("/live").replace("https", "wss").into_client_request().unwrap();
+    request.headers_mut().insert("authorization", HeaderValue::from_str(&format!("Bearer {token}")).unwrap());
+    let (mut socket, _) = client_async(request, connect(server).await.unwrap()).await.unwrap();
+    for what in ["hello", "snapshot"] {
+        let event = socket.next().await.unwrap().unwrap();
+        assert!(event.to_text().unwrap().contains(what), "{event}");
+    }
+    socket
+}
+
+/// Whether it is closed within the time.
+async fn closes(socket: &mut WebSocketStream<TlsStream<TcpStream>>) -> bool {
+    let end = async {
+        while let Some(Ok(Message::Text(_) | Message::Ping(_) | Message::Pong(_))) = socket.next().await {}
+    };
+    tokio::time::timeout(PATIENCE, end).await.is_ok()
+}
+
+#[tokio::test]
+async fn a_peer_that_says_nothing_or_not_enough_is_closed() {
+    let short = Duration::from_millis(300);
+    let server = server_with(Doors { head_within: short, body_within: short, ..Doors::default() }).await;
+    let head = "POST /api/join HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
+                x-ringround-protocol: 1\r\ncontent-length: 100\r\n\r\n{";
+    for (says, answer) in [
+        ("", ""),
+        ("P", ""),
+        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", ""),
+        ("POST /api/join HTTP/1.1\r\nhost: local", ""),
+        // Answered, and then nothing more.
+        ("GET /nowhere HTTP/1.1\r\nhost: localhost\r\n\r\n", "HTTP/1.1 404"),
+        // A body that does not come.
+        (head, "HTTP/1.1 429"),
+    ] {
+        let mut stream = connect(&server).await.unwrap();
+        stream.write_all(says.as_bytes()).await.unwrap();
+        let said = until_closed(stream).await;
+        assert!(said.contains(answer), "{says:?} -> {said:?}");
+    }
+    // Not even a handshake.
+    let mut silent = TcpStream::connect(server.running.app.address).await.unwrap();
+    let read = tokio::time::timeout(PATIENCE, silent.read_u8()).await;
+    assert!(read.expect("closed in time").is_err());
+    server.running.stop().await;
+}
+
+#[tokio::test]
+async fn one_connection_too_many_is_closed_and_there_is_room_again_after() {
+    let server = server_with(Doors { connections: 2, ..Doors::default() }).await;
+    let first = connect(&server).await.unwrap();
+    let _second = connect(&server).await.unwrap();
+    assert!(connect(&server).await.is_err(), "a third");
+    drop(first);
+    let again = async {
+        // The server notices the end of the first a moment later.
+        while connect(&server).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, again).await.unwrap();
+    server.running.stop().await;
+}
+
+#[tokio::test]
+async fn nobody_joins_with_a_key_that_is_not_theirs() {
+    let server = server().await;
+    let (maya, mallory, link) = (Device::new(), Device::new(), server.invite("Maya").await);
+    let join = async |join: Join| code(server.post::<Joined>("/api/join", None, &join).await);
+    let not_signed = Some((400, ErrorCode::Invalid));
+    // Maya's id and key, signed by Mallory; signed by Maya for another link; signed by Maya for another device.
+    let foreign = Join { signature: mallory.join(&link).signature, ..maya.join(&link) };
+    assert_eq!(join(foreign).await, not_signed);
+    let other_link = Join { signature: maya.join("other").signature, ..maya.join(&link) };
+    assert_eq!(join(other_link).await, not_signed);
+    assert_eq!(join(Join { device_id: mallory.id, ..maya.join(&link) }).await, not_signed);
+    assert_eq!(join(Join { signature: String::new(), ..maya.join(&link) }).await, not_signed);
+    assert_eq!(join(maya.join(&link)).await, None, "the link was not spent by these");
+    server.running.stop().await;
+}
+
+#[tokio::test]
+async fn a_device_that_moves_to_somebody_else_leaves_its_desk() {
+    let server = server().await;
+    let (device, token) = server.signed_in("Maya").await;
+    let mut socket = live(&server, &token).await;
+    let ask = async || code(server.post::<Value>("/api/session/pause", Some(&token), &json!({})).await);
+    assert_ne!(ask().await, Some((401, ErrorCode::SignInAgain)));
+    let link = server.invite("Sam").await;
+    let joined: Joined = server.post("/api/join", None, &device.join(&link)).await.unwrap();
+    assert_eq!(joined.volunteer, "Sam");
+    assert!(closes(&mut socket).await, "Maya's desk");
+    assert_eq!(ask().await, Some((401, ErrorCode::SignInAgain)));
+    // A retry of the same link moves nobody.
+    let now = server.clock.now_ms();
+    let hash = server::secret::hash("sam's");
+    server.running.app.store.sign_in(&hash, device.id, now, now + 1_000).await.unwrap();
+    let _: Joined = server.post("/api/join", None, &device.join(&link)).await.unwrap();
+    let signed_in = server.running.app.store.signed_in_devices(now).await.unwrap();
+    assert_eq!(signed_in, [device.id]);
+    server.running.stop().await;
+}
+
+#[tokio::test]
+async fn a_newer_live_socket_closes_the_older_and_a_flood_closes_itself() {
+    let server = server().await;
+    let (_, token) = server.signed_in("Maya").await;
+    let mut older = live(&server, &token).await;
+    let mut newer = live(&server, &token).await;
+    assert!(closes(&mut older).await, "one for each device");
+    newer.send(Message::Ping("still here".into())).await.unwrap();
+    let answer = tokio::time::timeout(PATIENCE, newer.next()).await.unwrap().unwrap().unwrap();
+    assert_eq!(answer, Message::Pong("still here".into()));
+    for _ in 0..1_000 {
+        if newer.send(Message::Ping("".into())).await.is_err() {
+            break;
+        }
+    }
+    assert!(closes(&mut newer).await, "a flood of pings");
+    server.running.stop().await;
+}
+
+#[tokio::test]
+async fn a_device_that_asks_too_much_waits_and_others_do_not() {
+    let server = server().await;
+    let ((_, maya), (_, sam)) = (server.signed_in("Maya").await, server.signed_in("Sam").await);
+    let client = server.app();
+    let ask = async |token: &str| {
+        let request = client.post(server.url("/api/session/pause")).header(PROTOCOL_HEADER, "1");
+        request.bearer_auth(token).send().await.unwrap().status().as_u16()
+    };
+    let mut asked = 0;
+    while ask(&maya).await != 429 {
+        asked += 1;
+        assert!(asked < 2_000, "never too much");
+    }
+    assert!(asked >= 60, "an honest app was stopped after {asked}");
+    assert_ne!(ask(&sam).await, 429);
+    server.running.stop().await;
+}
+
+#[tokio::test]
+async fn a_list_is_not_read_by_passing_on_its_cards() {
+    let server = server().await;
+    let (_, token) = server.signed_in("Maya").await;
+    let lease_id = LeaseId::new(Uuid::now_v7());
+    let pass_on = async || {
+        let settle = SettleLease { lease_id, how: Settle::Skip };
+        server.post::<Value>("/api/lease/settle", Some(&token), &settle).await.unwrap_err()
+    };
+    for _ in 0..20 {
+        assert_ne!(pass_on().await.0, 429);
+    }
+    let (status, refused) = pass_on().await;
+    assert_eq!((status, refused.code), (429, ErrorCode::TooMany));
+    assert!(refused.message.contains("without a call") && refused.again_at_ms.is_some(), "{refused:?}");
+    server.running.stop().await;
+}
+
+#[tokio::test]
+async fn challenges_are_given_now_and_then() {
+    let server = server().await;
+    let device = Device::new();
+    let ask = async || {
+        let body = json!({ "device_id": device.id });
+        code(server.post::<Challenge>("/api/sign-in/challenge", None, &body).await)
+    };
+    for _ in 0..20 {
+        assert_eq!(ask().await, None);
+    }
+    let mut asked = 0;
+    while ask().await != Some((429, ErrorCode::TooMany)) {
+        asked += 1;
+        assert!(asked < 50, "never too many");
+    }
+    server.running.stop().await;
+}
