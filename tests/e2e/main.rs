@@ -12,6 +12,7 @@ mod nothing_stays_behind;
 mod settling_a_card;
 mod the_counting_itself;
 mod what_a_screen_reader_gets;
+mod what_a_sign_in_may_ask;
 mod what_the_app_is_told;
 mod when_something_dies;
 mod with_stolen_credentials;
