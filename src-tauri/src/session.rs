@@ -343,6 +343,7 @@ impl App {
         self.desk = None;
         self.invited = None;
         self.notice = None;
+        self.outcomes.only_of(device.id);
         self.device = Some(device);
         self.link = link::Link::signed_in(signed_in_until);
         self.connect(link::FRESH_ENOUGH_TO_START);

@@ -278,6 +278,81 @@ async fn leaving_signs_out() {
     double.request("/api/sign-out").await;
 }
 
+/// Joined, with an outcome that the server did not take.
+async fn with_a_waiting_outcome() -> (Double, tempfile::TempDir, Controller) {
+    let (mut double, folder, _, mut controller) = joined().await;
+    double.refuse("/api/outcome", 503, ErrorCode::NoStorage);
+    double.session(wrap_up());
+    until(&mut controller, "in wrap-up", |view| {
+        desk(view).is_some_and(|desk| matches!(desk.session, Session::WrapUp { .. }))
+    })
+    .await;
+    controller.ask(pressed(Outcome::Reached)).await.unwrap();
+    double.request("/api/outcome").await;
+    until(&mut controller, "waiting", |view| desk(view).is_some_and(|desk| desk.waiting_outcomes == 1)).await;
+    double.session(Session::Ended);
+    until(&mut controller, "ended", |view| desk(view).is_some_and(|desk| desk.session == Session::Ended))
+        .await;
+    (double, folder, controller)
+}
+
+async fn until_the_outbox_is_empty(folder: &Path) {
+    let outbox = ringround::outbox::Outbox::new(folder.join("outbox.sqlite"));
+    let empty = async {
+        while !outbox.all().await.unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, empty).await.expect("the rows go");
+}
+
+#[tokio::test]
+async fn an_outcome_that_waits_is_given_to_its_server_before_leaving() {
+    let (mut double, folder, controller) = with_a_waiting_outcome().await;
+    double.as_usual("/api/outcome");
+    controller.ask(Request::Leave).await.unwrap();
+    assert_eq!(double.request("/api/outcome").await["outcome"], "reached");
+    double.request("/api/sign-out").await;
+    until_the_outbox_is_empty(folder.path()).await;
+}
+
+#[tokio::test]
+async fn an_outcome_that_its_server_never_takes_does_not_stay_behind() {
+    let (mut double, folder, controller) = with_a_waiting_outcome().await;
+    controller.ask(Request::Leave).await.unwrap();
+    double.request("/api/sign-out").await;
+    until_the_outbox_is_empty(folder.path()).await;
+}
+
+/// A keyring behind a password window, which is closed without a password.
+fn dismissed_keyring() -> Result<Arc<CredentialStore>, Error> {
+    let mut closed = PASSWORD_WINDOW.0.lock().unwrap();
+    while !*closed {
+        closed = PASSWORD_WINDOW.1.wait_timeout(closed, PATIENCE).unwrap().0;
+    }
+    Err(Error::PlatformFailure("the prompt was dismissed".into()))
+}
+
+static PASSWORD_WINDOW: (std::sync::Mutex<bool>, std::sync::Condvar) =
+    (std::sync::Mutex::new(false), std::sync::Condvar::new());
+
+#[tokio::test]
+async fn a_password_window_that_is_closed_stops_nothing_and_is_said() {
+    let (_double, folder, _, controller) = joined().await;
+    drop(controller);
+    let mut again = start(folder.path(), Secrets::new(dismissed_keyring));
+    until(&mut again, "told to look at the window", |view| view.troubles == [Trouble::KeyringLocked]).await;
+    let pressed = tokio::time::timeout(Duration::from_millis(500), again.ask(Request::Start)).await;
+    assert!(matches!(pressed, Ok(Err(_))), "the app answers while the window is open: {pressed:?}");
+    *PASSWORD_WINDOW.0.lock().unwrap() = true;
+    PASSWORD_WINDOW.1.notify_all();
+    until(&mut again, "told that there is no keyring", |view| {
+        matches!(view.screen, Screen::Join { .. })
+            && matches!(&view.troubles[..], [Trouble::NoKeyring { why }] if why.contains("dismissed"))
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn joining_elsewhere_is_asked_for_and_takes_nothing_of_the_old_server_along() {
     let (mut old, _folder, secrets, mut controller) = joined().await;

@@ -61,6 +61,13 @@ pub(crate) async fn run(
     events: mpsc::UnboundedSender<Event>,
     ids: Arc<AtomicU64>,
 ) {
+    if let Err(error) = getrandom::fill(&mut [0; 16]) {
+        let refused = Standing::Refused { why: Why::NoRandom(error.to_string()) };
+        log(&refused);
+        // Nobody may be listening any more.
+        let _ = events.send(Event::Registration(refused));
+        return;
+    }
     let (inner, mut inbox) = mpsc::unbounded_channel();
     let mut engine = Engine::new(settings, events, ids, inner);
     let mut stopped = None;

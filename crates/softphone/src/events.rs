@@ -92,6 +92,9 @@ pub enum Why {
     /// The name is not known to the name service.
     #[error("the server's name was not found: {0}")]
     NameNotFound(String),
+    /// Nothing can be kept secret without random numbers.
+    #[error("this system has no random numbers: {0}")]
+    NoRandom(String),
     /// Nobody answered, or the network is away.
     #[error("the server was not reached: {0}")]
     Unreachable(String),
@@ -133,6 +136,7 @@ impl Why {
         match self {
             Self::NameNotFound(_) | Self::Unreachable(_) => Blame::User,
             Self::Address(_)
+            | Self::NoRandom(_)
             | Self::Untrusted(_)
             | Self::Expired
             | Self::WrongName
@@ -265,9 +269,18 @@ pub enum DeviceState {
     NoMicrophone {
         /// What the system said.
         why: String,
+        /// Name for people of the output in use.
+        speaker: String,
     },
     /// Nothing can be heard.
     NoSpeaker {
+        /// What the system said.
+        why: String,
+        /// Name for people of the input in use.
+        microphone: String,
+    },
+    /// Neither.
+    Nothing {
         /// What the system said.
         why: String,
     },

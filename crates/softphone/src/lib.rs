@@ -24,4 +24,5 @@ pub use events::{
     Blame, CallId, CallState, Codec, DeviceState, EndedBy, Event, Quality, Reason, Registration, Why,
 };
 pub use settings::{Account, Devices, Secret, Settings, Trust, UnusableKey};
+pub use sip::tls::client as tls_client;
 pub use softphone::Softphone;

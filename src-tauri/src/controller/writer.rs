@@ -18,6 +18,7 @@ use crate::{
 /// A disk that takes longer does not take it.
 const WRITTEN_WITHIN: Duration = Duration::from_secs(3);
 
+#[derive(Clone)]
 pub(super) struct Writer(mpsc::UnboundedSender<Job>);
 
 enum Job {

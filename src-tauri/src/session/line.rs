@@ -147,7 +147,7 @@ impl App {
                     self.line.quiet_since = None;
                 }
             }
-            Event::Devices(state) => self.line.devices = Some(devices(state, self.line.devices.take())),
+            Event::Devices(state) => self.line.devices = Some(devices(state)),
         }
     }
 
@@ -170,6 +170,7 @@ impl App {
                 // A line that outlives its account has its next one already.
                 Why::Account(_) | Why::Upgrade(_) => self.link.account_refused = !self.line.stale,
                 Why::Address(_)
+                | Why::NoRandom(_)
                 | Why::NameNotFound(_)
                 | Why::Unreachable(_)
                 | Why::TimedOut(_)
@@ -389,13 +390,13 @@ impl App {
     }
 }
 
-fn devices(state: DeviceState, before: Option<Devices>) -> Devices {
-    let before = before.unwrap_or(Devices { microphone: None, speaker: None });
+fn devices(state: DeviceState) -> Devices {
     match state {
         DeviceState::Ready { microphone, speaker } | DeviceState::Changed { microphone, speaker } => {
             Devices { microphone: Some(microphone), speaker: Some(speaker) }
         }
-        DeviceState::NoMicrophone { .. } => Devices { microphone: None, ..before },
-        DeviceState::NoSpeaker { .. } => Devices { speaker: None, ..before },
+        DeviceState::NoMicrophone { speaker, .. } => Devices { microphone: None, speaker: Some(speaker) },
+        DeviceState::NoSpeaker { microphone, .. } => Devices { microphone: Some(microphone), speaker: None },
+        DeviceState::Nothing { .. } => Devices { microphone: None, speaker: None },
     }
 }

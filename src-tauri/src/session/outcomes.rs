@@ -63,6 +63,11 @@ impl Outcomes {
         }));
     }
 
+    /// Another device's are not this one's to show, nor to send.
+    pub(super) fn only_of(&mut self, device: DeviceId) {
+        self.rows.retain(|row| row.kept.device == device);
+    }
+
     /// The server takes the greater id for the later press, so none is smaller than one before, also
     /// when the clock that made `fresh` was set back.
     fn next_id(&mut self, fresh: Uuid) -> OutcomeId {

@@ -338,9 +338,16 @@ fn a_call_needs_a_line_and_devices() {
     let mut bench = Bench::with(ready(), ServersLine::Down);
     assert_eq!(bench.press(Request::Call { lease_id: card().lease_id }), Err(Refusal::NotNow));
     let mut bench = Bench::on_the_line(ready());
-    bench.give(Input::Phone(Event::Devices(DeviceState::NoMicrophone { why: "none".into() })));
-    assert!(bench.troubles().contains(&Trouble::NoMicrophone));
-    assert_eq!(bench.press(Request::Call { lease_id: card().lease_id }), Err(Refusal::NotNow));
+    let why = || "none".to_owned();
+    for (state, troubles) in [
+        (DeviceState::Nothing { why: why() }, &[Trouble::NoMicrophone, Trouble::NoSpeaker][..]),
+        (DeviceState::NoSpeaker { why: why(), microphone: "m".into() }, &[Trouble::NoSpeaker]),
+        (DeviceState::NoMicrophone { why: why(), speaker: "s".into() }, &[Trouble::NoMicrophone]),
+    ] {
+        bench.give(Input::Phone(Event::Devices(state)));
+        assert_eq!(bench.troubles(), troubles);
+        assert_eq!(bench.press(Request::Call { lease_id: card().lease_id }), Err(Refusal::NotNow));
+    }
 }
 
 #[test]

@@ -29,8 +29,10 @@ pub(crate) enum Wish {
 }
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// After everything failed: the sound server may be starting again.
-const RETRY_EVERY: u32 = 3;
+/// While a device is missing: it is used within a second of its return.
+const MISSING_LOOK_EVERY: Duration = Duration::from_millis(500);
+/// The sound server may have gone and come again, and the host that stood in for it knows nothing of it.
+const NEW_HOST_EVERY: u32 = 3;
 const RING: usize = RATE / 4;
 /// Part of its time that an output must ask for, and for how many looks it may miss it.
 const ENOUGH: f64 = 0.9;
@@ -45,7 +47,7 @@ pub(crate) fn run(wishes: &Receiver<Wish>, orders: &Sender<Order>, told: &dyn Fn
     loop {
         let wish = match &open {
             None => wishes.recv().ok(),
-            Some(_) => match wishes.recv_timeout(LOOK_EVERY) {
+            Some(now) => match wishes.recv_timeout(now.look_every()) {
                 Ok(wish) => Some(wish),
                 Err(RecvTimeoutError::Disconnected) => None,
                 Err(RecvTimeoutError::Timeout) => {
@@ -96,6 +98,7 @@ struct Open {
     host: Host,
     microphone: Result<Running, String>,
     speaker: Result<Running, String>,
+    /// Looks since a device is missing.
     looks: u32,
     /// Samples asked for at once, and in all.
     period: usize,
@@ -163,6 +166,14 @@ impl Open {
         (now, sound)
     }
 
+    fn is_whole(&self) -> bool {
+        self.microphone.is_ok() && self.speaker.is_ok()
+    }
+
+    fn look_every(&self) -> Duration {
+        if self.is_whole() { LOOK_EVERY } else { MISSING_LOOK_EVERY }
+    }
+
     /// Whether the output stands still so often that it needs longer periods: a sound server that does
     /// not get its turn in time plays less than a second of sound in a second.
     fn starves(&mut self) -> bool {
@@ -176,14 +187,18 @@ impl Open {
 
     /// Whether the devices must be opened anew: one broke, a chosen one went or came back.
     fn changed(&mut self) -> bool {
-        self.looks += 1;
-        let retry = self.looks.is_multiple_of(RETRY_EVERY);
+        if !self.is_whole() {
+            self.looks += 1;
+            if self.looks.is_multiple_of(NEW_HOST_EVERY) {
+                self.host = host();
+            }
+        }
         let side = |now: &Result<Running, String>, chosen: Option<&String>, input: bool| match now {
-            Err(_) => retry && find(&self.host, chosen.map(String::as_str), input).is_ok(),
+            Err(_) => find(&self.host, chosen.map(String::as_str), input).is_ok(),
             Ok(running) if running.broken.load(Ordering::Relaxed) => true,
             // PulseAudio moves a stream without a word when its device goes.
             Ok(running) => match chosen {
-                None => default(&self.host, input).is_some_and(|d| d.id != running.device.id),
+                None => default(&self.host, input).is_none_or(|d| d.id != running.device.id),
                 Some(id) => {
                     let there = exists(&self.host, id, input);
                     there != (running.device.id == *id)
@@ -196,8 +211,13 @@ impl Open {
 
     fn state(&self, before: Option<&Self>) -> DeviceState {
         match (&self.microphone, &self.speaker) {
-            (Err(why), _) => DeviceState::NoMicrophone { why: why.clone() },
-            (_, Err(why)) => DeviceState::NoSpeaker { why: why.clone() },
+            (Err(why), Err(_)) => DeviceState::Nothing { why: why.clone() },
+            (Err(why), Ok(output)) => {
+                DeviceState::NoMicrophone { why: why.clone(), speaker: output.device.name.clone() }
+            }
+            (Ok(input), Err(why)) => {
+                DeviceState::NoSpeaker { why: why.clone(), microphone: input.device.name.clone() }
+            }
             (Ok(input), Ok(output)) => {
                 let (microphone, speaker) = (input.device.name.clone(), output.device.name.clone());
                 match before {
@@ -309,4 +329,112 @@ fn form(device: &cpal::Device, input: bool) -> Result<(u16, SampleFormat), Strin
         .min_by_key(|range| (range.channels(), range.sample_format() != SampleFormat::F32))
         .map(|range| (range.channels(), range.sample_format()))
         .ok_or_else(|| "the device does not do 48 kHz".to_owned())
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use std::process::{Child, Command, Stdio};
+    use std::sync::mpsc::channel;
+    use std::thread;
+
+    use super::*;
+
+    const SERVER: &str = "PULSE_SERVER";
+
+    fn control(words: &[&str]) -> Option<String> {
+        let output = Command::new("pactl").args(words).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    }
+
+    /// A loudspeaker and a microphone; their numbers.
+    fn plug_in() -> [String; 2] {
+        ["module-null-sink sink_name=speaker", "module-null-source source_name=microphone"].map(|module| {
+            let words: Vec<&str> = ["load-module"].into_iter().chain(module.split(' ')).collect();
+            control(&words).unwrap()
+        })
+    }
+
+    struct Stopped(Child);
+
+    impl Drop for Stopped {
+        fn drop(&mut self) {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+
+    /// A sound server of its own is named by the environment, which a test must not change: it starts itself.
+    #[test]
+    fn devices_that_went_and_came_back_are_used_within_two_seconds() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        let mut server = Command::new("pulseaudio");
+        server
+            .args(["-n", "--daemonize=no", "--use-pid-file=no", "--exit-idle-time=-1", "--log-target=null"])
+            .args(["--realtime=no", "--high-priority=no"])
+            .arg(format!("--load=module-native-protocol-unix auth-anonymous=1 socket={}", path("native")))
+            .env("PULSE_STATE_PATH", path("state"))
+            .env("PULSE_RUNTIME_PATH", path("runtime"))
+            .env("XDG_CONFIG_HOME", path("config"))
+            .env_remove(SERVER)
+            .stderr(Stdio::null());
+        let Ok(server) = server.spawn() else {
+            return eprintln!("not tested: PulseAudio is not installed");
+        };
+        let _server = Stopped(server);
+        let there = Instant::now();
+        while !folder.path().join("native").exists() {
+            assert!(there.elapsed() < Duration::from_secs(10), "the sound server does not come up");
+            thread::sleep(Duration::from_millis(20));
+        }
+        let again = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "audio::streams::tests::beside_a_sound_server", "--ignored", "--nocapture"])
+            .env(SERVER, format!("unix:{}", path("native")))
+            .env("PULSE_STATE_PATH", path("state"))
+            .env("PULSE_COOKIE", path("cookie"))
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&again.stdout);
+        assert!(
+            again.status.success() && said.contains("1 passed"),
+            "{said}\n{}",
+            String::from_utf8_lossy(&again.stderr)
+        );
+    }
+
+    #[test]
+    #[ignore = "started by the test above, with a sound server of its own"]
+    fn beside_a_sound_server() {
+        let mut modules = plug_in();
+        let (wish, wishes) = channel();
+        let (orders, _kept) = channel();
+        let (tell, told) = channel();
+        thread::spawn(move || run(&wishes, &orders, &|told| drop(tell.send(told))));
+        wish.send(Wish::Open(Choice::default())).unwrap();
+        let until = |fits: fn(&DeviceState) -> bool, patience: Duration| {
+            let began = Instant::now();
+            let mut last = None;
+            while began.elapsed() < patience {
+                if let Ok(Told::Devices(state)) = told.recv_timeout(patience.saturating_sub(began.elapsed()))
+                {
+                    if fits(&state) {
+                        return began.elapsed();
+                    }
+                    last = Some(state);
+                }
+            }
+            panic!("in {patience:?} only {last:?}");
+        };
+        until(|state| matches!(state, DeviceState::Ready { .. }), Duration::from_secs(5));
+        for _ in 0..3 {
+            for module in &modules {
+                control(&["unload-module", module]).unwrap();
+            }
+            until(|state| matches!(state, DeviceState::Nothing { .. }), Duration::from_secs(5));
+            modules = plug_in();
+            let took = until(|state| matches!(state, DeviceState::Changed { .. }), Duration::from_secs(2));
+            eprintln!("back after {took:?}");
+        }
+    }
 }

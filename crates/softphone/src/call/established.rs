@@ -246,16 +246,6 @@ impl Up {
         let Some(asked) = self.asked.as_mut().filter(ours) else { return State::Up(self) };
         match response.status {
             100..=199 => {}
-            200..=299 => {
-                self.asked = None;
-                self.dialog.refresh(&response.headers);
-                if let Some(timer) = &mut self.timer {
-                    *timer = SessionTimer::from_response(&response, context.now).unwrap_or(*timer);
-                }
-                if self.reconnecting {
-                    self.back(media, line, out);
-                }
-            }
             401 | 407 if !asked.challenged => {
                 let challenge = Challenge::strongest(&response.headers);
                 let method = asked.request.method.clone();
@@ -273,9 +263,15 @@ impl Up {
                 end(out, EndedBy::Failure, Reason::ConnectionLost);
                 return State::Over;
             }
-            _ => {
-                // Refused, so the other side lives and knows the call.
+            // Done or refused: the other side lives and knows the call.
+            status => {
                 self.asked = None;
+                if status < 300 {
+                    self.dialog.refresh(&response.headers);
+                    if let Some(timer) = &mut self.timer {
+                        *timer = SessionTimer::from_response(&response, context.now).unwrap_or(*timer);
+                    }
+                }
                 if self.reconnecting {
                     self.back(media, line, out);
                 }

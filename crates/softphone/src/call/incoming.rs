@@ -141,25 +141,17 @@ impl Answered {
                 self.repeat = (self.repeat * 2).min(LONGEST_REPEAT);
                 self.resend_at = context.now + self.repeat;
             }
-            Input::Tick => {}
+            Input::Tick | Input::MediaUp | Input::MediaAway | Input::Agreed(_) => {}
             // Anything else means the same as with the ACK here: the other side took the answer, or
             // the call goes on without.
             other @ (Input::Described(_)
             | Input::MediaFailed(_)
-            | Input::MediaUp
-            | Input::MediaAway
-            | Input::Agreed(_)
             | Input::Request(_)
             | Input::Response(_)
             | Input::SocketLost
             | Input::SocketBack
             | Input::HangUp
-            | Input::Info(_)) => {
-                if matches!(other, Input::MediaUp | Input::MediaAway | Input::Agreed(_)) {
-                    return State::Answered(self);
-                }
-                return self.up.handle(other, media, line, context, out);
-            }
+            | Input::Info(_)) => return self.up.handle(other, media, line, context, out),
         }
         State::Answered(self)
     }

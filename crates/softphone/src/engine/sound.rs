@@ -48,7 +48,7 @@ impl Audio {
             }
             Devices::Buffers(device) => Sound::of_buffers(device),
             Devices::Files(device) => device.open().unwrap_or_else(|error| {
-                let state = DeviceState::NoMicrophone { why: format!("the file cannot be used: {error}") };
+                let state = DeviceState::Nothing { why: format!("the file cannot be used: {error}") };
                 let _ = self.inner.send(Inner::Told(Told::Devices(state)));
                 Sound::none()
             }),

@@ -369,7 +369,6 @@ impl PeerConnectionEventHandler for Handler {
 
 pub(crate) fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
-    // See `sip::token`.
-    let _ = getrandom::fill(&mut bytes);
+    crate::sip::fill(&mut bytes);
     bytes
 }

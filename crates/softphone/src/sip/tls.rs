@@ -9,12 +9,18 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use rustls_platform_verifier::BuilderVerifierExt as _;
 use sha2::{Digest as _, Sha256};
+use x509_parser::certificate::X509Certificate;
+use x509_parser::prelude::FromDer as _;
 
 use crate::events::Why;
 use crate::settings::Trust;
 
-/// A configuration to keep for the phone's life, so that a reconnect resumes the TLS session.
-pub(crate) fn client(trust: &Trust) -> Result<Arc<ClientConfig>, Why> {
+/// A configuration to keep for the phone's life, so that a reconnect resumes the TLS session. It serves any
+/// other client of the same server as well. Names and dates are always checked.
+///
+/// # Errors
+/// When the system's authorities cannot be read: a fault of the system's configuration.
+pub fn client(trust: &Trust) -> Result<Arc<ClientConfig>, Why> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let broken = |error: Error| Why::Tls(error.to_string());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
@@ -40,13 +46,25 @@ struct PinnedAuthority {
 }
 
 impl PinnedAuthority {
-    fn root(&self, chain: &[CertificateDer<'_>]) -> Option<RootCertStore> {
-        chain.iter().find_map(|certificate| {
+    fn root(&self, chain: &[CertificateDer<'_>], now: UnixTime) -> Result<RootCertStore, Error> {
+        let found = chain.iter().find_map(|certificate| {
             let mut roots = RootCertStore::empty();
             roots.add(certificate.clone().into_owned()).ok()?;
             let key = roots.roots.first()?.subject_public_key_info.as_ref();
-            (sha256_of_sequence(key) == self.public_key_sha256).then_some(roots)
-        })
+            (sha256_of_sequence(key) == self.public_key_sha256).then_some((roots, certificate))
+        });
+        let (roots, certificate) = found.ok_or(CertificateError::UnknownIssuer)?;
+        // Nobody else looks at the dates of a root.
+        let (_, dates) =
+            X509Certificate::from_der(certificate).map_err(|_| Error::from(CertificateError::BadEncoding))?;
+        let (dates, now) = (dates.validity(), i64::try_from(now.as_secs()).unwrap_or(i64::MAX));
+        if now < dates.not_before.timestamp() {
+            return Err(CertificateError::NotValidYet.into());
+        }
+        if now > dates.not_after.timestamp() {
+            return Err(CertificateError::Expired.into());
+        }
+        Ok(roots)
     }
 }
 
@@ -71,7 +89,7 @@ impl ServerCertVerifier for PinnedAuthority {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let roots = self.root(intermediates).ok_or(CertificateError::UnknownIssuer)?;
+        let roots = self.root(intermediates, now)?;
         WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&self.provider))
             .build()
             .map_err(|error| Error::General(error.to_string()))?
@@ -157,6 +175,33 @@ mod tests {
         assert!(matches!(check(pin, leaf.der(), &[&other], "phones.test", NOW), Some(Why::Untrusted(_))));
         assert_eq!(check(pin, leaf.der(), &[&ours], "else.test", NOW), Some(Why::WrongName));
         assert_eq!(check(pin, leaf.der(), &[&ours], "phones.test", 4_000_000_000), Some(Why::Expired));
+    }
+
+    #[test]
+    fn an_authority_out_of_date_is_believed_no_more() {
+        let authority_key = KeyPair::generate().unwrap();
+        let pin = Sha256::digest(authority_key.subject_public_key_info()).into();
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        (params.not_before, params.not_after) =
+            (rcgen::date_time_ymd(2020, 1, 1), rcgen::date_time_ymd(2030, 1, 1));
+        let authority = CertifiedIssuer::self_signed(params, authority_key).unwrap();
+        let params = CertificateParams::new(vec!["phones.test".to_owned()]).unwrap();
+        let leaf = params.signed_by(&KeyPair::generate().unwrap(), &authority).unwrap();
+        let at = |now: u64| check(pin, leaf.der(), &[authority.der()], "phones.test", now);
+        assert_eq!(at(1_500_000_000), Some(Why::Expired));
+        assert_eq!(at(1_800_000_000), None);
+        assert_eq!(at(1_900_000_000), Some(Why::Expired));
+    }
+
+    #[test]
+    fn a_length_is_written_as_der_wants_it() {
+        for (length, header) in [(5, &[0x30, 5][..]), (200, &[0x30, 0x81, 200]), (300, &[0x30, 0x82, 1, 44])]
+        {
+            let content = vec![1; length];
+            let whole: [u8; 32] = Sha256::digest([header, &content].concat()).into();
+            assert_eq!(sha256_of_sequence(&content), whole);
+        }
     }
 
     #[test]
