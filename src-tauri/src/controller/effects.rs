@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 use super::{Live, Message, Phone, Sound, Task, writer::Writer};
 use crate::{
     live,
-    outbox::{Kept, Outbox},
+    outbox::Kept,
     secrets::{NoKeyring, Secrets},
     server::{RequestError, Server},
     session::{Ask, Effect, Input, Opened},
