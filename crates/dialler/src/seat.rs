@@ -286,6 +286,14 @@ impl Seat {
             stored.outcome = last.outcome;
             stored.outcome_id = last.outcome_id;
         }
+        // What is being written: presses may cross on their way.
+        let pending = self.corrections.values().map(|correction| &correction.stored);
+        let pending = pending.filter(|pending| pending.attempt == stored.attempt);
+        let newest = pending.max_by_key(|pending| pending.outcome_id);
+        if let Some(newest) = newest.filter(|newest| newest.outcome_id > stored.outcome_id) {
+            stored.outcome = newest.outcome;
+            stored.outcome_id = newest.outcome_id;
+        }
         let Some(close) = attempt::correction(&stored, record, scene) else {
             return scene.done(ticket);
         };

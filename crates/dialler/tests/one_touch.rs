@@ -254,6 +254,40 @@ fn an_old_press_that_comes_late_changes_nothing() {
 }
 
 #[test]
+fn corrections_that_cross_on_their_way_end_with_the_newest() {
+    for older_first in [true, false] {
+        let mut world = World::new(campaign(), 1);
+        let maya = device_id(1);
+        world.start(maya);
+        let attempt = world.dial(maya);
+        world.answer(attempt);
+        world.feed(Input::CalleeGone { attempt, cause: 16 });
+        world.press(maya, attempt, Outcome::Reached);
+        let mut presses = vec![
+            world.record(attempt, Outcome::DoNotCall), // the wrong key
+            world.record(attempt, Outcome::NoAnswer),
+        ];
+        if !older_first {
+            presses.reverse();
+        }
+        // Both read the store before either is written.
+        let stored = world.stored(attempt);
+        for record in presses {
+            let ticket = world.ticket();
+            let ask = Ask::Record { record, stored: stored.clone() };
+            world.give(Input::Ask { ticket, device: maya, ask });
+        }
+        while let Some(news) = world.news.pop_front() {
+            world.give(news);
+        }
+        assert_eq!(world.outcome(attempt), (Some(Outcome::NoAnswer), "closed"), "{older_first}");
+        assert_eq!(world.view(maya).last_outcome.unwrap().outcome, Outcome::NoAnswer, "{older_first}");
+        let row = world.row(contact_id(0));
+        assert!(!row.facts.do_not_call && row.facts.open, "{older_first}");
+    }
+}
+
+#[test]
 fn dial_twice_is_one_attempt() {
     let mut world = World::new(campaign(), 2);
     let maya = device_id(1);
