@@ -35,7 +35,7 @@ use crate::{
 pub const PROTOCOL_HEADER: &str = "x-ringround-protocol";
 
 /// What goes before the challenge when it is signed ([`sign_in_text`]), so that the signature is of no use elsewhere.
-pub const SIGN_IN_CONTEXT: &[u8] = b"ringround sign-in v1\0";
+const SIGN_IN_CONTEXT: &[u8] = b"ringround sign-in v1\0";
 
 /// What goes before the link, the device and its key when a join is signed; see [`join_text`].
 pub const JOIN_CONTEXT: &[u8] = b"ringround join v1\0";
