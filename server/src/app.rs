@@ -22,7 +22,12 @@ use crate::{
     clock::Clock,
     config::Config,
     control, dialling, health,
-    http::{self, challenges::Challenges, connections::Doorkeeper, limits::Limits},
+    http::{
+        self,
+        challenges::Challenges,
+        connections::{Beginnings, Doorkeeper},
+        limits::Limits,
+    },
     live::Hub,
     metrics::Metrics,
     store::{Store, StoreError},
@@ -231,9 +236,10 @@ async fn serve(app: Shared, listener: std::net::TcpListener, handle: Handle<Sock
     let acceptor = RustlsAcceptor::new(app.identity.rustls())
         .handshake_timeout(silent_for)
         .acceptor(Doorkeeper::new(doors));
+    let acceptor = Beginnings::new(acceptor, silent_for);
     let mut server = axum_server::from_tcp(listener)?.acceptor(acceptor).handle(handle);
     // A peer that sends its headers byte by byte holds a connection for a time, not for ever.
-    // Version 1 only: looking for version 2, a peer that says nothing would be waited for without an end.
+    // Version 1 only: version 2 has no such limits here.
     let builder = server.http_builder();
     *builder = builder.clone().http1_only();
     builder.http1().timer(TokioTimer::new()).header_read_timeout(silent_for);

@@ -99,7 +99,7 @@ impl Server {
     }
 
     fn file(&self, name: &str, bytes: impl AsRef<[u8]>) -> String {
-        let path = self.folder().join(name);
+        let path = self.data.path().join(name);
         std::fs::write(&path, bytes).unwrap();
         path.to_str().unwrap().to_owned()
     }

@@ -11,6 +11,7 @@ use std::{
 };
 
 use axum_server::accept::Accept;
+use futures_util::future::BoxFuture;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
@@ -116,6 +117,98 @@ impl Connection {
         }
         let stuck = self.stuck.get_or_insert_with(|| Box::pin(sleep(self.stuck_for)));
         stuck.as_mut().poll(cx).map(|()| Err(ErrorKind::TimedOut.into()))
+    }
+}
+
+/// Ends connections that do not say enough to be told apart: before it knows the version of HTTP, hyper-util
+/// waits for the first bytes without a timer, even where it is to know one version only.
+#[derive(Clone, Debug)]
+pub struct Beginnings<A> {
+    inner: A,
+    within: Duration,
+}
+
+impl<A> Beginnings<A> {
+    /// Around the acceptor that does the handshake.
+    pub fn new(inner: A, within: Duration) -> Self {
+        Self { inner, within }
+    }
+}
+
+impl<A, I, S> Accept<I, S> for Beginnings<A>
+where
+    A: Accept<I, S> + 'static,
+    A::Future: Send + 'static,
+    I: 'static,
+    S: 'static,
+{
+    type Stream = Begun<A::Stream>;
+    type Service = A::Service;
+    type Future = BoxFuture<'static, io::Result<(Begun<A::Stream>, A::Service)>>;
+
+    fn accept(&self, stream: I, service: S) -> Self::Future {
+        let (accepting, within) = (self.inner.accept(stream, service), self.within);
+        Box::pin(async move {
+            let (stream, service) = accepting.await?;
+            Ok((Begun { stream, until_known: KNOWN_AFTER, over: Some(Box::pin(sleep(within))) }, service))
+        })
+    }
+}
+
+/// The length of HTTP/2's preface, which is what hyper-util looks for.
+const KNOWN_AFTER: usize = 24;
+
+/// A connection whose first bytes come in time, or that fails.
+#[derive(Debug)]
+pub struct Begun<I> {
+    stream: I,
+    until_known: usize,
+    over: Option<Pin<Box<Sleep>>>,
+}
+
+impl<I: AsyncRead + Unpin> AsyncRead for Begun<I> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        let Some(over) = &mut self.over else { return read };
+        if read.is_pending() {
+            return over.as_mut().poll(cx).map(|()| Err(ErrorKind::TimedOut.into()));
+        }
+        self.until_known = self.until_known.saturating_sub(buffer.filled().len() - before);
+        if self.until_known == 0 {
+            self.over = None;
+        }
+        read
+    }
+}
+
+impl<I: AsyncWrite + Unpin> AsyncWrite for Begun<I> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bytes)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 
