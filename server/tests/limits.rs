@@ -1,6 +1,7 @@
 //! What a stranger, or a stolen sign-in, cannot use up; over real TLS, without Asterisk.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(dead_code, reason = "each test file uses a part of what they have in common")]
 
 mod common;
 
