@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use cpal::traits::{DeviceTrait as _, HostTrait as _, StreamTrait as _};
@@ -34,6 +35,7 @@ const MISSING_LOOK_EVERY: Duration = Duration::from_millis(500);
 /// The sound server may have gone and come again, and the host that stood in for it knows nothing of it.
 const NEW_HOST_EVERY: u32 = 3;
 const RING: usize = RATE / 4;
+const ENDED_WITHIN: Duration = Duration::from_millis(300);
 /// Part of its time that an output must ask for, and for how many looks it may miss it.
 const ENOUGH: f64 = 0.9;
 const SLOW_LOOKS: u32 = 2;
@@ -68,7 +70,7 @@ pub(crate) fn run(wishes: &Receiver<Wish>, orders: &Sender<Order>, told: &dyn Fn
                     } else {
                         tracing::info!(period, "the output stands still too often: longer periods");
                     }
-                    *now = again;
+                    end(std::mem::replace(now, again));
                     if orders.send(Order::Sound(sound)).is_err() {
                         return;
                     }
@@ -78,7 +80,9 @@ pub(crate) fn run(wishes: &Receiver<Wish>, orders: &Sender<Order>, told: &dyn Fn
         };
         let Some(wish) = wish else { return };
         // The old streams go first: some systems open a device only once.
-        open = None;
+        if let Some(old) = open.take() {
+            end(old);
+        }
         if let Wish::Open(choice) = wish {
             let (now, sound) = Open::new(choice, TICK);
             let state = now.state(None);
@@ -89,6 +93,20 @@ pub(crate) fn run(wishes: &Receiver<Wish>, orders: &Sender<Order>, told: &dyn Fn
                 return;
             }
         }
+    }
+}
+
+/// Ends streams. One whose device went may wait for an answer that never comes: it is not waited for.
+fn end(old: Open) {
+    let (done, ended) = channel::<()>();
+    let ending = thread::Builder::new().name("streams".to_owned()).spawn(move || {
+        drop(old);
+        drop(done);
+    });
+    match ending {
+        // The end of the channel, or of the patience.
+        Ok(_) => drop(ended.recv_timeout(ENDED_WITHIN)),
+        Err(error) => tracing::warn!(%error, "no thread to end streams"),
     }
 }
 
@@ -335,8 +353,6 @@ fn form(device: &cpal::Device, input: bool) -> Result<(u16, SampleFormat), Strin
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
     use std::process::{Child, Command, Stdio};
-    use std::sync::mpsc::channel;
-    use std::thread;
 
     use super::*;
 
