@@ -120,8 +120,9 @@ impl Connection {
     }
 }
 
-/// Ends connections that do not say enough to be told apart: before it knows the version of HTTP, hyper-util
-/// waits for the first bytes without a timer, even where it is to know one version only.
+/// Ends connections that do not say enough to be told apart, and those that speak HTTP/2, which has no limits
+/// here. Also where hyper-util is to know one version only, it waits for the first bytes without a timer and
+/// speaks HTTP/2 to who begins so (0.1.21, with upgrades).
 #[derive(Clone, Debug)]
 pub struct Beginnings<A> {
     inner: A,
@@ -150,19 +151,20 @@ where
         let (accepting, within) = (self.inner.accept(stream, service), self.within);
         Box::pin(async move {
             let (stream, service) = accepting.await?;
-            Ok((Begun { stream, until_known: KNOWN_AFTER, over: Some(Box::pin(sleep(within))) }, service))
+            Ok((Begun { stream, said: Vec::new(), over: Some(Box::pin(sleep(within))) }, service))
         })
     }
 }
 
-/// The length of HTTP/2's preface, which is what hyper-util looks for.
-const KNOWN_AFTER: usize = 24;
+/// How HTTP/2 begins (RFC 9113, section 3.4).
+const VERSION_2: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// A connection whose first bytes come in time, or that fails.
 #[derive(Debug)]
 pub struct Begun<I> {
     stream: I,
-    until_known: usize,
+    /// As long as it may be the beginning of HTTP/2.
+    said: Vec<u8>,
     over: Option<Pin<Box<Sleep>>>,
 }
 
@@ -178,9 +180,14 @@ impl<I: AsyncRead + Unpin> AsyncRead for Begun<I> {
         if read.is_pending() {
             return over.as_mut().poll(cx).map(|()| Err(ErrorKind::TimedOut.into()));
         }
-        self.until_known = self.until_known.saturating_sub(buffer.filled().len() - before);
-        if self.until_known == 0 {
-            self.over = None;
+        let new = &buffer.filled()[before..];
+        self.said.extend_from_slice(&new[..new.len().min(VERSION_2.len())]);
+        let compared = self.said.len().min(VERSION_2.len());
+        if self.said[..compared] != VERSION_2[..compared] {
+            // It is not: from here on hyper's own limits hold.
+            (self.over, self.said) = (None, Vec::new());
+        } else if compared == VERSION_2.len() {
+            return Poll::Ready(Err(ErrorKind::Unsupported.into()));
         }
         read
     }
