@@ -54,13 +54,19 @@ enum State {
 impl Outcomes {
     pub(super) fn load(&mut self, rows: Vec<Kept>, last_id: Option<OutcomeId>) {
         self.last_id = last_id.map_or(self.last_id, |id| self.last_id.max(id.uuid()));
-        self.rows.extend(rows.into_iter().map(|kept| Row {
-            state: if kept.refused { State::Refused } else { State::Waiting },
-            on_disk: true,
-            fresh: false,
-            waited: true,
-            kept,
-        }));
+        for kept in rows {
+            // The outbox is read again at each try to open the keyring.
+            if self.rows.iter().any(|row| row.kept.record.id == kept.record.id) {
+                continue;
+            }
+            self.rows.push(Row {
+                state: if kept.refused { State::Refused } else { State::Waiting },
+                on_disk: true,
+                fresh: false,
+                waited: true,
+                kept,
+            });
+        }
     }
 
     /// Another device's are not this one's to show, nor to send.

@@ -243,3 +243,37 @@ fn a_keyring_that_waits_or_is_missing_is_told_on_any_screen() {
         "perhaps there is a device, in a keyring that can be opened now"
     );
 }
+
+#[test]
+fn an_outbox_read_again_at_each_try_of_the_keyring_holds_each_outcome_once() {
+    let mut bench = Bench::new();
+    let record = RecordOutcome {
+        id: OutcomeId::new(Uuid::now_v7()),
+        attempt_id: attempt_id(),
+        outcome: Outcome::Reached,
+        note: None,
+        again: None,
+    };
+    let kept = Kept { record: record.clone(), device: device().id, pressed_at_ms: 5, refused: false };
+    for _ in 0..2 {
+        bench.give(Input::Opened(Opened {
+            no_keyring: Some(NoKeyring { why: "ServiceUnknown".into() }),
+            outcomes: vec![kept.clone()],
+            ..Opened::default()
+        }));
+        bench.press(Request::RetryNow).unwrap();
+    }
+    bench.give(Input::Opened(Opened {
+        device: Some(device()),
+        signed_in_until: Some(bench.now + 12 * 3_600_000),
+        outcomes: vec![kept],
+        ..Opened::default()
+    }));
+    bench.live_up(Session::Ended, ServersLine::Down);
+    assert_eq!(bench.desk().waiting_outcomes, 1);
+    assert_eq!(bench.delivers(), Some(record.clone()));
+    bench.done.clear();
+    bench.give(Input::Delivered(record.id, Ok(())));
+    assert_eq!(bench.desk().waiting_outcomes, 0);
+    assert_eq!(bench.delivers(), None, "the server has it");
+}
