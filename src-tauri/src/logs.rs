@@ -35,8 +35,9 @@ pub fn start(folder: &Path) {
         .build(logs)
         .ok();
     let wanted = EnvFilter::try_from_env("RINGROUND_LOG").unwrap_or_else(|_| EnvFilter::new(WANTED));
-    let file =
-        appender.map(|appender| fmt::layer().with_ansi(false).with_writer(appender).with_filter(without_secrets(wanted)));
+    let file = appender.map(|appender| {
+        fmt::layer().with_ansi(false).with_writer(appender).with_filter(without_secrets(wanted))
+    });
     let stderr = fmt::layer().with_writer(std::io::stderr).with_filter(EnvFilter::new(ALOUD));
     // A second start, in a test, keeps the first log.
     let _ = tracing_subscriber::registry().with(file).with(stderr).try_init();
