@@ -13,7 +13,7 @@ die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
 as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"
     elif command -v sudo >/dev/null; then sudo "$@"
-    else die "this needs rights: run it as root, or install sudo: $*"
+    else echo "only root may do this, and there is no sudo: $*" >&2; return 1
     fi
 }
 
@@ -38,6 +38,9 @@ debian_mirror() {
     # shellcheck disable=SC2016 # apt fills these in
     apt-get indextargets --format '$(SITE) $(ORIGIN)' 'Created-By: Packages' | sed -n 's/ Debian$//p' | grep -v security | sort -u | head -n 1
 }
+
+# Rust that was installed a moment ago, in a shell that does not know it yet.
+if ! command -v cargo >/dev/null && [ -x "${CARGO_HOME:-$HOME/.cargo}/bin/cargo" ]; then PATH=${CARGO_HOME:-$HOME/.cargo}/bin:$PATH; fi
 
 # The programs that set-up may have put into the cache folder come first.
 if [ -d "$cache/node/bin" ]; then PATH=$cache/node/bin:$PATH; fi
