@@ -16,7 +16,7 @@ use rustls::ClientConfig;
 use tokio::sync::{mpsc, oneshot};
 use url::Url;
 
-use crate::audio::ring::Ring;
+use crate::audio::ring_tone::Ring;
 use crate::audio::thread::{Order, Told};
 use crate::call::registration::{self, Registration};
 use crate::call::{Call, Context, Input, Output};
@@ -25,7 +25,8 @@ use crate::settings::{Account, Devices, Secret, Settings};
 use crate::sip::dialog::{ALLOW, Identity};
 use crate::sip::message::Unreadable;
 use crate::sip::transport::{self, Incoming, Transport};
-use crate::sip::{Message, Method, Request, Response, tls, token};
+use crate::sip::{Message, Method, Request, Response, token};
+use crate::{random, tls};
 use live::{Inner, Live};
 use sound::Audio;
 
@@ -61,8 +62,8 @@ pub(crate) async fn run(
     events: mpsc::UnboundedSender<Event>,
     ids: Arc<AtomicU64>,
 ) {
-    if let Err(error) = getrandom::fill(&mut [0; 16]) {
-        let refused = Standing::Refused { why: Why::NoRandom(error.to_string()) };
+    if let Err(why) = random::check() {
+        let refused = Standing::Refused { why };
         log(&refused);
         // Nobody may be listening any more.
         let _ = events.send(Event::Registration(refused));
@@ -142,7 +143,9 @@ struct Engine {
     events: mpsc::UnboundedSender<Event>,
     inner: mpsc::UnboundedSender<Inner>,
     ids: Arc<AtomicU64>,
+    /// Messages that could not be read, and inputs that fitted no state.
     unreadable: u64,
+    unexpected: u64,
     leave_by: Option<Instant>,
     left: bool,
 }
@@ -179,6 +182,7 @@ impl Engine {
             inner,
             ids,
             unreadable: 0,
+            unexpected: 0,
             leave_by: None,
             left: false,
         }
@@ -390,7 +394,7 @@ impl Engine {
     fn registration(&mut self, input: registration::Input) {
         let Some(mut registration) = self.registration.take() else { return };
         let mut out = Vec::new();
-        registration.handle(input, chance(), self.context(), &mut out);
+        registration.handle(input, random::chance(), self.context(), &mut out);
         self.registration = Some(registration);
         self.registration_outputs(out);
     }
@@ -440,6 +444,15 @@ impl Engine {
         }
     }
 
+    fn told(&self, told: Told) {
+        match told {
+            Told::FirstMedia(id) => self.tell(Event::FirstMedia { id }),
+            Told::Quality(id, quality) => self.tell(Event::Media { id, quality }),
+            Told::Level { microphone, speaker } => self.tell(Event::Level { microphone, speaker }),
+            Told::Devices(state) => self.tell(Event::Devices(state)),
+        }
+    }
+
     fn tell(&self, event: Event) {
         // Nobody may be listening any more; the phone goes on.
         let _ = self.events.send(event);
@@ -462,12 +475,6 @@ fn same(a: &str, b: &str) -> bool {
     !a.is_empty() && a.len() == b.len() && differ == 0
 }
 
-/// 0 to 1.
-fn chance() -> f64 {
-    let bytes: [u8; 4] = crate::media::leg::random();
-    f64::from(u32::from_ne_bytes(bytes)) / f64::from(u32::MAX)
-}
-
 fn log(standing: &Standing) {
     match standing {
         Standing::Registering => tracing::debug!("registering"),
@@ -478,17 +485,6 @@ fn log(standing: &Standing) {
         Standing::Refused { why } => {
             debug_assert_eq!(why.blame(), Blame::Configuration);
             tracing::error!(%why, "not registered, and it will not be tried again");
-        }
-    }
-}
-
-impl Engine {
-    fn told(&mut self, told: Told) {
-        match told {
-            Told::FirstMedia(id) => self.tell(Event::FirstMedia { id }),
-            Told::Quality(id, quality) => self.tell(Event::Media { id, quality }),
-            Told::Level { microphone, speaker } => self.tell(Event::Level { microphone, speaker }),
-            Told::Devices(state) => self.tell(Event::Devices(state)),
         }
     }
 }

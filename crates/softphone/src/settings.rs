@@ -9,7 +9,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::audio::buffers::BufferDevice;
 use crate::audio::files::FileDevice;
-use crate::audio::ring::Ring;
+use crate::audio::ring_tone::Ring;
 
 /// Everything a phone must be told before it can start.
 #[derive(Debug)]

@@ -41,11 +41,6 @@ impl BufferEnds {
         room
     }
 
-    /// Samples said that the phone has not taken yet.
-    pub fn unsaid(&self) -> usize {
-        self.microphone.buffer().capacity() - self.microphone.slots()
-    }
-
     /// Takes everything the loudspeaker played since the last time.
     pub fn heard(&mut self) -> Vec<f32> {
         let count = self.speaker.slots();

@@ -11,7 +11,7 @@ pub mod buffers;
 pub mod devices;
 pub mod files;
 mod meter;
-pub mod ring;
+pub mod ring_tone;
 pub(crate) mod streams;
 pub(crate) mod thread;
 mod wav;

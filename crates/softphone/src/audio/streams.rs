@@ -34,7 +34,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const MISSING_LOOK_EVERY: Duration = Duration::from_millis(500);
 /// The sound server may have gone and come again, and the host that stood in for it knows nothing of it.
 const NEW_HOST_EVERY: u32 = 3;
-const RING: usize = RATE / 4;
+const BUFFER: usize = RATE / 4;
 const ENDED_WITHIN: Duration = Duration::from_millis(300);
 /// Part of its time that an output must ask for, and for how many looks it may miss it.
 const ENOUGH: f64 = 0.9;
@@ -143,8 +143,8 @@ impl Open {
         let wanted = Arc::new(AtomicUsize::new(period));
         let counts = Asked { at_once: Arc::clone(&wanted), in_all: AtomicUsize::new(0) };
         let counts = Arc::new(counts);
-        let (taken, microphone) = RingBuffer::new(RING);
-        let (speaker, given) = RingBuffer::new(RING);
+        let (taken, microphone) = RingBuffer::new(BUFFER);
+        let (speaker, given) = RingBuffer::new(BUFFER);
         let input = find(&host, choice.microphone.as_deref(), true).and_then(|device| {
             start(&device, true, period, move |device, config, format, broken| {
                 if format == SampleFormat::I16 {

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::meter::Meter;
-use super::ring::{Ring, RingTone};
+use super::ring_tone::{Ring, RingTone};
 use super::{Pace, RATE, Sound, TICK};
 use crate::events::{CallId, DeviceState, Quality};
 use crate::media::jitter::Counts;
@@ -51,29 +51,29 @@ pub(crate) enum Told {
 
 /// Runs until told to stop or until nobody can tell any more.
 pub(crate) fn run(orders: &Receiver<Order>, told: &dyn Fn(Told)) {
-    let mut desk = Desk::new(told);
+    let mut mixer = Mixer::new(told);
     loop {
-        if desk.is_idle() {
+        if mixer.is_idle() {
             match orders.recv() {
                 Ok(Order::Stop) | Err(RecvError) => return,
-                Ok(order) => desk.order(order),
+                Ok(order) => mixer.order(order),
             }
-            desk.wake();
+            mixer.wake();
             continue;
         }
         loop {
             match orders.try_recv() {
                 Ok(Order::Stop) => return,
-                Ok(order) => desk.order(order),
+                Ok(order) => mixer.order(order),
                 Err(std::sync::mpsc::TryRecvError::Empty) => break,
                 Err(std::sync::mpsc::TryRecvError::Disconnected) => return,
             }
         }
-        desk.tick();
+        mixer.tick();
     }
 }
 
-struct Desk<'a> {
+struct Mixer<'a> {
     told: &'a dyn Fn(Told),
     sound: Sound,
     talks: Vec<Talk>,
@@ -95,7 +95,7 @@ struct Talk {
     before: Counts,
 }
 
-impl<'a> Desk<'a> {
+impl<'a> Mixer<'a> {
     fn new(told: &'a dyn Fn(Told)) -> Self {
         let now = Instant::now();
         Self {
@@ -131,7 +131,7 @@ impl<'a> Desk<'a> {
         let now = Instant::now();
         match order {
             Order::Join { id, ends, agreed, muted, sending } => {
-                let first = u32::from_ne_bytes(crate::media::leg::random());
+                let first = u32::from_ne_bytes(crate::random::bytes());
                 match (Playout::new(agreed, now), Speaking::new(agreed, first)) {
                     (Ok(playout), Ok(mut speaking)) => {
                         (speaking.muted, speaking.sending) = (muted, sending);

@@ -1,7 +1,8 @@
-//! The states of a registration and of a call: no tokio, no clock, no socket.
+//! The states of a registration and of a call: no socket, file, device or clock.
 //!
-//! Time comes in as `now`, chance as a number; what is to be done goes out as a list. An input that a
-//! state cannot use is [`Output::Unexpected`]: counted, never a panic.
+//! Time comes in as `now`, chance as a number, and random names come from [`crate::sip::token`]; what is
+//! to be done goes out as a list. An input that a state cannot use is [`Output::Unexpected`]: counted,
+//! never a panic.
 //!
 //! | state | inputs | then |
 //! | --- | --- | --- |

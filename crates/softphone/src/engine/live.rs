@@ -130,7 +130,10 @@ impl Engine {
                     self.tell(Event::Call { id, state });
                 }
                 Output::CloseMedia => self.close_media(id),
-                Output::Unexpected(what) => tracing::debug!(%id, what, "unexpected"),
+                Output::Unexpected(what) => {
+                    self.unexpected += 1;
+                    tracing::debug!(%id, what, count = self.unexpected, "unexpected");
+                }
             }
         }
         if self.calls.iter().any(|live| live.call.id == id && live.call.is_over()) {

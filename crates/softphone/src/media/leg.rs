@@ -1,7 +1,8 @@
-//! One call's media over WebRTC: ICE, DTLS-SRTP, RTP. The only place that knows the `webrtc` crate.
+//! One call's media over WebRTC: ICE, DTLS-SRTP, RTP. Only this and [`super::gate`], which is the
+//! library's runtime, know the `webrtc` crate.
 //!
 //! Its faults are met here and nowhere else: the fingerprint's capitals and the default candidate in
-//! [`crate::sip::sdp`], early datagrams in [`super::gate`], codec preferences after `add_track`, and one
+//! [`crate::sip::sdp`], early datagrams in the gate, codec preferences after `add_track`, and one
 //! `telephone-event` only, of the clock that will be spoken.
 
 use std::net::IpAddr;
@@ -28,6 +29,7 @@ use webrtc::peer_connection::{
 
 use super::gate::{Gate, GatedRuntime};
 use super::{Outgoing, Packet};
+use crate::random;
 use crate::sip::sdp::{self, Agreed, Unusable};
 
 /// Half a second of packets, both ways: more would only be late.
@@ -164,7 +166,7 @@ impl Leg {
             .build()
             .await?;
         let connection: Arc<dyn PeerConnection> = Arc::new(connection);
-        let stream = u32::from_ne_bytes(random());
+        let stream = u32::from_ne_bytes(random::bytes());
         let track = Arc::new(TrackLocalStaticRTP::new(MediaStreamTrack::new(
             "phone".to_owned(),
             "voice".to_owned(),
@@ -247,7 +249,7 @@ async fn send_packets(
     stream: u32,
     report: Arc<Report>,
 ) {
-    let mut sequence = u16::from_ne_bytes(random());
+    let mut sequence = u16::from_ne_bytes(random::bytes());
     while let Some(Outgoing { timestamp, payload_type, marker, payload }) = outgoing.recv().await {
         sequence = sequence.wrapping_add(1);
         let header = rtc::rtp::Header {
@@ -365,10 +367,4 @@ impl PeerConnectionEventHandler for Handler {
             }
         });
     }
-}
-
-pub(crate) fn random<const N: usize>() -> [u8; N] {
-    let mut bytes = [0; N];
-    crate::sip::fill(&mut bytes);
-    bytes
 }

@@ -12,7 +12,7 @@ use crate::sip::sdp::{Agreed, clock};
 
 /// Samples in a packet of 20 ms.
 const FRAME: usize = RATE / 50;
-/// Opus speech at 28 kb/s is wide band with room for FEC (performance.md 5.1).
+/// Opus speech at 28 kb/s is wide band, with room for FEC.
 const BIT_RATE: i32 = 28_000;
 /// Half the work of the highest for no difference that PESQ finds.
 const COMPLEXITY: i32 = 5;

@@ -6,19 +6,13 @@ pub(crate) mod dialog;
 pub(crate) mod digest;
 pub(crate) mod message;
 pub(crate) mod sdp;
-pub(crate) mod tls;
 pub(crate) mod transport;
 
 pub(crate) use message::{Headers, Message, Method, Request, Response};
 
-/// Random bytes. A system without them is met at the phone's start ([`crate::Why::NoRandom`]).
-pub(crate) fn fill(bytes: &mut [u8]) {
-    getrandom::fill(bytes).expect("the system had random numbers at the start");
-}
-
 /// A new random token of `bytes` random bytes in hex: tags, branches, Call-IDs.
 pub(crate) fn token(bytes: usize) -> String {
     let mut random = vec![0_u8; bytes];
-    fill(&mut random);
+    crate::random::fill(&mut random);
     random.iter().map(|byte| format!("{byte:02x}")).collect()
 }

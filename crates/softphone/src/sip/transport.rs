@@ -17,9 +17,9 @@ use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, client_async
 use url::{Host, Url};
 
 use super::message::{LARGEST, Message, Unreadable};
-use super::tls;
 use crate::events::Why;
 use crate::settings::Secret;
+use crate::tls;
 
 /// RFC 6455 lets either side ask; Asterisk answers, and a proxy keeps the connection open.
 const PING_EVERY: Duration = Duration::from_secs(20);

@@ -21,18 +21,6 @@ pub enum Ring {
 }
 
 impl Ring {
-    /// The tone of an ISO 3166 country code; most of Europe's where the country is not listed.
-    pub fn of_country(code: &str) -> Self {
-        match code.to_ascii_uppercase().as_str() {
-            "GB" | "UK" | "IE" => Self::UnitedKingdom,
-            "US" | "CA" => Self::NorthAmerica,
-            "FR" => Self::France,
-            "AU" | "NZ" => Self::Australia,
-            "SE" => Self::Sweden,
-            _ => Self::Europe,
-        }
-    }
-
     /// Frequencies in Hz and the lengths of on and off in ms.
     fn pattern(self) -> ([f32; 2], &'static [u32]) {
         match self {
@@ -111,11 +99,5 @@ mod tests {
         assert_eq!(loud(401, 599), 0.0);
         assert!(loud(610, 990) > 0.05);
         assert_eq!(loud(1001, 2999), 0.0);
-    }
-
-    #[test]
-    fn an_unknown_country_rings_like_most_of_europe() {
-        assert_eq!(Ring::of_country("gb"), Ring::UnitedKingdom);
-        assert_eq!(Ring::of_country("XX"), Ring::Europe);
     }
 }
