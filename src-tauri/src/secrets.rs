@@ -63,17 +63,7 @@ impl Secrets {
     /// # Errors
     /// [`NoKeyring`]: it is in memory, and gone at the end of this run.
     pub async fn keep(&self, name: String, secret: Zeroizing<String>) -> Result<(), NoKeyring> {
-        self.blocking(move |inner| match inner.with(&name, |entry| entry.set_password(&secret)) {
-            Ok(()) => {
-                inner.memory.remove(&name);
-                Ok(())
-            }
-            Err(error) => {
-                inner.memory.insert(name, secret);
-                Err(NoKeyring { why: error.to_string() })
-            }
-        })
-        .await
+        self.blocking(move |inner| inner.keep(name, secret)).await
     }
 
     /// Forgets a secret; that there was none is as good.
@@ -96,14 +86,11 @@ impl Secrets {
     /// # Errors
     /// [`NoKeyring`]: it stays in memory.
     pub async fn keep_now(&self) -> Result<(), NoKeyring> {
-        let names: Vec<String> = lock(&self.0).memory.keys().cloned().collect();
-        for name in names {
-            let secret = lock(&self.0).memory.get(&name).cloned();
-            if let Some(secret) = secret {
-                self.keep(name, secret).await?;
-            }
-        }
-        Ok(())
+        self.blocking(|inner| {
+            let mut kept = inner.memory.clone().into_iter();
+            kept.try_for_each(|(name, secret)| inner.keep(name, secret))
+        })
+        .await
     }
 
     async fn blocking<T: Send + 'static>(
@@ -118,6 +105,19 @@ impl Secrets {
 }
 
 impl Inner {
+    fn keep(&mut self, name: String, secret: Zeroizing<String>) -> Result<(), NoKeyring> {
+        match self.with(&name, |entry| entry.set_password(&secret)) {
+            Ok(()) => {
+                self.memory.remove(&name);
+                Ok(())
+            }
+            Err(error) => {
+                self.memory.insert(name, secret);
+                Err(NoKeyring { why: error.to_string() })
+            }
+        }
+    }
+
     /// A store opened before the service came, or before it restarted, stays broken: open it once more.
     fn with<T>(&mut self, name: &str, work: impl Fn(&Entry) -> Result<T, Error>) -> Result<T, Error> {
         match self.once(name, &work) {
@@ -166,7 +166,13 @@ pub fn system_store() -> Result<Arc<CredentialStore>, Error> {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test may panic")]
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::{
+        sync::{
+            Condvar,
+            atomic::{AtomicBool, Ordering},
+        },
+        time::{Duration, Instant},
+    };
 
     use super::*;
 
@@ -218,6 +224,50 @@ mod tests {
         secrets.keep_now().await.unwrap();
         assert!(lock(&secrets.0).memory.is_empty());
         assert_eq!(secrets.read("key".into()).await.unwrap().unwrap().as_str(), "one");
+    }
+
+    static PASSWORD_WINDOW: (Mutex<Window>, Condvar) = (Mutex::new(Window::NotAsked), Condvar::new());
+
+    #[derive(PartialEq)]
+    enum Window {
+        NotAsked,
+        Open,
+        Closed,
+    }
+
+    /// A keyring behind a password window, which is closed without a password.
+    fn asks_for_a_password() -> Result<Arc<CredentialStore>, Error> {
+        let (window, changed) = &PASSWORD_WINDOW;
+        let mut window = window.lock().unwrap();
+        if *window == Window::NotAsked {
+            *window = Window::Open;
+            changed.notify_all();
+        }
+        let open = |window: &mut Window| *window == Window::Open;
+        drop(changed.wait_timeout_while(window, Duration::from_secs(5), open).unwrap());
+        none()
+    }
+
+    /// On one thread: whoever waits on it for the keyring stops all that runs.
+    #[tokio::test]
+    async fn a_password_window_stops_nothing_else() {
+        let (window, changed) = &PASSWORD_WINDOW;
+        let secrets = Secrets::new(asks_for_a_password);
+        let keeping = secrets.clone();
+        let kept =
+            tokio::spawn(async move { keeping.keep("key".into(), Zeroizing::new("one".into())).await });
+        tokio::task::spawn_blocking(|| {
+            let asked = |window: &mut Window| *window == Window::NotAsked;
+            drop(changed.wait_timeout_while(window.lock().unwrap(), Duration::from_secs(5), asked).unwrap());
+        })
+        .await
+        .unwrap();
+        let began = Instant::now();
+        let now = tokio::time::timeout(Duration::from_millis(50), secrets.keep_now()).await;
+        assert!(now.is_err() && began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+        *window.lock().unwrap() = Window::Closed;
+        changed.notify_all();
+        assert!(kept.await.unwrap().is_err());
     }
 
     #[tokio::test]
