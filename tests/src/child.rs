@@ -11,7 +11,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 use crate::pbx::project;
 
@@ -19,6 +19,8 @@ use crate::pbx::project;
 pub struct Child {
     name: String,
     process: Process,
+    /// From then on its number may be another's.
+    ended: Option<ExitStatus>,
     log: PathBuf,
 }
 
@@ -61,10 +63,10 @@ impl Child {
         let process =
             outer.spawn().with_context(|| format!("starting {name}; is util-linux's setpriv installed?"))?;
         tell_guard(&format!("+{}", process.id()))?;
-        Ok(Self { name: name.to_owned(), process, log: log.to_owned() })
+        Ok(Self { name: name.to_owned(), process, ended: None, log: log.to_owned() })
     }
 
-    /// Its process id, which is its group's too.
+    /// Its process id, which is its group's too; nobody's once it has ended.
     pub fn id(&self) -> u32 {
         self.process.id()
     }
@@ -89,7 +91,7 @@ impl Child {
     /// # Errors
     /// When the program has ended.
     pub fn still_runs(&mut self) -> Result<()> {
-        let Some(status) = self.process.try_wait()? else { return Ok(()) };
+        let Some(status) = self.look()? else { return Ok(()) };
         let log = std::fs::read_to_string(&self.log).unwrap_or_default();
         let tail: Vec<&str> = log.lines().rev().take(15).collect();
         let tail: Vec<&str> = tail.into_iter().rev().collect();
@@ -98,19 +100,21 @@ impl Child {
 
     /// Ends it at once, as a crash or a power cut would (SIGKILL to its group).
     pub fn kill(&mut self) {
-        self.signal(Signal::KILL);
-        let _ = self.process.wait();
-        let _ = tell_guard(&format!("-{}", self.process.id()));
+        if self.ended.is_none() {
+            self.signal(Signal::KILL);
+            let _ = self.bury();
+        }
     }
 
     /// Asks it to end (SIGTERM), and kills it if it has not within the time.
     pub fn stop(&mut self, patience: Duration) -> Option<ExitStatus> {
+        if self.ended.is_some() {
+            return self.ended;
+        }
         self.signal(Signal::TERM);
         let deadline = Instant::now() + patience;
         while Instant::now() < deadline {
-            if let Ok(Some(status)) = self.process.try_wait() {
-                self.signal(Signal::KILL); // what it may have left in its group
-                let _ = tell_guard(&format!("-{}", self.process.id()));
+            if let Ok(Some(status)) = self.look() {
                 return Some(status);
             }
             std::thread::sleep(Duration::from_millis(10));
@@ -119,10 +123,34 @@ impl Child {
         None
     }
 
+    /// Its status, if it has ended; then what it left in its group is ended too.
+    fn look(&mut self) -> Result<Option<ExitStatus>> {
+        if self.ended.is_some() {
+            return Ok(self.ended);
+        }
+        let id = self.group().context("a process has a number")?;
+        let ended = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        if waitid(WaitId::Pid(id), ended)?.is_none() {
+            return Ok(None);
+        }
+        self.signal(Signal::KILL); // before it is waited for: until then the number is its own
+        self.bury()
+    }
+
+    fn bury(&mut self) -> Result<Option<ExitStatus>> {
+        self.ended = Some(self.process.wait()?);
+        let _ = tell_guard(&format!("-{}", self.process.id()));
+        Ok(self.ended)
+    }
+
     fn signal(&self, signal: Signal) {
-        if let Some(group) = i32::try_from(self.process.id()).ok().and_then(Pid::from_raw) {
+        if let Some(group) = self.group() {
             let _ = kill_process_group(group, signal);
         }
+    }
+
+    fn group(&self) -> Option<Pid> {
+        i32::try_from(self.process.id()).ok().and_then(Pid::from_raw)
     }
 }
 
@@ -135,9 +163,11 @@ impl Drop for Child {
 /// Has a folder removed once this process and all that it started are gone, even if it is killed.
 ///
 /// # Errors
-/// When the guard cannot be started.
+/// When the guard cannot be started, or the folder has a name that is not text of one line.
 pub fn remove_at_the_end(folder: &Path) -> Result<()> {
-    tell_guard(&format!("then rm -rf -- '{}'", folder.display()))
+    let name = folder.to_str().filter(|name| !name.contains('\n'));
+    let name = name.with_context(|| format!("not a name for a shell: {}", folder.display()))?;
+    tell_guard(&format!("then rm -rf -- '{}'", name.replace('\'', r"'\''")))
 }
 
 /// Tells `scripts/guard` a line; started with the first one, it acts when this process is gone.
@@ -185,4 +215,42 @@ where
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str, log: &Path) -> Child {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        Child::start("sh", command, log).expect("a shell")
+    }
+
+    #[test]
+    fn what_has_ended_is_signalled_no_more() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut child = shell("exit 3", &folder.path().join("log"));
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while child.still_runs().is_ok() {
+            assert!(Instant::now() < deadline, "it never ended");
+        }
+        let said = child.still_runs().expect_err("it has ended").to_string();
+        assert!(said.contains("exit status: 3"), "{said}");
+        assert_eq!(child.stop(Duration::ZERO).and_then(|status| status.code()), Some(3));
+    }
+
+    #[test]
+    fn a_group_ends_with_its_head() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let log = folder.path().join("log");
+        // The sleeper keeps the lock for as long as it lives.
+        let mut child = shell(&format!("exec 9>'{}'; flock 9; sleep 600 & exit 0", log.display()), &log);
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while child.still_runs().is_ok() {
+            assert!(Instant::now() < deadline, "it never ended");
+        }
+        let free = Command::new("flock").args(["--wait", "5"]).arg(&log).arg("true").status().expect("flock");
+        assert!(free.success(), "the sleeper still runs");
+    }
 }
