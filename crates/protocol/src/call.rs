@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::AttemptId;
 
+/// How long a callee who has answered is kept for a volunteer whose line was lost, milliseconds.
+pub const HELD_FOR_MS: i64 = 30_000;
+
 /// The call of an attempt, from the press of Call to its end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, specta::Type)]
 pub struct Call {

@@ -38,7 +38,7 @@ pub const PROTOCOL_HEADER: &str = "x-ringround-protocol";
 const SIGN_IN_CONTEXT: &[u8] = b"ringround sign-in v1\0";
 
 /// What goes before the link, the device and its key when a join is signed; see [`join_text`].
-pub const JOIN_CONTEXT: &[u8] = b"ringround join v1\0";
+const JOIN_CONTEXT: &[u8] = b"ringround join v1\0";
 
 /// Spends a join link for a device. The token is a secret: `Debug` leaves it out.
 #[derive(Clone, Serialize, Deserialize)]
@@ -55,7 +55,7 @@ pub struct Join {
     pub signature: String,
 }
 
-/// What a device signs to join: [`JOIN_CONTEXT`], the link's token as it stands in the link, the 16 bytes of
+/// What a device signs to join: the context, the link's token as it stands in the link, the 16 bytes of
 /// the device's id and the 32 of its public key. The last two have fixed lengths, so no two joins read alike.
 pub fn join_text(token: &str, device: DeviceId, public_key: &[u8; 32]) -> Vec<u8> {
     [JOIN_CONTEXT, token.as_bytes(), device.uuid().as_bytes(), public_key].concat()
@@ -186,7 +186,7 @@ pub struct RecordOutcome {
     pub attempt_id: AttemptId,
     /// What came of it.
     pub outcome: Outcome,
-    /// A note, at most 2,000 characters.
+    /// A note, at most [`crate::outcome::LONGEST_NOTE`] characters.
     pub note: Option<String>,
     /// For [`Outcome::Callback`].
     pub again: Option<RingAgain>,

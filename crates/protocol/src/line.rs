@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// A line's token is good for so long, milliseconds: till then Asterisk calls the app, and the app answers.
+pub const TOKEN_LIFE_MS: i64 = 30_000;
+
 /// State of a volunteer's line, as the server sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, specta::Type)]
 #[serde(tag = "state", rename_all = "kebab-case")]
