@@ -250,6 +250,8 @@ async fn serve(app: Shared, listener: std::net::TcpListener, handle: Handle<Sock
 /// Ends sign-ins that are past their time, renews the certificate.
 async fn clean_up(app: Shared) {
     let mut every = tokio::time::interval(CLEAN_UP_EVERY);
+    // Those whose sign-in was ended in the database, and is not yet elsewhere.
+    let mut lapsed = Vec::new();
     loop {
         tokio::select! {
             () = app.stop.cancelled() => return,
@@ -257,19 +259,23 @@ async fn clean_up(app: Shared) {
         }
         app.limits.forget();
         match app.store.end_lapsed_sign_ins(app.clock.now_ms()).await {
-            Ok(devices) => {
-                for device in devices {
-                    // The app may have signed in again meanwhile: then this is not its account any more.
-                    let _turn = app.ari.turn_of(device).await;
-                    match app.store.signed_in_devices(app.clock.now_ms()).await {
-                        Ok(signed_in) if signed_in.contains(&device) => continue,
-                        Ok(_) | Err(_) => {}
-                    }
+            Ok(devices) => lapsed.extend(devices),
+            Err(error) => tracing::warn!(%error, "sign-ins past their time could not be ended"),
+        }
+        for device in std::mem::take(&mut lapsed) {
+            // The app may have signed in again meanwhile: then this is not its account any more.
+            let _lock = app.ari.account_lock(device).await;
+            match app.store.is_signed_in(device, app.clock.now_ms()).await {
+                Ok(true) => {}
+                Ok(false) => {
                     tracing::info!(%device, "a sign-in is past its time");
                     app.dialling.sign_out(device).await;
                 }
+                Err(error) => {
+                    tracing::warn!(%error, %device, "who is signed in cannot be read; looking again");
+                    lapsed.push(device);
+                }
             }
-            Err(error) => tracing::warn!(%error, "sign-ins past their time could not be ended"),
         }
         match app.identity.renew() {
             Ok(false) => {}

@@ -75,7 +75,7 @@ pub struct BadForm {
 
 /// R16: at least two hours between two attempts at one number.
 const LEAST_SPACING: SignedDuration = SignedDuration::from_hours(2);
-/// Ring timeout of decisions: 25 seconds; R05 asks for at least 15.
+/// How long a telephone rings: R05 asks for at least 15 seconds, and many voicemails answer soon after 25.
 const RING_TIMEOUT_MS: i64 = 25_000;
 
 impl CampaignForm {

@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+pub use dialler::rules::TrunkKind;
 use url::Url;
 use zeroize::Zeroizing;
 
@@ -88,13 +89,4 @@ pub struct Trunk {
     pub endpoint: String,
     /// What is at its other end.
     pub kind: TrunkKind,
-}
-
-/// What is at the other end of a trunk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum TrunkKind {
-    /// A provider of ours on loopback; only the numbers set aside for drama may be rung.
-    Simulated,
-    /// A telephone provider.
-    Sip,
 }

@@ -69,13 +69,13 @@ impl Hub {
         Following { seq, desk, changes }
     }
 
-    /// Which socket follows a device, for [`Hub::close_older`].
+    /// Which socket follows a device, for [`Hub::close_if_current`].
     pub fn socket(&self, device: DeviceId) -> Option<u64> {
         self.seats().get(&device).map(|seat| seat.socket)
     }
 
-    /// Closes this socket of a device if no newer one has taken its place.
-    pub fn close_older(&self, device: DeviceId, socket: u64) {
+    /// Closes a device's socket if it is this one; a newer that has taken its place stays.
+    pub fn close_if_current(&self, device: DeviceId, socket: u64) {
         let mut seats = self.seats();
         if seats.get(&device).is_some_and(|seat| seat.socket == socket) {
             seats.remove(&device);
@@ -92,7 +92,7 @@ impl Hub {
         self.count(&seats);
     }
 
-    /// Tells the apps of a device what is new.
+    /// Tells the app of a device what is new.
     pub fn tell(&self, device: DeviceId, change: Change) {
         if let Some(seat) = self.seats().get_mut(&device) {
             seat.tell(change);
@@ -110,7 +110,7 @@ impl Hub {
         }
     }
 
-    /// Tells the apps of a device that it was switched off, then closes their sockets.
+    /// Tells the app of a device that it was switched off, then closes its socket.
     pub fn revoke(&self, device: DeviceId, organiser: String) {
         let mut seats = self.seats();
         if let Some(seat) = seats.remove(&device) {
@@ -119,7 +119,7 @@ impl Hub {
         self.count(&seats);
     }
 
-    /// Closes the sockets of a device.
+    /// Closes the socket of a device.
     pub fn close(&self, device: DeviceId) {
         let mut seats = self.seats();
         seats.remove(&device);
@@ -139,7 +139,7 @@ impl Hub {
 impl Seat {
     fn tell(&mut self, change: Change) {
         self.seq += 1;
-        // Nobody listens when the last socket has just closed.
+        // Nobody listens when the socket has just closed.
         let _ = self.news.send(LiveEvent::Change { seq: self.seq, change });
     }
 }
@@ -197,14 +197,14 @@ mod tests {
     }
 
     #[test]
-    fn an_older_socket_is_closed_unless_a_newer_took_its_place() {
+    fn a_socket_is_closed_unless_a_newer_took_its_place() {
         let (hub, device) = (Hub::new(Metrics::default()), DeviceId::new(Uuid::now_v7()));
         let _gone = hub.follow(device, desk());
         let seen = hub.socket(device).expect("followed");
         let mut newer = hub.follow(device, desk());
-        hub.close_older(device, seen);
+        hub.close_if_current(device, seen);
         assert_eq!(newer.changes.try_recv(), Err(TryRecvError::Empty));
-        hub.close_older(device, hub.socket(device).expect("followed"));
+        hub.close_if_current(device, hub.socket(device).expect("followed"));
         assert_eq!(newer.changes.try_recv(), Err(TryRecvError::Closed));
     }
 

@@ -45,10 +45,10 @@ pub async fn account_for(ari: &Ari, device: DeviceId) -> Result<SipAccount, ApiE
 
 /// Removes an account that was found in Asterisk; not of a device that has signed in since.
 pub async fn remove_unless_signed_in(ari: &Ari, store: &Store, device: DeviceId, now_ms: i64) {
-    let _turn = ari.turn_of(device).await;
-    match store.signed_in_devices(now_ms).await {
-        Ok(signed_in) if signed_in.contains(&device) => return,
-        Ok(_) => {}
+    let _lock = ari.account_lock(device).await;
+    match store.is_signed_in(device, now_ms).await {
+        Ok(true) => return,
+        Ok(false) => {}
         Err(error) => {
             warn!(%error, %device, "a SIP account is left: who is signed in cannot be read");
             return;
@@ -103,7 +103,7 @@ mod tests {
         assert_eq!(news.recv().await, Some(News::Here));
 
         // Both accounts were found, and neither device was signed in; Maya's sign-in is under way.
-        let signing_in = ari.turn_of(maya).await;
+        let signing_in = ari.account_lock(maya).await;
         let (again, store) = (ari.clone(), hall.store.clone());
         let looking = tokio::spawn(async move {
             remove_unless_signed_in(&again, &store, maya, NOW).await;

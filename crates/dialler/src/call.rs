@@ -31,7 +31,7 @@
 //! off within two seconds.
 
 use protocol::{
-    call::{CallState, EndedBy},
+    call::{CallState, EndedBy, HELD_FOR_MS},
     ids::AttemptId,
 };
 
@@ -46,9 +46,6 @@ use crate::{
 
 /// How long the network may take until the telephone rings, milliseconds.
 pub(crate) const NO_RINGING_LIMIT: i64 = 25 * SECOND;
-
-/// How long a callee is kept for a volunteer whose line was lost.
-const LINE_LOST_LIMIT: i64 = 30 * SECOND;
 
 /// Silence until "one moment, please".
 const SILENCE_LIMIT: i64 = SECOND;
@@ -65,6 +62,10 @@ const HANG_UP_TRIES: u32 = 3;
 
 /// R03: who is connected to nobody for so long has been abandoned.
 const ABANDONED_AFTER: i64 = 2 * SECOND;
+
+/// The states' names in [`Output::Unexpected`], where two functions share them.
+const CREATED: &str = "call created";
+const DIALLING: &str = "call dialling";
 
 /// No conversation lasts longer; a channel that does is forgotten by someone.
 const CALL_LIMIT: i64 = 4 * HOUR;
@@ -332,11 +333,11 @@ fn created(mut leg: Leg, input: CallInput, scene: &mut Scene<'_>) -> Call {
                 return Call::Created(leg);
             }
             let timeout_ms = scene.campaign.ring_timeout_ms + NO_RINGING_LIMIT;
-            scene.push(Output::DialChannel { attempt: leg.attempt, device: scene.device, timeout_ms });
+            scene.push(Output::DialChannel { attempt: leg.attempt, timeout_ms });
             Call::Dialling(leg)
         }
         CallInput::Progress | CallInput::Ringing | CallInput::Up => {
-            scene.unexpected("call created", input.name());
+            scene.unexpected(CREATED, input.name());
             Call::Created(leg)
         }
         // The news that would have brought it on were lost.
@@ -353,14 +354,14 @@ fn created(mut leg: Leg, input: CallInput, scene: &mut Scene<'_>) -> Call {
         | CallInput::LineRevoked
         | CallInput::Found(ChannelState::Ringing | ChannelState::Up)
         | CallInput::NotFound
-        | CallInput::Tick => before_ringing(leg, Call::Created, input, scene),
+        | CallInput::Tick => before_ringing(leg, Call::Created, CREATED, input, scene),
     }
 }
 
 fn dialling(mut leg: Leg, input: CallInput, scene: &mut Scene<'_>) -> Call {
     match input {
         CallInput::Created | CallInput::InBridge => {
-            scene.unexpected("call dialling", input.name());
+            scene.unexpected(DIALLING, input.name());
             Call::Dialling(leg)
         }
         CallInput::Progress => Ringing::begin(leg, true, scene),
@@ -382,12 +383,18 @@ fn dialling(mut leg: Leg, input: CallInput, scene: &mut Scene<'_>) -> Call {
         | CallInput::LineRevoked
         | CallInput::Found(ChannelState::Ringing | ChannelState::Up)
         | CallInput::NotFound
-        | CallInput::Tick => before_ringing(leg, Call::Dialling, input, scene),
+        | CallInput::Tick => before_ringing(leg, Call::Dialling, DIALLING, input, scene),
     }
 }
 
-/// What `created` and `dialling` have in common; `same` makes the state again.
-fn before_ringing(mut leg: Leg, same: fn(Leg) -> Call, input: CallInput, scene: &mut Scene<'_>) -> Call {
+/// What `created` and `dialling` have in common; `same` makes the state of this name again.
+fn before_ringing(
+    mut leg: Leg,
+    same: fn(Leg) -> Call,
+    state: &'static str,
+    input: CallInput,
+    scene: &mut Scene<'_>,
+) -> Call {
     match input {
         CallInput::Gone { cause } => return leg.ended(None, None, Came::Nowhere, Some(cause), scene),
         CallInput::NotFound => return leg.ended(None, None, Came::Nowhere, None, scene),
@@ -416,7 +423,7 @@ fn before_ringing(mut leg: Leg, same: fn(Leg) -> Call, input: CallInput, scene: 
         | CallInput::Ringing
         | CallInput::Up
         | CallInput::Found(ChannelState::Down)
-        | CallInput::AnnouncementDone => scene.unexpected("call dialling", input.name()),
+        | CallInput::AnnouncementDone => scene.unexpected(state, input.name()),
     }
     same(leg)
 }
@@ -533,7 +540,7 @@ impl Answered {
         let Some(moment) = &self.moment else { return limit };
         match moment.apology_at {
             Some(said_at) => said_at + ANNOUNCEMENT_LIMIT,
-            None => moment.say_at.min(moment.since + LINE_LOST_LIMIT),
+            None => moment.say_at.min(moment.since + HELD_FOR_MS),
         }
         .min(limit)
     }
@@ -548,12 +555,12 @@ impl Answered {
             if now >= said_at + ANNOUNCEMENT_LIMIT {
                 self.leg.hang_up(HangUpWhy::LineLost, None, scene);
             }
-        } else if now >= moment.since + LINE_LOST_LIMIT {
+        } else if now >= moment.since + HELD_FOR_MS {
             self.apologise(scene);
         } else if now >= moment.say_at {
             moment.say_at = now + ANNOUNCEMENT_LIMIT;
-            let (attempt, device) = (self.leg.attempt, scene.device);
-            scene.push(Output::Announce { attempt, device, what: Announcement::OneMoment });
+            let attempt = self.leg.attempt;
+            scene.push(Output::Announce { attempt, what: Announcement::OneMoment });
         }
     }
 
@@ -572,7 +579,7 @@ impl Answered {
         moment.apology_at = Some(now);
         let attempt = self.leg.attempt;
         scene.push(Output::StopAnnouncement { attempt });
-        scene.push(Output::Announce { attempt, device: scene.device, what: Announcement::Apology });
+        scene.push(Output::Announce { attempt, what: Announcement::Apology });
     }
 
     fn announcement_done(&mut self, scene: &mut Scene<'_>) {

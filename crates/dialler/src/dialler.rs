@@ -93,7 +93,7 @@ impl Dialler {
             Input::SaveFailed { save, why } => self.saved(save, Some(why), now),
             Input::LineUp { device, line } => {
                 if !self.seats.contains_key(&device) {
-                    return self.outputs.push_back(Output::DropLine { device, line });
+                    return self.outputs.push_back(Output::DropLine { line });
                 }
                 self.at(device, now, "LineUp", |seat, scene| seat.line(LineInput::Up(line), scene));
             }
@@ -183,11 +183,9 @@ impl Dialler {
             let answer = match ask {
                 Ask::Stop | Ask::HangUp { .. } => Ok(crate::Answer::Done),
                 Ask::Dial { .. } | Ask::Settle { .. } => Err(words::lease_lost()),
-                Ask::Record { .. } => {
-                    Err(words::not_found("The server does not know this call. Nothing was changed"))
-                }
+                Ask::Record { .. } => Err(words::unknown_call()),
                 Ask::Start { .. } | Ask::Pause | Ask::Resume | Ask::OpenLine { .. } => {
-                    Err(words::wrong_state("You are not calling. Press Start first"))
+                    Err(words::not_calling())
                 }
             };
             return self.outputs.push_back(Output::Answer { ticket, answer });
@@ -342,7 +340,7 @@ impl Dialler {
             if seat.is_none()
                 && !self.campaigns.get(&facts.campaign).is_some_and(|campaign| campaign.callable)
             {
-                self.outputs.push_back(Output::DropLine { device, line: facts.line });
+                self.outputs.push_back(Output::DropLine { line: facts.line });
                 continue;
             }
             let is_known = seat.is_some_and(|seat| seat.line.is(&facts.line));
@@ -352,7 +350,7 @@ impl Dialler {
                 }
                 Some(first) => {
                     let other = if is_known { std::mem::replace(first, facts) } else { facts };
-                    self.outputs.push_back(Output::DropLine { device, line: other.line });
+                    self.outputs.push_back(Output::DropLine { line: other.line });
                 }
             }
         }
@@ -410,9 +408,13 @@ impl Dialler {
             let held = match over {
                 _ if !scene.campaign.callable => {
                     let over = over.unwrap_or((now.wall, EndedBy::Server));
+                    scene.push(Output::CallOver { attempt });
                     Attempt::adopted_to_close(lease, ended(over), kept, scene)
                 }
-                Some(over) => Attempt::adopted_wrap_up(lease, ended(over), now),
+                Some(over) => {
+                    scene.push(Output::CallOver { attempt });
+                    Attempt::adopted_wrap_up(lease, ended(over), now)
+                }
                 None => {
                     let call = call::adopted(attempt, dialled_at, ringing_at, answered_at, now);
                     Attempt::adopted_call(lease, call, kept, scene)
@@ -431,6 +433,7 @@ impl Dialler {
             self.each(now, |seat, scene| seat.callee(CallInput::NotFound, scene));
         }
         self.each(now, Seat::tick);
+        self.seats.retain(|device, seat| !seat.is_forgotten(now) || self.saves.are_owed_to(*device));
     }
 
     fn each(&mut self, now: Now, mut act: impl FnMut(&mut Seat, &mut Scene<'_>)) {

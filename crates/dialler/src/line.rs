@@ -22,9 +22,6 @@ use crate::{
     rules::SECOND,
 };
 
-/// A line's token is good for so long, milliseconds.
-const OPENING_LIMIT: i64 = 30 * SECOND;
-
 /// How long a channel may take to go after DropLine before it is asked again.
 const CLOSING_PATIENCE: i64 = 5 * SECOND;
 
@@ -83,16 +80,20 @@ impl Line {
     pub fn handle(self, input: LineInput, device: DeviceId, now: Now, out: &mut VecDeque<Output>) -> Self {
         match input {
             LineInput::Open { line, token } => self.open(line, token, device, now, out),
-            LineInput::Up(line) => self.up(line, device, out),
+            LineInput::Up(line) => self.up(line, out),
             LineInput::Gone(line) => self.gone(&line, now),
-            LineInput::Close => self.close(device, now, out),
-            LineInput::Reconcile(found) => self.reconcile(found, device, now, out),
-            LineInput::Tick => self.tick(device, now, out),
+            LineInput::Close => self.close(now, out),
+            LineInput::Reconcile(found) => self.reconcile(found, now, out),
+            LineInput::Tick => self.tick(now, out),
         }
     }
 
     pub fn is_up(&self) -> bool {
         matches!(self, Line::Up(_))
+    }
+
+    pub fn is_down(&self) -> bool {
+        matches!(self, Line::Down)
     }
 
     /// Whether this is the line that is up, coming or going.
@@ -137,26 +138,26 @@ impl Line {
             Line::Down | Line::Closing(_) => None,
             Line::Lost(lost) => Some(lost.since),
             Line::Opening(old) => {
-                out.push_back(Output::DropLine { device, line: old.line });
+                out.push_back(Output::DropLine { line: old.line });
                 old.lost_since
             }
             Line::Up(old) => {
-                out.push_back(Output::DropLine { device, line: old.line });
+                out.push_back(Output::DropLine { line: old.line });
                 Some(now.wall)
             }
         };
         out.push_back(Output::MakeLine { device, line: line.clone(), token: token.clone() });
-        Line::Opening(Opening { line, token, until: now.steady + OPENING_LIMIT, lost_since })
+        Line::Opening(Opening { line, token, until: now.steady + view::TOKEN_LIFE_MS, lost_since })
     }
 
-    fn up(self, line: LineId, device: DeviceId, out: &mut VecDeque<Output>) -> Self {
+    fn up(self, line: LineId, out: &mut VecDeque<Output>) -> Self {
         match self {
             Line::Opening(opening) if opening.line == line => {
                 Line::Up(Up { line, token: Some(opening.token) })
             }
             Line::Up(up) if up.line == line => Line::Up(up),
             Line::Down | Line::Opening(_) | Line::Up(_) | Line::Lost(_) | Line::Closing(_) => {
-                out.push_back(Output::DropLine { device, line });
+                out.push_back(Output::DropLine { line });
                 self
             }
         }
@@ -171,23 +172,17 @@ impl Line {
         }
     }
 
-    fn close(self, device: DeviceId, now: Now, out: &mut VecDeque<Output>) -> Self {
+    fn close(self, now: Now, out: &mut VecDeque<Output>) -> Self {
         let line = match self {
             Line::Down | Line::Lost(_) => return Line::Down,
             Line::Closing(closing) => return Line::Closing(closing),
             Line::Opening(Opening { line, .. }) | Line::Up(Up { line, .. }) => line,
         };
-        out.push_back(Output::DropLine { device, line: line.clone() });
+        out.push_back(Output::DropLine { line: line.clone() });
         Line::Closing(Closing { line, ask_again_at: now.steady + CLOSING_PATIENCE })
     }
 
-    fn reconcile(
-        self,
-        found: Option<LineId>,
-        device: DeviceId,
-        now: Now,
-        out: &mut VecDeque<Output>,
-    ) -> Self {
+    fn reconcile(self, found: Option<LineId>, now: Now, out: &mut VecDeque<Output>) -> Self {
         match (self, found) {
             (Line::Down, None) => Line::Down,
             (Line::Lost(lost), None) => Line::Lost(lost),
@@ -195,7 +190,7 @@ impl Line {
             (Line::Up(_), None) => Line::Lost(Lost { since: now.wall }),
             (Line::Closing(_), None) => Line::Down,
             (Line::Closing(closing), Some(line)) => {
-                out.push_back(Output::DropLine { device, line });
+                out.push_back(Output::DropLine { line });
                 Line::Closing(closing)
             }
             (Line::Opening(opening), Some(line)) if opening.line == line => {
@@ -208,14 +203,14 @@ impl Line {
         }
     }
 
-    fn tick(self, device: DeviceId, now: Now, out: &mut VecDeque<Output>) -> Self {
+    fn tick(self, now: Now, out: &mut VecDeque<Output>) -> Self {
         match self {
             Line::Opening(opening) if now.steady >= opening.until => {
-                out.push_back(Output::DropLine { device, line: opening.line.clone() });
+                out.push_back(Output::DropLine { line: opening.line.clone() });
                 opening.failed()
             }
             Line::Closing(closing) if now.steady >= closing.ask_again_at => {
-                out.push_back(Output::DropLine { device, line: closing.line.clone() });
+                out.push_back(Output::DropLine { line: closing.line.clone() });
                 Line::Closing(Closing { ask_again_at: now.steady + CLOSING_PATIENCE, ..closing })
             }
             Line::Down | Line::Opening(_) | Line::Up(_) | Line::Lost(_) | Line::Closing(_) => self,

@@ -49,22 +49,16 @@ pub enum Output {
     },
     /// Hang up a line's channel; [`crate::Input::LineGone`] follows, also if it is gone already.
     DropLine {
-        /// Whose.
-        device: DeviceId,
         /// Which.
         line: LineId,
     },
-    /// `channels/create` with the attempt's id. Never comes before the attempt was saved, and
-    /// once for an attempt.
+    /// `channels/create` with the attempt's id; whom to ring is in the attempt that was saved. Never comes
+    /// before it was saved, and once for an attempt.
     CreateChannel {
         /// The attempt, and the channel's id.
         attempt: AttemptId,
         /// For whom.
         device: DeviceId,
-        /// Whom to ring. Not for logs.
-        number: Number,
-        /// What the callee sees.
-        caller_id: Number,
     },
     /// Put the callee's channel into the device's bridge.
     JoinBridge {
@@ -77,8 +71,6 @@ pub enum Output {
     DialChannel {
         /// The channel.
         attempt: AttemptId,
-        /// Whose line is the caller.
-        device: DeviceId,
         /// For Asterisk, while the server is away: milliseconds until it gives up by itself.
         /// Longer than the campaign's ring timeout, so that R05 holds after a slow set-up.
         timeout_ms: i64,
@@ -95,14 +87,18 @@ pub enum Output {
     Announce {
         /// To whom.
         attempt: AttemptId,
-        /// Whose bridge.
-        device: DeviceId,
         /// What.
         what: Announcement,
     },
     /// Stop what is being played to the callee.
     StopAnnouncement {
         /// To whom.
+        attempt: AttemptId,
+    },
+
+    /// A call is over in the books: a channel of it that lives on all the same belongs to nobody.
+    CallOver {
+        /// Which.
         attempt: AttemptId,
     },
 

@@ -1,7 +1,11 @@
-//! May this contact be rung now? Rules R12, R15, R16 and R19, for the United Kingdom.
+//! May this contact be rung now? Rules R12, R15, R16 and R19, for the United Kingdom. R03, R05 and R06 say
+//! how a call is made: they hold in `call.rs`, `cause.rs` and `retry.rs`.
 //!
 //! | rule | says | source |
 //! | --- | --- | --- |
+//! | R03 | who answers is connected to the volunteer within 2 s, or was abandoned | Ofcom 2016, annex 1 |
+//! | R05 | a telephone rings for at least 15 s before a machine gives up | Ofcom 2016, annex 1 |
+//! | R06 | who was abandoned is not rung again for 72 h | Ofcom 2016, annex 1 |
 //! | R12 | a number on the do-not-call list is never rung, by any campaign | PECR 2003 reg. 21(1)(a); GDPR art. 21(2)-(3) |
 //! | R15 | only inside the callee's hours, the ringing included | convention of the DMA, see [`crate::hours`] |
 //! | R16 | a number at most 3 times a day, 6 times in 7 days, 2 h apart, all campaigns together | convention |
@@ -35,10 +39,10 @@ pub(crate) const MINUTE: i64 = 60 * SECOND;
 pub(crate) const HOUR: i64 = 60 * MINUTE;
 const WEEK: i64 = 7 * 24 * HOUR;
 
-/// What stands behind the trunk.
+/// What is at the other end of the trunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TrunkKind {
-    /// The simulated network on loopback, with its drama numbers.
+    /// A network of ours on loopback; only the numbers set aside for drama may be rung.
     Simulated,
     /// A telephone provider: people.
     Sip,
@@ -111,6 +115,11 @@ pub fn next_allowed(contact: &ContactFacts, campaign: &CampaignRules, from: i64)
         at = open;
     }
     None
+}
+
+/// When a contact is due again that was not rung, as its number is in a call now.
+pub(crate) fn due_after_busy(contact: &ContactFacts, campaign: &CampaignRules, now: i64) -> Option<i64> {
+    next_allowed(contact, campaign, now + campaign.spacing_ms.max(MINUTE))
 }
 
 /// R16: `at` itself, or a later instant before which it certainly refuses.

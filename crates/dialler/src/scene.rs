@@ -49,6 +49,11 @@ impl Saves {
         self.owners.remove(&save)
     }
 
+    /// Whether a write of this seat waits for its answer.
+    pub fn are_owed_to(&self, device: DeviceId) -> bool {
+        self.owners.values().any(|owner| *owner == device)
+    }
+
     /// The request that waits for this write alone.
     pub fn take_ticket(&mut self, save: SaveId) -> Option<Ticket> {
         self.tickets.remove(&save)

@@ -18,7 +18,7 @@ use crate::{
     line::{Line, LineInput},
     now::Now,
     output::{Output, Release, Released, Write},
-    rules::{MINUTE, SECOND},
+    rules::{HOUR, MINUTE, SECOND},
     scene::{self, Scene},
     session::{Session, SessionInput},
     words,
@@ -29,6 +29,10 @@ const PRESENT_LIMIT: i64 = 90 * SECOND;
 
 /// After this its session ends and its line is taken down.
 const ABSENT_LIMIT: i64 = 10 * MINUTE;
+
+/// A seat that nobody asked anything of for so long is forgotten, if nothing goes on there. Till then a volunteer
+/// who comes back sees the last outcome; after it, what is recorded or corrected is found in the store.
+const FORGET_AFTER: i64 = 12 * HOUR;
 
 #[derive(Debug)]
 pub(crate) struct Seat {
@@ -79,6 +83,16 @@ impl Seat {
         now.steady - self.seen_at < PRESENT_LIMIT
     }
 
+    /// Nothing goes on here, and nobody has asked for anything in a long time.
+    pub fn is_forgotten(&self, now: Now) -> bool {
+        now.steady - self.seen_at >= FORGET_AFTER
+            && self.session.is_over()
+            && self.line.is_down()
+            && self.corrections.is_empty()
+            && self.again.is_empty()
+            && self.repeated.is_empty()
+    }
+
     /// The app was heard of.
     pub fn seen(&mut self, scene: &mut Scene<'_>) {
         let was_present = self.is_present(scene.now);
@@ -120,7 +134,7 @@ impl Seat {
 
     pub fn open_line(&mut self, ticket: Ticket, line: LineId, token: LineToken, scene: &mut Scene<'_>) {
         if self.session.is_ended() {
-            return scene.refuse(ticket, words::wrong_state("You are not calling. Press Start first"));
+            return scene.refuse(ticket, words::not_calling());
         }
         if !scene.telephone {
             return scene.refuse(ticket, words::no_telephone());
@@ -278,8 +292,7 @@ impl Seat {
         let stored = stored.filter(|stored| stored.attempt == record.attempt_id);
         let last = self.last.as_ref().filter(|last| last.attempt == record.attempt_id);
         let Some(mut stored) = stored.or_else(|| last.cloned()) else {
-            let message = "The server does not know this call. Nothing was changed";
-            return scene.refuse(ticket, words::not_found(message));
+            return scene.refuse(ticket, words::unknown_call());
         };
         // What was written since the store was read.
         if let Some(last) = last.filter(|last| last.outcome_id > stored.outcome_id) {

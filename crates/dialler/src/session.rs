@@ -1,11 +1,18 @@
 //! A volunteer's time on a campaign.
 //!
-//! | state | Start | Pause | Resume | Stop | Leased | NobodyDue | the attempt closes |
+//! | state | Start | Pause | Resume | Stop | Leased | NobodyDue, LeaseFailed | the attempt closes |
 //! | --- | --- | --- | --- | --- | --- | --- | --- |
 //! | ended | waiting; WantLease | refused | refused | - | given back | - | |
 //! | waiting | - | paused | - | ended | holding | waiting, asks again later | |
 //! | holding | - | after the attempt | - | after the attempt | unexpected | unexpected | waiting, paused or ended |
 //! | paused | - | - | waiting; WantLease | ended | given back | - | |
+//!
+//! | state | Look | Tick | Absent | Revoked |
+//! | --- | --- | --- | --- | --- |
+//! | ended | - | - | - | - |
+//! | waiting | WantLease, or why not; or paused; or ended | as Look, when it is time to ask again | ended | ended |
+//! | holding | the attempt's Tick | the attempt's Tick | - | the attempt's, then ended |
+//! | paused | waiting; WantLease, when nobody pauses any more | as Look | ended | ended |
 //!
 //! A card that was not dialled goes back at once at Pause and Stop. WantLease comes only while the
 //! line is up, Asterisk is there, the app is there and the hours are open. An organiser's pause is
@@ -23,7 +30,7 @@ use crate::{
     hours,
     input::{Lease, Ticket},
     output::{Output, Released},
-    rules::{self, MINUTE, SECOND},
+    rules::{self, SECOND},
     scene::Scene,
     words,
 };
@@ -132,6 +139,11 @@ impl Session {
         (session, None)
     }
 
+    /// Ended, and nothing that was asked for is on its way.
+    pub fn is_over(&self) -> bool {
+        matches!(self, Session::Ended(Ended { owed: false }))
+    }
+
     pub fn is_ended(&self) -> bool {
         matches!(self, Session::Ended(_))
     }
@@ -180,11 +192,7 @@ impl Session {
         }
         let is_wanted = owed && matches!(self, Session::Waiting(_));
         let attempt = if in_a_call {
-            let due_at = rules::next_allowed(
-                &lease.contact,
-                scene.campaign,
-                scene.now.wall + scene.campaign.spacing_ms.max(MINUTE),
-            );
+            let due_at = rules::due_after_busy(&lease.contact, scene.campaign, scene.now.wall);
             Attempt::give_back(lease, Released::Refused { due_at }, scene)
         } else if is_wanted {
             Attempt::leased(lease, scene)
@@ -202,7 +210,7 @@ fn no_attempt(input: AttemptInput, scene: &mut Scene<'_>) {
             scene.refuse(ticket, words::lease_lost());
         }
         AttemptInput::Record { ticket, .. } => {
-            scene.refuse(ticket, words::not_found("There is no such call to record an outcome for"));
+            scene.refuse(ticket, words::no_such_call());
         }
         // The call is over: what was asked for is true.
         AttemptInput::HangUp { ticket } => scene.done(ticket),
@@ -227,7 +235,7 @@ impl Ended {
                 return begin(self.owed, false, scene);
             }
             SessionInput::Pause(ticket) | SessionInput::Resume(ticket) => {
-                scene.refuse(ticket, words::wrong_state("You are not calling. Press Start first"));
+                scene.refuse(ticket, words::not_calling());
             }
             SessionInput::Stop(ticket) => scene.done(ticket),
             SessionInput::NobodyDue { .. } | SessionInput::LeaseFailed => self.owed = false,

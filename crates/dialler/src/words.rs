@@ -14,6 +14,21 @@ pub(crate) const NOT_RUNG_HOURS: &str = "Not rung: it is outside calling hours t
 pub(crate) const NOT_CALLABLE: &str =
     "This campaign cannot be called for: its settings are not allowed here. Tell your organiser";
 
+/// Asked of a device that has no session.
+pub(crate) fn not_calling() -> ApiError {
+    wrong_state("You are not calling. Press Start first")
+}
+
+/// An outcome for a call that is neither the one in hand nor one that can be corrected.
+pub(crate) fn no_such_call() -> ApiError {
+    not_found("There is no such call to record an outcome for")
+}
+
+/// As [`no_such_call`], where the store was asked too.
+pub(crate) fn unknown_call() -> ApiError {
+    not_found("The server does not know this call. Nothing was changed")
+}
+
 /// R16, with the time since the last call where there is one.
 pub(crate) fn not_rung_too_often(last: Option<i64>, now: i64) -> String {
     let ago = last.map_or(0, |last| now.saturating_sub(last).max(0));

@@ -89,7 +89,7 @@ fn ringing_talking_and_a_lost_line_keep_their_times() {
         let mark = world.said.len();
         world.feed(Input::LineGone { device: maya, line });
         world.pass(SECOND, &[]);
-        let says = |what| Output::Announce { attempt, device: maya, what };
+        let says = |what| Output::Announce { attempt, what };
         assert!(world.since(mark).contains(&says(Announcement::OneMoment)), "{step}");
         assert!(!world.since(mark).contains(&says(Announcement::Apology)), "{step}");
         world.open_line(maya);

@@ -114,7 +114,7 @@ fn a_revoked_device_loses_its_line_at_once_and_its_callee_gets_an_apology() {
     let (attempt, line) = talking(&mut world, maya);
     let mark = world.said.len();
     world.feed(Input::Revoked { device: maya });
-    assert!(world.since(mark).contains(&Output::DropLine { device: maya, line: line.clone() }));
+    assert!(world.since(mark).contains(&Output::DropLine { line: line.clone() }));
     assert_eq!(announcements(&world, mark), [Announcement::Apology]);
     world.feed(Input::LineGone { device: maya, line });
     world.pass(8 * SECOND, &[]);
@@ -172,7 +172,7 @@ fn a_line_that_does_not_come_up_is_down_again_after_thirty_seconds() {
     assert_eq!(world.view(maya).line, Line::Down);
     let mark = world.said.len();
     world.feed(Input::LineUp { device: maya, line: line.clone() });
-    assert_eq!(world.since(mark), [Output::DropLine { device: maya, line }], "too late");
+    assert_eq!(world.since(mark), [Output::DropLine { line }], "too late");
 }
 
 #[test]
@@ -325,8 +325,8 @@ fn channels_that_nobody_owns_are_hung_up() {
     let second = LineFacts { device: maya, campaign: campaign_id(0), line: LineId("z".to_owned()) };
     world.back(vec![CallFacts { attempt: stray, state: ChannelState::Up }], vec![unknown, known, second]);
     assert!(world.said.contains(&Output::HangUp { attempt: stray, why: HangUpWhy::Stray }));
-    let drop = |device, line: &str| Output::DropLine { device, line: LineId(line.to_owned()) };
-    assert!(world.said.contains(&drop(device_id(9), "x")) && world.said.contains(&drop(maya, "z")));
+    let drop = |line: &str| Output::DropLine { line: LineId(line.to_owned()) };
+    assert!(world.said.contains(&drop("x")) && world.said.contains(&drop("z")));
     world.card(maya);
     assert_eq!(world.view(maya).line, Line::Up, "a session goes on with its line");
 }
@@ -534,7 +534,7 @@ fn a_campaign_that_is_not_allowed_any_more_closes_its_open_attempts_at_the_resta
         assert!(row.leased.is_none(), "{stage}");
         assert!(!row.facts.open || row.due_at > world.now + 12 * HOUR, "{stage}: never the same day");
         assert_eq!(world.view(maya).session, Session::Ended, "{stage}");
-        assert!(world.said.contains(&Output::DropLine { device: maya, line }), "{stage}");
+        assert!(world.said.contains(&Output::DropLine { line }), "{stage}");
         let refused = world.ask(maya, Ask::Start { campaign: campaign_id(0) }).unwrap().unwrap_err();
         assert_eq!(refused.code, ErrorCode::WrongState, "{stage}");
         assert!(refused.message.contains("settings are not allowed"), "{refused}");
@@ -561,11 +561,57 @@ fn a_new_line_takes_the_old_one_away_first() {
         .filter(|output| matches!(output, Output::DropLine { .. } | Output::MakeLine { .. }))
         .collect();
     assert!(
-        matches!(lines[..], [Output::DropLine { line: dropped, .. }, Output::MakeLine { line: made, .. }]
+        matches!(lines[..], [Output::DropLine { line: dropped }, Output::MakeLine { line: made, .. }]
             if *dropped == old && *made == new),
         "{lines:?}"
     );
     world.feed(Input::LineGone { device: maya, line: old });
     assert_eq!(world.view(maya).line, Line::Up, "late news of the old line");
     assert!(matches!(world.view(maya).session, Session::Talking { call, .. } if call.attempt_id == attempt));
+}
+
+#[test]
+fn a_seat_that_nobody_sits_on_is_forgotten_and_its_outcomes_find_their_attempts() {
+    let mut world = World::new(campaign(), 2);
+    let (maya, sam) = (device_id(1), device_id(2));
+    let (attempt, line) = talking(&mut world, maya);
+    world.feed(Input::CalleeGone { attempt, cause: 16 });
+    world.press(maya, attempt, Outcome::Reached);
+    assert_eq!(world.ask(maya, Ask::Stop), Some(Ok(Answer::Done)));
+    world.feed(Input::LineGone { device: maya, line });
+    world.start(sam);
+    world.pass(12 * HOUR - SECOND, &[sam]);
+    assert!(world.view(maya).last_outcome.is_some(), "till then it may be corrected from memory");
+    let record = world.record(attempt, Outcome::Refused);
+    assert_eq!(world.ask(maya, Ask::Record { record, stored: None }), Some(Ok(Answer::Done)));
+    world.pass(12 * HOUR + MINUTE, &[sam]);
+    assert_eq!(world.view(maya).last_outcome, None, "forgotten");
+    assert!(!matches!(world.view(sam).session, Session::Ended), "who sits there stays");
+    assert_eq!(world.press(maya, attempt, Outcome::Busy), Some(Ok(Answer::Done)));
+    assert_eq!(world.outcome(attempt).0, Some(Outcome::Busy), "found in the store");
+    assert_eq!(world.unexpected, []);
+}
+
+#[test]
+fn a_do_not_call_goes_although_the_press_that_took_it_back_could_not_be_written() {
+    let mut world = World::new(campaign(), 1);
+    let maya = device_id(1);
+    let (attempt, _) = talking(&mut world, maya);
+    world.feed(Input::CalleeGone { attempt, cause: 16 });
+    world.press(maya, attempt, Outcome::DoNotCall);
+    assert!(world.row(contact_id(0)).facts.do_not_call);
+    // Two corrections cross: the first one's write fails, the second was decided beside it.
+    let stored = world.stored(attempt);
+    let (first, second) = (world.record(attempt, Outcome::Reached), world.record(attempt, Outcome::Refused));
+    let (one, two) = (world.ticket(), world.ticket());
+    world.disk_is_full = true;
+    world.give(Input::Ask {
+        ticket: one,
+        device: maya,
+        ask: Ask::Record { record: first, stored: stored.clone() },
+    });
+    world.disk_is_full = false;
+    world.feed(Input::Ask { ticket: two, device: maya, ask: Ask::Record { record: second, stored } });
+    assert!(world.answers[&one].is_err() && world.answers[&two].is_ok());
+    assert!(!world.row(contact_id(0)).facts.do_not_call, "taken back");
 }

@@ -50,15 +50,15 @@ fn hex(bytes: &[u8]) -> String {
 
 /// One lock for a few devices each.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Turns(Arc<[Mutex<()>; 32]>);
+pub(super) struct Locks(Arc<[Mutex<()>; 32]>);
 
 impl Ari {
-    /// Whoever makes or removes a device's account, and writes down that it is signed in or not, has a turn
+    /// Whoever makes or removes a device's account, and writes down that it is signed in or not, holds its lock
     /// for both: else two that cross leave a sign-in without an account, or with another's password.
-    pub async fn turn_of(&self, device: DeviceId) -> MutexGuard<'_, ()> {
+    pub async fn account_lock(&self, device: DeviceId) -> MutexGuard<'_, ()> {
         let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(device);
-        let Turns(turns) = &self.turns;
-        turns[usize::try_from(hash % 32).unwrap_or_default()].lock().await
+        let Locks(locks) = &self.locks;
+        locks[usize::try_from(hash % 32).unwrap_or_default()].lock().await
     }
 
     /// Makes an account, or gives it other digests; it may reach our application and nothing else.

@@ -75,7 +75,7 @@ pub enum AriError {
 pub struct Ari {
     outgoing: mpsc::UnboundedSender<Outgoing>,
     here: Arc<AtomicBool>,
-    turns: accounts::Turns,
+    locks: accounts::Locks,
 }
 
 #[derive(Debug)]
@@ -102,7 +102,7 @@ impl Ari {
                 () = stop.cancelled() => {}
             }
         });
-        (Self { outgoing, here, turns: accounts::Turns::default() }, received)
+        (Self { outgoing, here, locks: accounts::Locks::default() }, received)
     }
 
     /// Whether the socket is up.

@@ -45,7 +45,23 @@ pub struct Serve {
     /// What that provider is. "simulated": ours, on this machine; then only the numbers set aside
     /// for drama can be rung, and a campaign may ignore calling hours
     #[arg(long, value_enum)]
-    trunk_kind: TrunkKind,
+    trunk_kind: Kind,
+}
+
+/// [`TrunkKind`] as a word of the command line.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Kind {
+    Simulated,
+    Sip,
+}
+
+impl From<Kind> for TrunkKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Simulated => TrunkKind::Simulated,
+            Kind::Sip => TrunkKind::Sip,
+        }
+    }
 }
 
 const HELP: &str = "\
@@ -82,7 +98,7 @@ impl Serve {
             public_url: self.public_url,
             certificate: self.cert.zip(self.key).map(|(chain, key)| CertificateFiles { chain, key }),
             asterisk: Asterisk { url: self.ari, user: self.ari_user, password },
-            trunk: Trunk { endpoint: self.trunk, kind: self.trunk_kind },
+            trunk: Trunk { endpoint: self.trunk, kind: self.trunk_kind.into() },
             doors: Doors::default(),
         })
     }

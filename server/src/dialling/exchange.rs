@@ -31,7 +31,8 @@ pub(super) struct Exchange {
 
 #[derive(Debug, Clone, Copy)]
 struct Call {
-    device: DeviceId,
+    /// Whose; `None`: nobody here dialled it.
+    device: Option<DeviceId>,
     heard: Heard,
     missed: bool,
     /// It is over in the books.
@@ -39,7 +40,7 @@ struct Call {
 }
 
 impl Call {
-    fn new(device: DeviceId, heard: Heard) -> Self {
+    fn new(device: Option<DeviceId>, heard: Heard) -> Self {
         Self { device, heard, missed: false, closed: false }
     }
 }
@@ -109,7 +110,7 @@ impl Exchange {
     }
 
     /// A call that is over in the books. As long as its channel lives on all the same, it counts among the strays.
-    pub(super) fn call_closed(&mut self, attempt: AttemptId) {
+    pub(super) fn call_over(&mut self, attempt: AttemptId) {
         if let Some(call) = self.calls.get_mut(&attempt) {
             call.closed = true;
         }
@@ -117,7 +118,7 @@ impl Exchange {
 
     /// A callee's channel that Asterisk is asked to make.
     pub(super) fn call_asked(&mut self, attempt: AttemptId, device: DeviceId) {
-        self.calls.insert(attempt, Call::new(device, Heard::default()));
+        self.calls.insert(attempt, Call::new(Some(device), Heard::default()));
     }
 
     /// An announcement that Asterisk is asked to play.
@@ -138,18 +139,18 @@ impl Exchange {
     /// Whether nothing of a device is left: no line, no callee. Then its bridge is of no use.
     pub(super) fn is_empty_of(&self, device: DeviceId) -> bool {
         !self.lines.values().any(|line| line.device == device)
-            && !self.calls.values().any(|call| call.device == device)
+            && !self.calls.values().any(|call| call.device == Some(device))
     }
 
     /// Whose call it is.
     pub(super) fn device_of(&self, attempt: AttemptId) -> Option<DeviceId> {
-        self.calls.get(&attempt).map(|call| call.device)
+        self.calls.get(&attempt)?.device
     }
 
     /// Lines that are up, whose they are, and whether their callee has answered.
     pub(super) fn lines_with_talk(&self) -> Vec<(String, DeviceId, bool)> {
         let talking: HashSet<DeviceId> =
-            self.calls.values().filter(|call| call.heard.up).map(|call| call.device).collect();
+            self.calls.values().filter(|call| call.heard.up).filter_map(|call| call.device).collect();
         let up = self.lines.iter().filter(|(_, line)| line.is_up() && !line.dropped);
         up.map(|(id, line)| (id.clone(), line.device, talking.contains(&line.device))).collect()
     }
@@ -313,7 +314,6 @@ impl Exchange {
             ringing: channel.state == ChannelState::Ringing,
             up: channel.state == ChannelState::Up,
         };
-        let device = device.unwrap_or_else(|| DeviceId::new(uuid::Uuid::nil()));
         self.calls.insert(attempt, Call::new(device, heard));
     }
 

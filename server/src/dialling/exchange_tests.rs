@@ -210,7 +210,7 @@ fn a_line_that_was_to_go_and_a_call_that_is_over_are_strays_as_long_as_they_are_
     exchange.line_asked(&new, device);
     assert!(exchange.line_dropped(&line.0), "asked");
     assert!(!exchange.line_dropped(&line.0), "asked before");
-    exchange.call_closed(attempt);
+    exchange.call_over(attempt);
     let all = [
         channel(&line.0, "PJSIP/a-1", ChannelState::Up),
         channel(&new.0, "PJSIP/a-2", ChannelState::Up),

@@ -21,7 +21,7 @@ use dialler::{Answer, Ask, LineToken};
 use protocol::{
     http::{ApiError, ErrorCode, RecordOutcome, Settle},
     ids::{AttemptId, CampaignId, DeviceId, LeaseId},
-    outcome::Outcome,
+    outcome::{LONGEST_NOTE, Outcome},
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -159,7 +159,10 @@ impl Handle {
                 self.metrics.dial_seconds.observe(since.elapsed().as_secs_f64());
                 Ok(attempt)
             }
-            Answer::Done => Err(refusal(ErrorCode::Internal, "The server made a mistake: it dialled nobody")),
+            Answer::Done => {
+                tracing::error!(%device, "a request to dial was granted, and nobody was dialled; a fault of ours");
+                Err(refusal(ErrorCode::Internal, "The server made a mistake: it dialled nobody"))
+            }
         }
     }
 
@@ -176,7 +179,8 @@ impl Handle {
     /// Records what came of an attempt, or corrects it.
     pub async fn record_outcome(&self, device: DeviceId, record: RecordOutcome) -> Result<(), ApiError> {
         if record.note.as_ref().is_some_and(|note| note.chars().count() > LONGEST_NOTE) {
-            return Err(refusal(ErrorCode::Invalid, "The note is longer than 2,000 characters"));
+            let words = format!("The note is longer than {LONGEST_NOTE} characters");
+            return Err(refusal(ErrorCode::Invalid, &words));
         }
         // The others are the server's own findings, with waiting times of their own.
         if !Outcome::KEYS.contains(&record.outcome) {
@@ -254,7 +258,11 @@ impl Handle {
         match tokio::time::timeout(ANSWER_WITHIN, answer).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err(stopping()),
-            Err(_) => Err(refusal(ErrorCode::Internal, "The server is stuck. Try again in a moment")),
+            Err(_) => {
+                let seconds = ANSWER_WITHIN.as_secs();
+                tracing::error!(%device, seconds, "a request was not answered in time; is the disk, or Asterisk, stuck?");
+                Err(refusal(ErrorCode::Internal, "The server is stuck. Try again in a moment"))
+            }
         }
     }
 
@@ -263,8 +271,6 @@ impl Handle {
         let _ = self.inward.send(Inward::Command(command));
     }
 }
-
-const LONGEST_NOTE: usize = 2_000;
 
 fn refusal(code: ErrorCode, message: &str) -> ApiError {
     ApiError { code, message: message.to_owned(), again_at_ms: None }

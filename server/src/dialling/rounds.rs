@@ -97,13 +97,6 @@ pub enum TrunkState {
     Unknown,
 }
 
-impl Telephone {
-    /// Calls can be made, as far as can be known.
-    pub fn is_ready(&self) -> bool {
-        self.asterisk.is_some() && matches!(self.trunk, TrunkState::Online | TrunkState::NotAsked)
-    }
-}
-
 pub(super) async fn telephone(ari: &Ari, trunk: &str) -> Telephone {
     let (version, reachable) = (ari.version(), ari.reachable(trunk));
     let asterisk = version.await.ok();

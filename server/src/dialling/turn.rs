@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use dialler::{Answer, Ask, CampaignRules, Dialler, Input};
+use dialler::{Answer, Ask, CampaignRules, Dialler, Input, Now};
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 use protocol::{
@@ -35,7 +35,6 @@ use super::{
 };
 use crate::{
     ari::{Event, News},
-    config::TrunkKind,
     store::{StoreError, attempts::Committed, campaigns::CampaignRow},
 };
 
@@ -43,8 +42,8 @@ use crate::{
 const SWEEP_EVERY: Duration = Duration::from_secs(4);
 /// When every lease of the server's last run is over, unless its app came back and renewed it.
 const OLD_LEASES_LAPSE: Duration = Duration::from_millis(saves::LEASE_MS.unsigned_abs() + 2_000);
-/// The longest sleep: a clock that a test moves makes no sound.
-const LONGEST_SLEEP_MS: i64 = 500;
+/// The wall's clock was set by more than this: somebody should know.
+const CLOCK_JUMP_MS: i64 = 60_000;
 /// How long a revoked device's tunnel stays for the goodbye to its line.
 const HUNG_UP_WITHIN: Duration = Duration::from_millis(300);
 /// An announcement that ends sooner was not played (its file is missing): no louder a loop than this.
@@ -65,6 +64,7 @@ pub(super) async fn start(
         jobs: queue,
         back: back.clone(),
     };
+    let now = parts.clock.now();
     let mut turn = Turn {
         way: Way::new(parts.config.trunk.clone()),
         parts,
@@ -80,6 +80,7 @@ pub(super) async fn start(
         campaigns: HashMap::new(),
         connection: 0,
         held: None,
+        clock: now,
     };
     turn.recall().await?;
     tasks.spawn(saves.run());
@@ -108,6 +109,15 @@ struct Turn {
     connection: u64,
     /// Events that came while the lists were on their way; the lists go first.
     held: Option<Vec<Event>>,
+    /// What time it was when the loop last looked.
+    clock: Now,
+}
+
+/// Until a time on [`Now::steady`]; for ever if there is none.
+async fn sleep_until(at: Option<i64>, now: Now) {
+    let Some(at) = at else { return std::future::pending().await };
+    let wait = at.saturating_sub(now.steady).max(1).unsigned_abs();
+    tokio::time::sleep(Duration::from_millis(wait)).await;
 }
 
 impl Turn {
@@ -121,7 +131,9 @@ impl Turn {
             every.set_missed_tick_behavior(MissedTickBehavior::Delay);
         }
         loop {
-            let sleep = tokio::time::sleep(self.until_wake());
+            let now = self.look_at_clock();
+            let wake = sleep_until(self.dialler.next_wake(), now);
+            let clock = self.parts.clock.clone();
             tokio::select! {
                 () = stop.cancelled() => break,
                 inward = commands.recv() => match inward {
@@ -135,12 +147,10 @@ impl Turn {
                 () = &mut lapsed => self.offer_lapsed_leases(),
                 _ = looks.tick() => self.look_at_lines(),
                 _ = sweeps.tick() => self.sweep(),
-                () = sleep => {
-                    if self.dialler.next_wake().is_some_and(|at| at <= self.parts.clock.now().steady) {
-                        self.handle(Input::Tick);
-                    }
-                }
+                () = wake => self.tick(),
+                () = clock.moved_since(now) => self.tick(),
             }
+            self.count_lines();
         }
         // Calls go on; the next start adopts them. What was to be written is written: dropping
         // the queue's end lets the writer finish.
@@ -157,10 +167,30 @@ impl Turn {
         self.parts.clock.now_ms()
     }
 
-    fn until_wake(&self) -> Duration {
-        let now = self.parts.clock.now().steady;
-        let wait = self.dialler.next_wake().map_or(LONGEST_SLEEP_MS, |at| at - now);
-        Duration::from_millis(u64::try_from(wait.clamp(1, LONGEST_SLEEP_MS)).unwrap_or(1))
+    fn tick(&mut self) {
+        if self.dialler.next_wake().is_some_and(|at| at <= self.parts.clock.now().steady) {
+            self.handle(Input::Tick);
+        }
+    }
+
+    /// What time it is; a wall's clock that was set is told of: what was written before has other dates.
+    fn look_at_clock(&mut self) -> Now {
+        let now = self.parts.clock.now();
+        let set_by = (now.wall - self.clock.wall) - (now.steady - self.clock.steady);
+        if set_by.abs() > CLOCK_JUMP_MS {
+            error!(
+                seconds = set_by / 1_000,
+                "this machine's clock was set; if it was wrong before, calls and due times of that time have wrong dates"
+            );
+        }
+        self.clock = now;
+        now
+    }
+
+    /// No line is up while Asterisk is away.
+    fn count_lines(&self) {
+        let up = if self.parts.ari.is_here() { self.exchange.lines_up() } else { 0 };
+        self.parts.metrics.lines_up.set(i64::try_from(up).unwrap_or(i64::MAX));
     }
 
     fn inward(&mut self, inward: Inward) {
@@ -198,7 +228,6 @@ impl Turn {
             Inward::Packets { line, count } => self.watch.packets(&line, count),
             Inward::NotPlayed(playback) => self.event(Event::PlaybackFinished { playback }),
         }
-        self.parts.metrics.lines_up.set(i64::try_from(self.exchange.lines_up()).unwrap_or(i64::MAX));
     }
 
     fn command(&mut self, command: Command) {
@@ -248,11 +277,7 @@ impl Turn {
     }
 
     fn campaign(&mut self, row: &CampaignRow) {
-        let kind = match self.parts.config.trunk.kind {
-            TrunkKind::Simulated => dialler::rules::TrunkKind::Simulated,
-            TrunkKind::Sip => dialler::rules::TrunkKind::Sip,
-        };
-        let rules = card::rules(row).and_then(|rules| match rules.check(kind) {
+        let rules = card::rules(row).and_then(|rules| match rules.check(self.parts.config.trunk.kind) {
             Ok(()) => Ok(rules),
             Err(why) => Err(why.to_string()),
         });
@@ -322,7 +347,6 @@ impl Turn {
             Some(Step::HangUpStray(channel)) => self.hang_up_strays(vec![channel]),
             Some(Step::DialLine { line, device }) => self.dial_line(line, device),
         }
-        self.parts.metrics.lines_up.set(i64::try_from(self.exchange.lines_up()).unwrap_or(i64::MAX));
     }
 
     fn callee_gone(&mut self, attempt: AttemptId, cause: u16) {

@@ -46,11 +46,14 @@ async fn join(
     };
     if before.is_some_and(|before| (before.person_id, before.campaign_id) != (person, campaign)) {
         // What it did for the others ends: its sign-in, line and desk are theirs.
-        let _turn = app.ari.turn_of(new.id).await;
+        let _lock = app.ari.account_lock(new.id).await;
         app.store.sign_out(new.id, now_ms).await?;
         app.dialling.sign_out(new.id).await;
     }
-    let gone = || refuse(ErrorCode::Internal, "The server made a mistake. Its log says which");
+    let gone = || {
+        tracing::error!(device = %new.id, "a device joined, and its person or campaign is not there; a fault of ours");
+        refuse(ErrorCode::Internal, "The server made a mistake. Its log says which")
+    };
     let person = app.store.person(person).await?.ok_or_else(gone)?;
     let campaign = app.store.campaign(campaign).await?.ok_or_else(gone)?;
     tracing::info!(device = %new.id, person = %person.id, campaign = %campaign.id, "a device joined");

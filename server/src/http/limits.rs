@@ -26,7 +26,7 @@ pub struct Limits {
     /// Everything a signed-in device asks. It bounds what waits for the dialling loop: a device's requests
     /// and pings come there one by one, and each request waits for its answer.
     pub requests: PerKey<DeviceId>,
-    /// Messages of a device on `/live`; the app sends one each 20 s.
+    /// Messages of a device on `/live`; the app sends a ping every 5 s.
     pub live: PerKey<DeviceId>,
     networks_challenges: PerKey<IpAddr>,
     devices_challenges: PerKey<(DeviceId, IpAddr)>,

@@ -24,7 +24,7 @@ use crate::{app::Shared, live::Following, tunnel::is_bad_frame};
 
 /// The app sends pings only.
 const LARGEST_FRAME: usize = 4 * 1024;
-/// The app pings every 20 s or so; after this it is taken for gone.
+/// The app pings every 5 s; after this it is taken for gone.
 const SILENT_FOR: Duration = Duration::from_secs(75);
 const SEND_WITHIN: Duration = Duration::from_secs(10);
 

@@ -77,7 +77,7 @@ async fn sign_in(
     // A token that cannot be kept must not leave an account with a password nobody knows.
     app.store.probe(now_ms).await?;
     // Nobody else makes or removes this account until its sign-in is kept.
-    let _turn = app.ari.turn_of(device.id).await;
+    let _lock = app.ari.account_lock(device.id).await;
     let account = provisioning::account_for(&app.ari, device.id).await?;
     let token = secret::random::<32>();
     let expires_at_ms = now_ms + LIFE_MS;
@@ -105,7 +105,7 @@ fn close_older_socket(app: &Shared, device: DeviceId) {
     let live = app.live.clone();
     tokio::spawn(async move {
         tokio::time::sleep(OLDER_SOCKET_CLOSES_AFTER).await;
-        live.close_older(device, older);
+        live.close_if_current(device, older);
     });
 }
 
@@ -121,7 +121,7 @@ fn signed(device: &DeviceRow, answer: &SignIn) -> bool {
 }
 
 async fn sign_out(State(app): State<Shared>, device: SignedInDevice) -> Result<Json<Value>, Refusal> {
-    let _turn = app.ari.turn_of(device.id).await;
+    let _lock = app.ari.account_lock(device.id).await;
     app.store.sign_out(device.id, app.clock.now_ms()).await?;
     app.dialling.sign_out(device.id).await;
     tracing::info!(device = %device.id, "a device signed out");

@@ -211,7 +211,7 @@ impl Store {
         let row = sqlx::query(
             "SELECT a.lease_id, coalesce(a.ended_at, a.dialled_at) AS ended_at, a.outcome, a.outcome_id,
                     NOT EXISTS (SELECT 1 FROM attempts later
-                                WHERE later.contact_id = a.contact_id AND later.dialled_at > a.dialled_at) AS latest
+                                WHERE later.contact_id = a.contact_id AND later.rowid > a.rowid) AS latest
              FROM attempts a WHERE a.id = $1 AND a.device_id = $2",
         )
         .bind(attempt.to_string())

@@ -86,15 +86,6 @@ impl Store {
         not_added.sort_by_key(|(line, _)| *line);
         Ok(not_added)
     }
-
-    /// How many imports a campaign has had.
-    pub async fn count_imports(&self, campaign: CampaignId) -> Result<u32, StoreError> {
-        let row = sqlx::query("SELECT count(*) FROM imports WHERE campaign_id = $1")
-            .bind(campaign.to_string())
-            .fetch_one(self.reader())
-            .await?;
-        Ok(row.try_get(0)?)
-    }
 }
 
 /// Those of a batch that asked never to be rung again.

@@ -18,7 +18,6 @@ pub mod leases;
 pub mod outcomes;
 pub mod people;
 pub mod results;
-pub mod settings;
 pub mod sign_ins;
 #[cfg(test)]
 mod tests;

@@ -128,20 +128,22 @@ async fn insert(tx: &mut SqliteConnection, press: &Press<'_>) -> Result<(), Stor
 }
 
 async fn list_number(tx: &mut SqliteConnection, attempt: &str, close: &Close) -> Result<(), StoreError> {
-    let sql = match close.do_not_call {
+    let query = match close.do_not_call {
         DoNotCall::Leave => return Ok(()),
-        DoNotCall::Add => {
+        DoNotCall::Add => sqlx::query(
             "INSERT INTO do_not_call (number, created_at, source)
              SELECT number, $2, id FROM attempts WHERE id = $1
-             ON CONFLICT (number) DO NOTHING"
-        }
-        DoNotCall::TakeBack => {
+             ON CONFLICT (number) DO NOTHING",
+        )
+        .bind(attempt)
+        .bind(close.at),
+        DoNotCall::TakeBack => sqlx::query(
             "DELETE FROM do_not_call
-             WHERE source = $1 AND $2 IS NOT NULL
-               AND number = (SELECT number FROM attempts WHERE id = $1)"
-        }
+             WHERE source = $1 AND number = (SELECT number FROM attempts WHERE id = $1)",
+        )
+        .bind(attempt),
     };
-    sqlx::query(sql).bind(attempt).bind(close.at).execute(tx).await?;
+    query.execute(tx).await?;
     Ok(())
 }
 

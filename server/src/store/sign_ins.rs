@@ -60,6 +60,11 @@ impl Store {
         Ok(kept.rows_affected() == 1)
     }
 
+    /// Whether a device is signed in now.
+    pub async fn is_signed_in(&self, device: DeviceId, now_ms: i64) -> Result<bool, StoreError> {
+        Ok(self.signed_in_devices(now_ms).await?.contains(&device))
+    }
+
     /// Whose token this is.
     pub async fn device_of_token(&self, token_hash: &[u8], now_ms: i64) -> Result<TokenState, StoreError> {
         let row = sqlx::query(

@@ -13,7 +13,7 @@ use crate::{
     call::{Call, CallInput, Ended},
     input::{ContactFacts, Lease, SaveId, Ticket},
     now::Now,
-    output::{Keep, Write},
+    output::{Keep, Output, Write},
     retry,
     scene::{self, Scene},
     words,
@@ -92,7 +92,7 @@ impl Calling {
     /// The newest press counts. The ticket is answered by the seat when the write is done.
     fn record(&mut self, ticket: Ticket, record: RecordOutcome, scene: &mut Scene<'_>) {
         if record.attempt_id != self.id() {
-            return scene.refuse(ticket, words::not_found("There is no such call to record an outcome for"));
+            return scene.refuse(ticket, words::no_such_call());
         }
         if self.kept.as_ref().is_some_and(|kept| kept.id > record.id) {
             return scene.done(ticket);
@@ -145,6 +145,7 @@ impl Kept {
 
 /// A call ended: what was pressed counts most, then what the call itself says, then a key.
 fn over(lease: Lease, ended: Ended, kept: Option<Kept>, scene: &mut Scene<'_>) -> Attempt {
+    scene.push(Output::CallOver { attempt: ended.attempt });
     if let Some(kept) = kept {
         return Settling::by_volunteer(lease, ended, kept, None, None, scene);
     }
@@ -199,7 +200,7 @@ impl WrapUp {
 
     fn record(self, ticket: Ticket, record: RecordOutcome, scene: &mut Scene<'_>) -> Attempt {
         if record.attempt_id != self.ended.attempt {
-            scene.refuse(ticket, words::not_found("There is no such call to record an outcome for"));
+            scene.refuse(ticket, words::no_such_call());
             return Attempt::WrapUp(self);
         }
         let kept = Kept::new(record, &self.lease.contact, scene);

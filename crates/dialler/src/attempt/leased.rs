@@ -37,7 +37,7 @@ impl Leased {
             AttemptInput::Settle { ticket, lease, how } => self.settle(ticket, lease, how, scene),
             AttemptInput::GiveBack | AttemptInput::Revoked => self.release(Released::GivenBack, scene),
             AttemptInput::Record { ticket, .. } => {
-                scene.refuse(ticket, words::not_found("There is no such call to record an outcome for"));
+                scene.refuse(ticket, words::no_such_call());
                 Attempt::Leased(self)
             }
             AttemptInput::HangUp { ticket } => {
@@ -83,11 +83,7 @@ impl Leased {
         self.lease.contact = facts;
         if number_busy {
             scene.refuse(ticket, words::number_in_a_call());
-            let due_at = rules::next_allowed(
-                &self.lease.contact,
-                scene.campaign,
-                scene.now.wall + scene.campaign.spacing_ms.max(rules::MINUTE),
-            );
+            let due_at = rules::due_after_busy(&self.lease.contact, scene.campaign, scene.now.wall);
             return self.release(Released::Refused { due_at }, scene);
         }
         if let Err(refusal) = rules::may_ring(&self.lease.contact, scene.campaign, scene.now.wall) {
@@ -213,12 +209,7 @@ impl Committing {
         if !scene.telephone || !scene.line_up {
             return Settling::never_dialled(self.lease, self.attempt, scene);
         }
-        scene.push(Output::CreateChannel {
-            attempt: self.attempt,
-            device: scene.device,
-            number: self.lease.contact.number.clone(),
-            caller_id: scene.campaign.caller_id.clone(),
-        });
+        scene.push(Output::CreateChannel { attempt: self.attempt, device: scene.device });
         Attempt::Calling(Calling {
             lease: self.lease,
             call: Call::create(self.attempt, self.dialled),

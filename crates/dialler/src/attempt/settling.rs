@@ -13,7 +13,7 @@ use super::{Attempt, AttemptInput, Closed, Kept, Settling};
 use crate::{
     call::Ended,
     input::{Lease, StoredAttempt, Ticket},
-    output::{Close, ContactNext, DoNotCall, Release, Released, Write},
+    output::{Close, ContactNext, DoNotCall, Output, Release, Released, Write},
     retry,
     scene::{self, Scene},
     words,
@@ -90,6 +90,7 @@ impl Settling {
             cause: None,
             verdict: None,
         };
+        scene.push(Output::CallOver { attempt });
         let note = Some("not dialled: the line or the telephone was lost at that moment".to_owned());
         Self::by_server(lease, ended, Outcome::Unknown, WrittenBy::Server, note, scene)
     }
@@ -153,10 +154,10 @@ impl Settling {
     /// where that write waits for another try.
     fn record(&mut self, ticket: Ticket, record: RecordOutcome, scene: &mut Scene<'_>) {
         let (Some(ended), Write::Close(written)) = (&self.ended, &self.write) else {
-            return scene.refuse(ticket, words::not_found("There is no such call to record an outcome for"));
+            return scene.refuse(ticket, words::no_such_call());
         };
         if record.attempt_id != ended.attempt {
-            return scene.refuse(ticket, words::not_found("There is no such call to record an outcome for"));
+            return scene.refuse(ticket, words::no_such_call());
         }
         if self.save.is_some() {
             return self.pressed.push((ticket, record));
@@ -254,10 +255,11 @@ pub(crate) fn correction(stored: &StoredAttempt, record: RecordOutcome, scene: &
     // A contact that was rung again since keeps what came of that, unless nobody may ring it now.
     let next = retry::after(record.outcome, again_at, &stored.contact, scene.campaign, stored.ended_at);
     let contact = (stored.latest || record.outcome == Outcome::DoNotCall).then_some(next);
-    let do_not_call = match (stored.outcome, record.outcome) {
-        (_, Outcome::DoNotCall) => DoNotCall::Add,
-        (Some(Outcome::DoNotCall), _) => DoNotCall::TakeBack,
-        _ => DoNotCall::Leave,
+    // Whatever was pressed before: of presses that crossed, one whose write failed may have been the last to
+    // take the number off, and it is taken off only if this attempt put it there.
+    let do_not_call = match record.outcome {
+        Outcome::DoNotCall => DoNotCall::Add,
+        _ => DoNotCall::TakeBack,
     };
     Some(Close {
         attempt: stored.attempt,

@@ -353,6 +353,7 @@ impl World {
             | Output::HangUp { .. }
             | Output::Announce { .. }
             | Output::StopAnnouncement { .. }
+            | Output::CallOver { .. }
             | Output::Tell { .. }
             | Output::TrunkFault { .. } => {}
         }

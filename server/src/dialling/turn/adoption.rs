@@ -108,7 +108,7 @@ impl Turn {
             let forgotten: Vec<DeviceId> =
                 signed_in.iter().copied().filter(|device| may_miss && !accounts.contains(device)).collect();
             for device in forgotten {
-                let _turn = ari.turn_of(device).await;
+                let _lock = ari.account_lock(device).await;
                 if ari.has_account(&device.to_string()).await != Ok(false) {
                     continue;
                 }

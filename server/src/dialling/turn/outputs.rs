@@ -2,8 +2,11 @@
 
 use std::{future::Future, time::Instant};
 
-use dialler::{Announcement, HangUpWhy, Input, LineId, Output, Write};
-use protocol::ids::{AttemptId, DeviceId};
+use dialler::{Announcement, HangUpWhy, Input, LineId, Output};
+use protocol::{
+    ids::{AttemptId, DeviceId},
+    line::TOKEN_LIFE_MS,
+};
 use tracing::{error, info, warn};
 
 use super::Turn;
@@ -12,8 +15,8 @@ use crate::{
     dialling::{commands::Inward, names, saves::Job},
 };
 
-/// How long an app may take to answer its line's INVITE; its token lasts as long.
-const LINE_TIMEOUT_S: u32 = 30;
+/// How long an app may take to answer its line's INVITE, seconds: as long as its token lasts.
+const LINE_TIMEOUT_S: i64 = TOKEN_LIFE_MS / 1_000;
 
 impl Turn {
     pub(super) fn carry_out(&mut self, output: Output) {
@@ -24,28 +27,15 @@ impl Turn {
                 }
             }
             Output::WantLease { device, campaign } => self.job(Job::Claim { device, campaign }),
-            Output::Save { save, write } => {
-                match &write {
-                    Write::Close(close) => self.call_closed(close.attempt),
-                    Write::Progress(progress) if progress.ended_at.is_some() => {
-                        self.exchange.call_closed(progress.attempt);
-                    }
-                    Write::Attempt(_)
-                    | Write::Progress(_)
-                    | Write::Keep(_)
-                    | Write::Release(_)
-                    | Write::Renew { .. } => {}
-                }
-                self.job(Job::Save(save, Box::new(write)));
-            }
+            Output::Save { save, write } => self.job(Job::Save(save, Box::new(write))),
             Output::MakeLine { device, line, token } => self.make_line(device, line, &token.0),
-            Output::DropLine { line, .. } => self.drop_line(line.0),
-            Output::CreateChannel { attempt, device, .. } => self.create_callee(attempt, device),
+            Output::DropLine { line } => self.drop_line(line.0),
+            Output::CreateChannel { attempt, device } => self.create_callee(attempt, device),
             Output::JoinBridge { attempt, device } => {
                 let joined = self.parts.ari.join_bridge(&names::bridge(device), &attempt.to_string());
                 self.or_callee_failed(attempt, certain(joined));
             }
-            Output::DialChannel { attempt, timeout_ms, .. } => {
+            Output::DialChannel { attempt, timeout_ms } => {
                 let seconds = u32::try_from(timeout_ms.max(0).div_euclid(1_000) + 1).unwrap_or(60);
                 let dialled = self.parts.ari.dial(&attempt.to_string(), seconds);
                 self.or_callee_failed(attempt, certain(dialled));
@@ -53,7 +43,7 @@ impl Turn {
             Output::HangUp { attempt, why } => {
                 info!(%attempt, ?why, "hanging up");
                 if why == HangUpWhy::Stray {
-                    self.exchange.call_closed(attempt);
+                    self.exchange.call_over(attempt);
                 }
                 let (hung_up, back) = (self.parts.ari.hang_up(&attempt.to_string()), self.back.clone());
                 tokio::spawn(async move {
@@ -65,13 +55,14 @@ impl Turn {
                     }
                 });
             }
-            Output::Announce { attempt, what, .. } => self.announce(attempt, what),
+            Output::Announce { attempt, what } => self.announce(attempt, what),
             Output::StopAnnouncement { attempt } => {
                 for playback in self.exchange.stop_announcements(attempt) {
                     let stopped = self.parts.ari.stop_playback(&playback);
                     tokio::spawn(async move { drop(stopped.await) });
                 }
             }
+            Output::CallOver { attempt } => self.call_over(attempt),
             Output::Tell { device, change } => self.parts.live.tell(device, change),
             Output::TrunkFault { attempt, words } => error!(%attempt, "the trunk refused a call: {words}"),
             Output::Unexpected { state, input } => {
@@ -81,10 +72,10 @@ impl Turn {
         }
     }
 
-    fn call_closed(&mut self, attempt: AttemptId) {
+    fn call_over(&mut self, attempt: AttemptId) {
         self.committed.remove(&attempt);
         self.owners.remove(&attempt);
-        self.exchange.call_closed(attempt);
+        self.exchange.call_over(attempt);
     }
 
     fn job(&self, job: Job) {
@@ -120,7 +111,7 @@ impl Turn {
         let joined = ari.join_bridge(&names::bridge(device), &line);
         tokio::spawn(async move {
             let dialled = match joined.await {
-                Ok(()) => ari.dial(&line, LINE_TIMEOUT_S).await,
+                Ok(()) => ari.dial(&line, u32::try_from(LINE_TIMEOUT_S).unwrap_or(30)).await,
                 Err(error) => Err(error),
             };
             if let Err(error) = dialled {
