@@ -36,6 +36,16 @@ const MISSING_LOOK_EVERY: Duration = Duration::from_millis(500);
 const NEW_HOST_EVERY: u32 = 3;
 const BUFFER: usize = RATE / 4;
 const ENDED_WITHIN: Duration = Duration::from_millis(300);
+/// So many streams that do not end are let be; with more, devices are opened anew only when someone asks.
+const MOST_ENDING: usize = 8;
+/// Waits between tries to open a device that is there and cannot be opened.
+const TRY_AGAIN_AFTER: [Duration; 5] = [
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(5),
+    Duration::from_secs(30),
+];
 /// Part of its time that an output must ask for, and for how many looks it may miss it.
 const ENOUGH: f64 = 0.9;
 const SLOW_LOOKS: u32 = 2;
@@ -46,6 +56,8 @@ const LONGEST_PERIOD: usize = 4 * TICK;
 pub(crate) fn run(wishes: &Receiver<Wish>, orders: &Sender<Order>, told: &dyn Fn(Told)) {
     let mut open: Option<Open> = None;
     let mut last: Option<DeviceState> = None;
+    let mut tries = Tries::new(Instant::now());
+    let ending = Arc::new(AtomicUsize::new(0));
     loop {
         let wish = match &open {
             None => wishes.recv().ok(),
@@ -55,12 +67,13 @@ pub(crate) fn run(wishes: &Receiver<Wish>, orders: &Sender<Order>, told: &dyn Fn
                 Err(RecvTimeoutError::Timeout) => {
                     let Some(now) = &mut open else { continue };
                     let starves = now.starves();
-                    let changed = now.changed();
-                    if !starves && !changed {
+                    let changed = now.changed(&tries);
+                    if (!starves && !changed) || ending.load(Ordering::Relaxed) >= MOST_ENDING {
                         continue;
                     }
                     let period = if starves { now.period * 2 } else { now.period };
                     let (again, sound) = Open::new(now.choice.clone(), period);
+                    tries.opened(again.failed(), Instant::now());
                     if changed {
                         let state = again.state(Some(now));
                         // Still the same trouble: it was told once.
@@ -70,7 +83,7 @@ pub(crate) fn run(wishes: &Receiver<Wish>, orders: &Sender<Order>, told: &dyn Fn
                     } else {
                         tracing::info!(period, "the output stands still too often: longer periods");
                     }
-                    end(std::mem::replace(now, again));
+                    end(std::mem::replace(now, again), &ending);
                     if orders.send(Order::Sound(sound)).is_err() {
                         return;
                     }
@@ -81,10 +94,12 @@ pub(crate) fn run(wishes: &Receiver<Wish>, orders: &Sender<Order>, told: &dyn Fn
         let Some(wish) = wish else { return };
         // The old streams go first: some systems open a device only once.
         if let Some(old) = open.take() {
-            end(old);
+            end(old, &ending);
         }
         if let Wish::Open(choice) = wish {
             let (now, sound) = Open::new(choice, TICK);
+            tries = Tries::new(Instant::now());
+            tries.opened(now.failed(), Instant::now());
             let state = now.state(None);
             last = Some(state.clone());
             told(Told::Devices(state));
@@ -97,16 +112,57 @@ pub(crate) fn run(wishes: &Receiver<Wish>, orders: &Sender<Order>, told: &dyn Fn
 }
 
 /// Ends streams. One whose device went may wait for an answer that never comes: it is not waited for.
-fn end(old: Open) {
+fn end(old: Open, ending: &Arc<AtomicUsize>) {
     let (done, ended) = channel::<()>();
-    let ending = thread::Builder::new().name("streams".to_owned()).spawn(move || {
+    let unfinished = Arc::clone(ending);
+    unfinished.fetch_add(1, Ordering::Relaxed);
+    let started = thread::Builder::new().name("streams".to_owned()).spawn(move || {
         drop(old);
+        unfinished.fetch_sub(1, Ordering::Relaxed);
         drop(done);
     });
-    match ending {
+    match started {
         // The end of the channel, or of the patience.
         Ok(_) => drop(ended.recv_timeout(ENDED_WITHIN)),
-        Err(error) => tracing::warn!(%error, "no thread to end streams"),
+        Err(error) => {
+            ending.fetch_sub(1, Ordering::Relaxed);
+            tracing::warn!(%error, "no thread to end streams");
+        }
+    }
+}
+
+/// Tries to open what cannot be opened. Each stops the side that works, so the same trouble makes them rarer.
+struct Tries {
+    /// Of the microphone and of the loudspeaker.
+    failed: [Option<Failed>; 2],
+    /// Tries in a row that came to the same.
+    same: usize,
+    at: Instant,
+}
+
+/// Why there is no microphone, or no loudspeaker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Failed {
+    /// Id of the device that was found.
+    device: Option<String>,
+    why: String,
+}
+
+impl Tries {
+    fn new(now: Instant) -> Self {
+        Self { failed: [None, None], same: 0, at: now }
+    }
+
+    fn opened(&mut self, failed: [Option<Failed>; 2], now: Instant) {
+        self.same = if failed == self.failed { self.same + 1 } else { 0 };
+        self.failed = failed;
+        self.at = now;
+    }
+
+    /// Whether a side that failed is worth another try, now that such a device was found.
+    fn due(&self, failed: &Failed, found: Option<&str>, now: Instant) -> bool {
+        let patience = TRY_AGAIN_AFTER[self.same.min(TRY_AGAIN_AFTER.len() - 1)];
+        failed.device.as_deref() != found || now.duration_since(self.at) >= patience
     }
 }
 
@@ -114,8 +170,8 @@ fn end(old: Open) {
 struct Open {
     choice: Choice,
     host: Host,
-    microphone: Result<Running, String>,
-    speaker: Result<Running, String>,
+    microphone: Result<Running, Failed>,
+    speaker: Result<Running, Failed>,
     /// Looks since a device is missing.
     looks: u32,
     /// Samples asked for at once, and in all.
@@ -145,7 +201,8 @@ impl Open {
         let counts = Arc::new(counts);
         let (taken, microphone) = RingBuffer::new(BUFFER);
         let (speaker, given) = RingBuffer::new(BUFFER);
-        let input = find(&host, choice.microphone.as_deref(), true).and_then(|device| {
+        let nothing = |why| Failed { device: None, why };
+        let input = find(&host, choice.microphone.as_deref(), true).map_err(nothing).and_then(|device| {
             start(&device, true, period, move |device, config, format, broken| {
                 if format == SampleFormat::I16 {
                     listen(device, config, broken, taken, |s: i16| f32::from(s) / 32_768.0)
@@ -155,7 +212,7 @@ impl Open {
             })
         });
         let asked = Arc::clone(&counts);
-        let output = find(&host, choice.speaker.as_deref(), false).and_then(|device| {
+        let output = find(&host, choice.speaker.as_deref(), false).map_err(nothing).and_then(|device| {
             start(&device, false, period, move |device, config, format, broken| {
                 if format == SampleFormat::I16 {
                     play(device, config, broken, given, asked, |s| (s * 32_767.0) as i16)
@@ -203,16 +260,22 @@ impl Open {
         self.slow_looks >= SLOW_LOOKS && self.period < LONGEST_PERIOD
     }
 
+    /// What keeps the microphone and the loudspeaker from being used.
+    fn failed(&self) -> [Option<Failed>; 2] {
+        [&self.microphone, &self.speaker].map(|side| side.as_ref().err().cloned())
+    }
+
     /// Whether the devices must be opened anew: one broke, a chosen one went or came back.
-    fn changed(&mut self) -> bool {
+    fn changed(&mut self, tries: &Tries) -> bool {
         if !self.is_whole() {
             self.looks += 1;
             if self.looks.is_multiple_of(NEW_HOST_EVERY) {
                 self.host = host();
             }
         }
-        let side = |now: &Result<Running, String>, chosen: Option<&String>, input: bool| match now {
-            Err(_) => find(&self.host, chosen.map(String::as_str), input).is_ok(),
+        let side = |now: &Result<Running, Failed>, chosen: Option<&String>, input: bool| match now {
+            Err(failed) => find(&self.host, chosen.map(String::as_str), input)
+                .is_ok_and(|found| tries.due(failed, id(&found).as_deref(), Instant::now())),
             Ok(running) if running.broken.load(Ordering::Relaxed) => true,
             // PulseAudio moves a stream without a word when its device goes.
             Ok(running) => match chosen {
@@ -229,11 +292,11 @@ impl Open {
 
     fn state(&self, before: Option<&Self>) -> DeviceState {
         match (&self.microphone, &self.speaker) {
-            (Err(why), Err(_)) => DeviceState::Nothing { why: why.clone() },
-            (Err(why), Ok(output)) => {
+            (Err(Failed { why, .. }), Err(_)) => DeviceState::Nothing { why: why.clone() },
+            (Err(Failed { why, .. }), Ok(output)) => {
                 DeviceState::NoMicrophone { why: why.clone(), speaker: output.device.name.clone() }
             }
-            (Ok(input), Err(why)) => {
+            (Ok(input), Err(Failed { why, .. })) => {
                 DeviceState::NoSpeaker { why: why.clone(), microphone: input.device.name.clone() }
             }
             (Ok(input), Ok(output)) => {
@@ -307,6 +370,10 @@ fn find(host: &Host, chosen: Option<&str>, input: bool) -> Result<cpal::Device, 
         .ok_or_else(|| "the system has no such device, or its sound server does not run".to_owned())
 }
 
+fn id(device: &cpal::Device) -> Option<String> {
+    device.id().ok().map(|id| id.to_string())
+}
+
 fn default(host: &Host, input: bool) -> Option<Device> {
     let device = if input { host.default_input_device() } else { host.default_output_device() };
     device.as_ref().and_then(describe)
@@ -318,13 +385,14 @@ fn exists(host: &Host, id: &str, input: bool) -> bool {
 }
 
 /// Opens a period of 48 kHz: one channel where the system mixes, else what it has.
-fn start<F>(device: &cpal::Device, input: bool, period: usize, build: F) -> Result<Running, String>
+fn start<F>(device: &cpal::Device, input: bool, period: usize, build: F) -> Result<Running, Failed>
 where
     F: FnOnce(&cpal::Device, StreamConfig, SampleFormat, Arc<AtomicBool>) -> Result<Stream, cpal::Error>,
 {
-    let said = |error: cpal::Error| error.to_string();
-    let found = describe(device).ok_or("the device has no name")?;
-    let (channels, format) = form(device, input)?;
+    let failed = |why: String| Failed { device: id(device), why };
+    let said = |error: cpal::Error| failed(error.to_string());
+    let found = describe(device).ok_or_else(|| failed("the device has no name".to_owned()))?;
+    let (channels, format) = form(device, input).map_err(failed)?;
     let config =
         StreamConfig { channels, sample_rate: RATE as u32, buffer_size: BufferSize::Fixed(period as u32) };
     let broken = Arc::new(AtomicBool::new(false));
@@ -347,6 +415,45 @@ fn form(device: &cpal::Device, input: bool) -> Result<(u16, SampleFormat), Strin
         .min_by_key(|range| (range.channels(), range.sample_format() != SampleFormat::F32))
         .map(|range| (range.channels(), range.sample_format()))
         .ok_or_else(|| "the device does not do 48 kHz".to_owned())
+}
+
+#[cfg(test)]
+mod tries {
+    use super::*;
+
+    #[test]
+    fn a_device_that_cannot_be_opened_stops_the_working_one_ever_more_rarely() {
+        let began = Instant::now();
+        let busy = Failed { device: Some("mic".to_owned()), why: "busy".to_owned() };
+        let mut tries = Tries::new(began);
+        let mut made = 0;
+        tries.opened([Some(busy.clone()), None], began);
+        for half_seconds in 1..=120 {
+            let now = began + Duration::from_millis(500 * half_seconds);
+            if tries.due(&busy, Some("mic"), now) {
+                tries.opened([Some(busy.clone()), None], now);
+                made += 1;
+            }
+        }
+        assert_eq!(made, 5, "in a minute: after 0.5, 1, 2, 5 and 30 s");
+    }
+
+    #[test]
+    fn another_device_or_another_trouble_is_tried_at_once() {
+        let began = Instant::now();
+        let busy = Failed { device: Some("mic".to_owned()), why: "busy".to_owned() };
+        let mut tries = Tries::new(began);
+        for _ in 0..5 {
+            tries.opened([Some(busy.clone()), None], began);
+        }
+        assert!(!tries.due(&busy, Some("mic"), began + Duration::from_secs(29)));
+        assert!(tries.due(&busy, Some("headset"), began), "it may be better");
+        let gone = Failed { device: None, why: "none".to_owned() };
+        tries.opened([Some(gone.clone()), None], began);
+        assert!(tries.due(&gone, Some("mic"), began), "it came back");
+        tries.opened([Some(busy.clone()), None], began);
+        assert!(tries.due(&busy, Some("mic"), began + Duration::from_millis(500)), "counted anew");
+    }
 }
 
 #[cfg(all(test, target_os = "linux"))]
