@@ -98,7 +98,7 @@ fn what_decides_touches_no_clock_file_socket_or_chance() {
 #[test]
 fn each_library_stays_behind_its_seam() {
     let rust = |path: &str| path.ends_with(".rs") && path != "tests/tidy.rs";
-    forbid(&["use tauri", "tauri::"], |path| {
+    forbid(&["use tauri", "tauri::", "tauri_specta"], |path| {
         let shell =
             ["main.rs", "lib.rs", "commands.rs", "shell.rs"].map(|file| format!("src-tauri/src/{file}"));
         rust(path)

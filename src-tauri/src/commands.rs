@@ -10,7 +10,8 @@ use protocol::{
 use tauri::State;
 
 use crate::{
-    controller::{Controller, Refusal, Request},
+    controller::Controller,
+    session::{Refusal, Request},
     view::{DeviceChoices, OutcomePress, View},
 };
 

@@ -1,17 +1,14 @@
-//! All that the app decides, without a window: requests in, the view out.
+//! The app without a window: requests in, the view out.
 //!
-//! [`session::App`](crate::session::App) decides and does nothing; this task does and decides nothing.
+//! [`session::App`](crate::session::App) decides and does nothing; this task does what was decided, and holds
+//! what only one may hold: the key, the sign-in, the sockets, the phone.
 
 mod effects;
 mod writer;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use protocol::{
-    http::{Settle, SignedIn},
-    ids::{AttemptId, DeviceId, LeaseId},
-};
-use serde::{Deserialize, Serialize};
+use protocol::{http::SignedIn, ids::DeviceId};
 use softphone::{Event, Softphone};
 use tokio::{
     sync::{Mutex, mpsc, oneshot, watch},
@@ -25,104 +22,11 @@ use crate::{
     outbox::Outbox,
     secrets::Secrets,
     server::Server,
-    session::{App, Input},
+    session::{App, Input, Refusal, Request},
     settings::Settings,
-    view::{DeviceChoice, DeviceChoices, Level, OutcomePress, Screen, View},
+    view::{DeviceChoice, DeviceChoices, Level, Screen, View},
 };
 use writer::Writer;
-
-/// A press, or another thing that the shell asks for.
-#[derive(Clone, PartialEq)]
-pub enum Request {
-    /// Join by a link, pasted or clicked.
-    Join {
-        /// The link as text.
-        link: String,
-    },
-    /// Join by the link that waits for an answer, or stay.
-    AnswerInvitation {
-        /// Join, that is.
-        join: bool,
-    },
-    /// Start a session.
-    Start,
-    /// Ring the contact on the card.
-    Call {
-        /// The card that was pressed: by now another one may be there.
-        lease_id: LeaseId,
-    },
-    /// End or cancel the call.
-    HangUp,
-    /// The microphone.
-    Mute {
-        /// Off, that is.
-        on: bool,
-    },
-    /// Telephone keys.
-    Digits {
-        /// `0` to `9`, `*`, `#`.
-        digits: String,
-    },
-    /// An outcome key.
-    Outcome {
-        /// The call that it was pressed for.
-        attempt_id: AttemptId,
-        /// Which, and the note.
-        press: OutcomePress,
-    },
-    /// Another outcome for the last attempt.
-    Correct {
-        /// The attempt that was shown as the last one.
-        attempt_id: AttemptId,
-        /// Which, and the note.
-        press: OutcomePress,
-    },
-    /// Give the card back.
-    Settle {
-        /// The card that was pressed.
-        lease_id: LeaseId,
-        /// How.
-        how: Settle,
-    },
-    /// Pause.
-    Pause,
-    /// Back to calling.
-    Resume,
-    /// End the session.
-    Stop,
-    /// Try at once.
-    RetryNow,
-    /// Choose devices.
-    ChooseDevices {
-        /// Id of a microphone.
-        microphone: Option<String>,
-        /// Id of a loudspeaker.
-        speaker: Option<String>,
-    },
-    /// Forget this device.
-    Leave,
-    /// Close the app: the session is stopped and the phone leaves. Refused in a call.
-    Quit,
-}
-
-/// A link is a secret until it is spent, and a note is about a person: neither goes to a log.
-impl std::fmt::Debug for Request {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Request")
-    }
-}
-
-/// Why a press did nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, specta::Type, thiserror::Error)]
-#[serde(rename_all = "kebab-case")]
-pub enum Refusal {
-    /// It does not fit what is so now; the next view says what is.
-    #[error("this press does not fit the present state")]
-    NotNow,
-    /// The app is closing.
-    #[error("the app is closing")]
-    Closing,
-}
 
 /// What the controller stands on.
 pub struct Parts {
@@ -170,7 +74,7 @@ impl Controller {
         let (chosen, choice) = watch::channel((None, None));
         let (messages, done) = mpsc::unbounded_channel();
         let outbox = Arc::new(Outbox::new(parts.folder.join("outbox.sqlite")));
-        let writer = Writer::start(Arc::clone(&outbox), messages.clone());
+        let writer = Writer::start(Arc::clone(&outbox), parts.folder.clone(), messages.clone());
         let task = Task {
             app,
             clock,
@@ -201,18 +105,27 @@ impl Controller {
     }
 
     /// The next view that differs from the last one that was taken.
+    ///
+    /// # Errors
+    /// [`Refusal::Closing`].
     pub async fn next_view(&mut self) -> Result<View, Refusal> {
         self.view.changed().await.map_err(|_| Refusal::Closing)?;
         Ok(self.view.borrow_and_update().0.clone())
     }
 
     /// The next sound level.
+    ///
+    /// # Errors
+    /// [`Refusal::Closing`].
     pub async fn next_level(&mut self) -> Result<Level, Refusal> {
         self.levels.changed().await.map_err(|_| Refusal::Closing)?;
         Ok(*self.levels.borrow_and_update())
     }
 
     /// Passes a press on; the answer says whether it was taken.
+    ///
+    /// # Errors
+    /// [`Refusal`].
     pub async fn ask(&self, request: Request) -> Result<(), Refusal> {
         let (answer, answered) = oneshot::channel();
         self.requests.send((request, answer)).map_err(|_| Refusal::Closing)?;
@@ -230,6 +143,9 @@ impl Controller {
     }
 
     /// What may be chosen.
+    ///
+    /// # Errors
+    /// [`Refusal::Closing`].
     pub async fn device_choices(&self) -> Result<DeviceChoices, Refusal> {
         let (microphone, speaker) = self.chosen.borrow().clone();
         // Asking the sound server takes milliseconds.
@@ -366,22 +282,16 @@ impl Task {
 
     fn message(&mut self, message: Message) {
         let Message { input, settings, key, sign_in } = message;
-        if let Input::Joined(Ok(joined)) = &input
-            && let Some(old) = self.settings.device.take_if(|device| device.id != joined.id)
-        {
-            self.depart(old);
-        }
         if let Some(settings) = settings {
             self.chosen.send_replace((settings.microphone.clone(), settings.speaker.clone()));
             self.settings = settings;
             self.server = None;
         }
         self.key = key.or(self.key.take());
-        let late = matches!(&input, Input::SignedIn(id, _) if self.app.device().map(|device| device.id) != Some(*id));
-        if !late {
-            self.sign_in = sign_in.or(self.sign_in.take());
-        }
         self.take(input);
+        // Held for the device that this computer is now, and for no other.
+        let own = sign_in.filter(|(id, _)| self.app.device().is_some_and(|device| device.id == *id));
+        self.sign_in = own.or(self.sign_in.take());
     }
 
     fn event(&mut self, event: Event) {

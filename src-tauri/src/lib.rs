@@ -1,7 +1,7 @@
 //! The volunteer's desktop app: a shell around the softphone.
 //!
-//! [`controller`] holds all that is decided and compiles without Tauri; [`shell`] and [`commands`]
-//! translate between it, the window and the system.
+//! [`session`] decides, and touches nothing; [`controller`] does what was decided, and knows no Tauri; [`shell`]
+//! and [`commands`] translate between it, the window and the system.
 
 pub mod commands;
 pub mod controller;

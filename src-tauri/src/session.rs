@@ -16,6 +16,7 @@ mod link;
 mod outcomes;
 mod picture;
 mod presses;
+mod request;
 #[cfg(test)]
 mod tests;
 
@@ -29,8 +30,9 @@ use protocol::{
 use softphone::{CallId, Event};
 use uuid::Uuid;
 
+pub use request::{Refusal, Request};
+
 use crate::{
-    controller::{Refusal, Request},
     live::News,
     outbox::Kept,
     secrets::NoKeyring,
@@ -44,6 +46,8 @@ pub struct App {
     now: i64,
     opened: bool,
     device: Option<Device>,
+    /// Instead of it: the device that this computer joined as, whose key is not to be had.
+    keyless: Option<Device>,
     joining: Joining,
     /// A link that came when this computer had joined already.
     invited: Option<JoinLink>,
@@ -130,8 +134,10 @@ pub enum Input {
 /// What was found at the start.
 #[derive(Debug, Default)]
 pub struct Opened {
-    /// The device, if this computer joined and its key is here.
+    /// The device, if this computer joined.
     pub device: Option<Device>,
+    /// Its key is not to be had.
+    pub keyless: bool,
     /// A sign-in of an earlier run.
     pub signed_in_until: Option<i64>,
     /// Outcomes of earlier runs.
@@ -213,8 +219,12 @@ pub enum Effect {
     },
     /// Move into the keyring what is in memory.
     KeepSecrets,
-    /// Forget the device and its secrets.
+    /// Keep in the settings that this computer is this device.
+    Remember(Device),
+    /// Keep there that it is none.
     Leave,
+    /// Give a device's last outcomes to its server, sign it out, and forget its secrets.
+    Depart(Device),
 }
 
 impl App {
@@ -224,6 +234,7 @@ impl App {
             now,
             opened: false,
             device: None,
+            keyless: None,
             joining: Joining::default(),
             invited: None,
             keyring: Keyring::Usable,
@@ -305,10 +316,7 @@ impl App {
             Input::Keyring(result) => {
                 self.keyring = result.map_or_else(Keyring::Absent, |()| Keyring::Usable);
             }
-            Input::Joined(Ok(device)) => {
-                self.joining = Joining::default();
-                self.begin(device, None);
-            }
+            Input::Joined(Ok(device)) => self.joined(device),
             Input::Joined(Err(problem)) => self.joining = Joining { busy: false, problem: Some(problem) },
             Input::SettingsWritten(written) => self.disk_failed = !written,
             Input::SignedIn(id, result) => {
@@ -331,9 +339,21 @@ impl App {
         self.disk_failed = opened.disk_failed;
         self.keyring = opened.no_keyring.map_or(Keyring::Usable, Keyring::Absent);
         self.outcomes.load(opened.outcomes, opened.last_id);
-        if let Some(device) = opened.device {
-            self.begin(device, opened.signed_in_until);
+        match opened.device {
+            Some(device) if !opened.keyless => self.begin(device, opened.signed_in_until),
+            keyless if self.device.is_none() => self.keyless = keyless,
+            _ => {}
         }
+    }
+
+    fn joined(&mut self, device: Device) {
+        self.joining = Joining::default();
+        let former = self.keyless.take().or_else(|| self.device.clone());
+        if let Some(former) = former.filter(|former| former.id != device.id) {
+            self.want(Effect::Depart(former));
+        }
+        self.want(Effect::Remember(device.clone()));
+        self.begin(device, None);
     }
 
     fn begin(&mut self, device: Device, signed_in_until: Option<i64>) {
@@ -345,6 +365,7 @@ impl App {
         self.notice = None;
         self.outcomes.only_of(device.id);
         self.device = Some(device);
+        self.keyless = None;
         self.link = link::Link::signed_in(signed_in_until);
         self.connect(link::FRESH_ENOUGH_TO_START);
     }
@@ -358,8 +379,8 @@ impl App {
         self.busy = None;
         self.hang_up = None;
         self.line = line::Line::with_devices(self.line.devices.take());
-        self.do_now(Effect::StopListening);
-        self.do_now(Effect::StopPhone);
+        self.want(Effect::StopListening);
+        self.want(Effect::StopPhone);
     }
 
     fn session(&self) -> Option<&Session> {
@@ -399,7 +420,7 @@ impl App {
         self.reconcile_outcomes();
     }
 
-    fn do_now(&mut self, effect: Effect) {
+    fn want(&mut self, effect: Effect) {
         self.effects.push(effect);
     }
 }

@@ -11,10 +11,11 @@ use tauri_specta::Event;
 use url::Url;
 
 use crate::{
-    controller::{Controller, Parts, Request, Sound},
+    controller::{Controller, Parts, Sound},
     logs, seam,
     secrets::{Secrets, system_store},
-    view::View,
+    session::{Refusal, Request},
+    view::{Level, View},
 };
 
 /// Opens the window and runs until it is closed.
@@ -91,6 +92,14 @@ fn start(app: &AppHandle) {
     });
 }
 
+impl Event for View {
+    const NAME: &'static str = "view";
+}
+
+impl Event for Level {
+    const NAME: &'static str = "level";
+}
+
 fn show_views(app: AppHandle, mut controller: Controller) {
     tauri::async_runtime::spawn(async move {
         while let Ok(view) = controller.next_view().await {
@@ -127,9 +136,7 @@ fn open_links(controller: &Controller, links: &[Url]) {
 fn close(app: AppHandle) {
     tauri::async_runtime::spawn(async move {
         let quits = match app.try_state::<Controller>() {
-            Some(controller) => {
-                controller.inner().clone().ask(Request::Quit).await != Err(crate::controller::Refusal::NotNow)
-            }
+            Some(controller) => controller.inner().clone().ask(Request::Quit).await != Err(Refusal::NotNow),
             None => true,
         };
         if quits {

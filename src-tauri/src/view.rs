@@ -13,7 +13,7 @@ use protocol::{
 use serde::{Deserialize, Serialize};
 
 /// Everything on the screen but the level meter.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, specta::Type, tauri_specta::Event)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, specta::Type)]
 pub struct View {
     /// The server's clock when this was made, UTC epoch milliseconds.
     #[specta(type = specta_typescript::Number)]
@@ -305,7 +305,7 @@ pub enum Notice {
 }
 
 /// Sound levels, at most ten a second.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, specta::Type, tauri_specta::Event)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, specta::Type)]
 pub struct Level {
     /// 0 to 1.
     pub microphone: f32,

@@ -23,7 +23,7 @@ use crate::{
     secrets::{NoKeyring, Secrets},
     server::{RequestError, Server},
     session::{Ask, Effect, Input, Opened},
-    settings::{self, Device, Settings},
+    settings::{self, Device},
     view::JoinProblem,
 };
 
@@ -92,7 +92,17 @@ impl Task {
                     async move { Input::Keyring(patiently(&messages, secrets.keep_now()).await).into() },
                 );
             }
-            Effect::Leave => self.leave(),
+            Effect::Remember(device) => {
+                self.server = None;
+                self.settings.device = Some(device);
+                self.writer.settings(self.settings.clone());
+            }
+            Effect::Leave => {
+                self.key = None;
+                self.settings.device = None;
+                self.writer.settings(self.settings.clone());
+            }
+            Effect::Depart(device) => self.depart(device),
         }
     }
 
@@ -118,10 +128,12 @@ impl Task {
             };
             let mut message = Message::from(Input::Tick);
             if let Some(device) = &settings.device {
+                opened.device = Some(device.clone());
+                opened.keyless = true;
                 match patiently(&messages, own_secrets(&secrets, device.id)).await {
                     Ok((Some(key), sign_in)) => {
                         let id = device.id;
-                        opened.device = Some(device.clone());
+                        opened.keyless = false;
                         opened.signed_in_until = sign_in.as_ref().map(|sign_in| sign_in.expires_at_ms);
                         message.key = Some(key);
                         message.sign_in = sign_in.map(|sign_in| (id, sign_in));
@@ -151,8 +163,6 @@ impl Task {
         let secrets = self.parts.secrets.clone();
         let messages = self.messages.clone();
         let device_name = self.parts.device_name.clone();
-        let folder = self.parts.folder.clone();
-        let mut settings = self.settings.clone();
         let pending = Arc::clone(&self.pending_join);
         self.beside(async move {
             // The same link with the same device is answered the same: a retry makes no second device.
@@ -185,9 +195,7 @@ impl Task {
                 volunteer: joined.volunteer,
                 campaign: joined.campaign,
             };
-            settings.device = Some(device.clone());
-            let _ = messages.send(Input::SettingsWritten(write(&folder, &settings)).into());
-            Message { settings: Some(settings), key: Some(key), ..Message::from(Input::Joined(Ok(device))) }
+            Message { key: Some(key), ..Message::from(Input::Joined(Ok(device))) }
         });
     }
 
@@ -201,7 +209,10 @@ impl Task {
         };
         let secrets = self.parts.secrets.clone();
         let messages = self.messages.clone();
+        let writer = self.writer.clone();
         self.beside(async move {
+            // The link is spent: a crash must not forget which device this computer became by it.
+            writer.finish().await;
             let signed_in = match server.sign_in(id, &key).await {
                 Ok(signed_in) => signed_in,
                 Err(error) => {
@@ -290,23 +301,12 @@ impl Task {
         self.chosen.send_replace((microphone, speaker));
         let devices = self.devices();
         self.tell(|phone| phone.choose_devices(devices));
-        let written = write(&self.parts.folder, &self.settings);
-        self.say(Input::SettingsWritten(written));
-    }
-
-    fn leave(&mut self) {
-        let device = self.settings.device.take();
-        self.key = None;
-        let written = write(&self.parts.folder, &self.settings);
-        self.say(Input::SettingsWritten(written));
-        if let Some(device) = device {
-            self.depart(device);
-        }
+        self.writer.settings(self.settings.clone());
     }
 
     /// Gives a device's last outcomes to the server that they are for and signs it out there, if that is there to
     /// hear it; then forgets its secrets and whatever outcomes nobody can send any more.
-    pub(super) fn depart(&mut self, device: Device) {
+    fn depart(&mut self, device: Device) {
         let sign_in = self.sign_in.take_if(|(id, _)| *id == device.id);
         let way = self.server.take().or_else(|| Server::new(device.server.clone(), pin(&device).ok()?).ok());
         let secrets = self.parts.secrets.clone();
@@ -519,14 +519,6 @@ async fn patiently<T>(messages: &mpsc::UnboundedSender<Message>, work: impl Futu
     let done = work.await;
     let _ = messages.send(Input::KeyringWaits(false).into());
     done
-}
-
-fn write(folder: &std::path::Path, settings: &Settings) -> bool {
-    let written = settings::write(folder, settings);
-    if let Err(error) = &written {
-        tracing::error!(%error, "the settings cannot be written");
-    }
-    written.is_ok()
 }
 
 /// A pin that cannot be read must not become trust in everybody's authorities.

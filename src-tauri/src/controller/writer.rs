@@ -1,7 +1,7 @@
-//! The one task that writes to the outbox, in the order in which it was asked to: a row never comes
-//! back after it was removed, and closing the app waits for what was pressed.
+//! The one task that writes to the disk, in the order in which it was asked to: a row of the outbox never
+//! comes back after it was removed, and closing the app waits for what was pressed.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use protocol::ids::OutcomeId;
 use tokio::{
@@ -13,6 +13,7 @@ use super::Message;
 use crate::{
     outbox::{Kept, Outbox},
     session::Input,
+    settings::{self, Settings},
 };
 
 /// A disk that takes longer does not take it.
@@ -24,13 +25,18 @@ pub(super) struct Writer(mpsc::UnboundedSender<Job>);
 enum Job {
     Keep(Kept),
     Remove(OutcomeId),
+    Settings(Settings),
     Say(oneshot::Sender<()>),
 }
 
 impl Writer {
-    pub(super) fn start(outbox: Arc<Outbox>, messages: mpsc::UnboundedSender<Message>) -> Self {
+    pub(super) fn start(
+        outbox: Arc<Outbox>,
+        folder: PathBuf,
+        messages: mpsc::UnboundedSender<Message>,
+    ) -> Self {
         let (jobs, queue) = mpsc::unbounded_channel();
-        tokio::spawn(write(outbox, queue, messages));
+        tokio::spawn(write(outbox, folder, queue, messages));
         Self(jobs)
     }
 
@@ -43,18 +49,23 @@ impl Writer {
         let _ = self.0.send(Job::Remove(id));
     }
 
+    pub(super) fn settings(&self, settings: Settings) {
+        let _ = self.0.send(Job::Settings(settings));
+    }
+
     /// Waits until all is written that was asked for before.
     pub(super) async fn finish(&self) {
         let (say, said) = oneshot::channel();
         let _ = self.0.send(Job::Say(say));
         if timeout(WRITTEN_WITHIN, said).await.is_err() {
-            tracing::error!("closed before the outbox was written: the disk does not answer");
+            tracing::error!("not all is written: the disk does not answer");
         }
     }
 }
 
 async fn write(
     outbox: Arc<Outbox>,
+    folder: PathBuf,
     mut queue: mpsc::UnboundedReceiver<Job>,
     messages: mpsc::UnboundedSender<Message>,
 ) {
@@ -72,6 +83,15 @@ async fn write(
                 if let Err(error) = outbox.remove(id).await {
                     tracing::warn!(%error, "a delivered outcome is still in the outbox; it is sent once more");
                 }
+            }
+            Job::Settings(settings) => {
+                let folder = folder.clone();
+                let written = tokio::task::spawn_blocking(move || settings::write(&folder, &settings)).await;
+                let written = written.unwrap_or_else(|stopped| Err(stopped.into()));
+                if let Err(error) = &written {
+                    tracing::error!(%error, "the settings cannot be written");
+                }
+                let _ = messages.send(Input::SettingsWritten(written.is_ok()).into());
             }
             Job::Say(written) => {
                 let _ = written.send(());

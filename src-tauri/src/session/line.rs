@@ -31,7 +31,7 @@ const REGISTER_AGAIN_MS: i64 = 2_500;
 const SERVERS_WORD_MS: i64 = 3_000;
 /// A second without the report of a second is not yet silence.
 const MEDIA_STALE_MS: i64 = 2_500;
-/// A volunteer who says nothing for so long is not heard (ui.md section 7, "too quiet").
+/// A volunteer who says nothing for so long is not heard, and is told so.
 const QUIET_MS: i64 = 10_000;
 /// A live microphone's noise is above this.
 const QUIET_LEVEL: f32 = 0.002;
@@ -112,14 +112,14 @@ impl App {
             lost_since: self.line.lost_since,
             ..Line::default()
         };
-        self.do_now(Effect::StartPhone);
+        self.want(Effect::StartPhone);
     }
 
     /// After a sign-in: a line that is in use is not dropped for it.
     pub(super) fn renew_phone(&mut self) {
         if self.line.id().is_some() && self.calling() {
             self.line.stale = true;
-            self.do_now(Effect::RenewBearer);
+            self.want(Effect::RenewBearer);
         } else {
             self.start_phone();
         }
@@ -202,9 +202,9 @@ impl App {
                     // A new call knows nothing of what was said to the one before it.
                     self.line.quality = None;
                     self.line.sends = false;
-                    self.do_now(Effect::SendAudio(id, false));
+                    self.want(Effect::SendAudio(id, false));
                     if self.muted {
-                        self.do_now(Effect::Mute(id, true));
+                        self.want(Effect::Mute(id, true));
                     }
                 }
             }
@@ -289,7 +289,7 @@ impl App {
         self.heed_the_servers_word();
         if !self.calling() {
             if let (Some(id), Some(_)) = (self.line.id(), self.session()) {
-                self.do_now(Effect::DropLine(id));
+                self.want(Effect::DropLine(id));
                 self.line_gone();
             }
             self.line.lost_since = None;
@@ -303,14 +303,14 @@ impl App {
         if self.waits_for_registration() && self.now >= self.line.register_at {
             // Not at the first look: the phone tries by itself first.
             if self.line.register_at > 0 {
-                self.do_now(Effect::RetryPhone);
+                self.want(Effect::RetryPhone);
             }
             self.line.register_at = self.now + REGISTER_AGAIN_MS;
         }
         let wanted = self.line.at == At::Down && self.link.is_up() && self.line.registered;
         if wanted && self.now >= self.line.retry_at {
             self.line.at = At::Asked { until: self.now + ASKED_MS };
-            self.do_now(Effect::OpenLine);
+            self.want(Effect::OpenLine);
         }
     }
 
@@ -346,7 +346,7 @@ impl App {
         let since = *self.line.denied_since.get_or_insert(self.now);
         if self.now - since >= SERVERS_WORD_MS {
             tracing::warn!("the server says that the line is gone: opening it anew");
-            self.do_now(Effect::DropLine(id));
+            self.want(Effect::DropLine(id));
             self.line_gone();
         }
     }
@@ -365,7 +365,7 @@ impl App {
         let sends = (self.in_call() || call_pressed) && self.hang_up.is_none();
         if sends != self.line.sends {
             self.line.sends = sends;
-            self.do_now(Effect::SendAudio(id, sends));
+            self.want(Effect::SendAudio(id, sends));
         }
         let ringing = match self.session() {
             Some(Session::Dialling { call, .. }) => {
@@ -376,7 +376,7 @@ impl App {
         let rings = ringing && !self.line.heard && self.hang_up.is_none();
         if rings != self.line.rings {
             self.line.rings = rings;
-            self.do_now(Effect::Ring(rings));
+            self.want(Effect::Ring(rings));
         }
     }
 

@@ -12,7 +12,7 @@
 
 use protocol::{http::ErrorCode, session::Session};
 
-use super::{App, Effect, link};
+use super::{App, Effect};
 use crate::{
     live::{Closed, News},
     server::RequestError,
@@ -24,7 +24,7 @@ pub(super) const FRESH_ENOUGH_TO_START: i64 = 6 * 60 * 60 * 1000;
 pub(super) const FRESH_ENOUGH: i64 = 60 * 1000;
 /// The first try after a loss comes at once: most losses are short, and then nobody is told.
 const AT_ONCE_MS: i64 = 250;
-/// "Trying again in 5 seconds" (ui.md section 7); a little more or less by device, so that a
+/// Soon enough to wait for before the screen; a little more or less by device, so that a
 /// restarted server is not met by all at the same moment.
 const RETRY_MS: i64 = 4_000;
 const RETRY_SPREAD_MS: i64 = 2_000;
@@ -100,7 +100,7 @@ impl App {
             return;
         }
         self.link.at = At::Opening;
-        self.do_now(Effect::Listen);
+        self.want(Effect::Listen);
         if !self.line.running {
             self.start_phone();
         }
@@ -123,7 +123,7 @@ impl App {
     fn sign_in(&mut self) {
         if !self.link.signing_in {
             self.link.signing_in = true;
-            self.do_now(Effect::SignIn);
+            self.want(Effect::SignIn);
         }
     }
 
@@ -152,7 +152,7 @@ impl App {
                     return;
                 }
                 self.link.at = At::Opening;
-                self.do_now(Effect::Listen);
+                self.want(Effect::Listen);
             }
             Err(error) => {
                 if error.code() == Some(ErrorCode::SignInAgain) {
@@ -189,7 +189,7 @@ impl App {
                 self.try_outcomes_now();
                 if back {
                     self.line.retry_at = self.now;
-                    self.do_now(Effect::RetryPhone);
+                    self.want(Effect::RetryPhone);
                 }
             }
             News::Change(change) => {
@@ -239,7 +239,7 @@ impl App {
             return;
         }
         self.link.signed_in_until = None;
-        self.do_now(Effect::StopListening);
+        self.want(Effect::StopListening);
         self.connect(FRESH_ENOUGH);
     }
 
@@ -313,10 +313,10 @@ impl App {
         self.wait(RETRY_MS + self.spread(RETRY_SPREAD_MS), Some(Trouble::Unreachable));
     }
 
-    fn wait(&mut self, for_ms: i64, trouble: Option<link::Trouble>) {
+    fn wait(&mut self, for_ms: i64, trouble: Option<Trouble>) {
         self.link.trouble = trouble;
         self.link.at = At::Waiting { until: self.now + for_ms };
-        self.do_now(Effect::StopListening);
+        self.want(Effect::StopListening);
     }
 
     /// The same device always gets the same share of `of_ms` for the same failure.

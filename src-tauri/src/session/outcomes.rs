@@ -123,7 +123,7 @@ impl App {
         let id = self.outcomes.next_id(fresh);
         let record = RecordOutcome { id, attempt_id, outcome, note, again };
         let kept = Kept { record, device, pressed_at_ms: self.server_now(), refused: false };
-        self.do_now(Effect::Write(kept.clone()));
+        self.want(Effect::Write(kept.clone()));
         self.outcomes.rows.push(Row {
             kept,
             state: State::Writing,
@@ -155,7 +155,7 @@ impl App {
                 if self.notice == (Some(Notice::SavedHere { outcome: row.kept.record.outcome })) {
                     self.notice = None;
                 }
-                self.do_now(Effect::Forget(id));
+                self.want(Effect::Forget(id));
                 self.forget_refused_for(row.kept.record.attempt_id);
             }
             Err(error) => self.not_delivered(at, &error),
@@ -172,7 +172,7 @@ impl App {
             row.state = State::Refused;
             row.kept.refused = true;
             let kept = row.kept.clone();
-            self.do_now(Effect::Write(kept));
+            self.want(Effect::Write(kept));
             return;
         }
         let row = &mut self.outcomes.rows[at];
@@ -182,7 +182,7 @@ impl App {
             std::mem::take(&mut row.fresh).then_some(Notice::SavedHere { outcome: row.kept.record.outcome });
         let unwritten = (!row.on_disk).then(|| row.kept.clone());
         if let Some(kept) = unwritten {
-            self.do_now(Effect::Write(kept));
+            self.want(Effect::Write(kept));
         }
         if say.is_some() {
             self.notice = say;
@@ -220,7 +220,7 @@ impl App {
         if let Some(row) = next {
             row.state = State::InFlight;
             let record = row.kept.record.clone();
-            self.do_now(Effect::Deliver(record));
+            self.want(Effect::Deliver(record));
         }
     }
 
@@ -249,7 +249,7 @@ impl App {
         self.outcomes.rows = rest;
         let gone: Vec<Row> = gone;
         for row in gone {
-            self.do_now(Effect::Forget(row.kept.record.id));
+            self.want(Effect::Forget(row.kept.record.id));
         }
     }
 }

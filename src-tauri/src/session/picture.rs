@@ -6,6 +6,12 @@ use softphone::Quality as Measured;
 use super::{App, Keyring, line, link};
 use crate::view::{DeskView, Devices, Grade, Invitation, LineView, Press, Quality, Screen, Trouble, View};
 
+/// Beyond these, words are lost: part of the packets, and milliseconds of jitter.
+const POOR_LOSS: f32 = 0.05;
+const POOR_JITTER_MS: f32 = 60.0;
+/// From this part of the packets on the loss is heard.
+const SOME_LOSS: f32 = 0.01;
+
 impl App {
     /// What the screens show now.
     pub fn view(&self) -> View {
@@ -113,8 +119,8 @@ impl App {
         let Measured { loss, loss_up, late_drops, jitter_ms, round_trip_ms, .. } = measured;
         let loss = loss.max(loss_up).max(late_drops);
         let grade = match (loss, jitter_ms) {
-            (loss, jitter) if loss > 0.05 || jitter > 60.0 => Grade::Poor,
-            (loss, _) if loss >= 0.01 => Grade::SomeLost,
+            (loss, jitter) if loss > POOR_LOSS || jitter > POOR_JITTER_MS => Grade::Poor,
+            (loss, _) if loss >= SOME_LOSS => Grade::SomeLost,
             _ => Grade::Good,
         };
         Quality { grade, loss, jitter_ms, round_trip_ms }
@@ -136,8 +142,12 @@ impl App {
         if self.line.untrusted && !troubles.contains(&Trouble::Untrusted) {
             troubles.push(Trouble::Untrusted);
         }
-        if let (Some(since), true) = (self.line.lost_since, in_call) {
-            troubles.push(Trouble::LineLost { since_ms: since + self.link.clock_offset, in_call });
+        let line_lost = self
+            .line
+            .lost_since
+            .map(|since| Trouble::LineLost { since_ms: since + self.link.clock_offset, in_call });
+        if in_call {
+            troubles.extend(line_lost.clone());
         }
         if self.link.trouble == Some(link::Trouble::Unreachable) {
             troubles.push(Trouble::ServerUnreachable { retry_in_s: self.retry_in_s(), in_call });
@@ -165,8 +175,8 @@ impl App {
         if self.no_telephone {
             troubles.push(Trouble::NoTelephone);
         }
-        if let (Some(since), false, None) = (self.line.lost_since, in_call, &self.link.trouble) {
-            troubles.push(Trouble::LineLost { since_ms: since + self.link.clock_offset, in_call });
+        if !in_call && self.link.trouble.is_none() {
+            troubles.extend(line_lost);
         }
         if self.too_quiet() {
             troubles.push(Trouble::TooQuiet);

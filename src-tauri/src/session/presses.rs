@@ -9,9 +9,8 @@ use protocol::{
 };
 use uuid::Uuid;
 
-use super::{App, Ask, Busy, Effect, HangUp, Joining, Keyring, link};
+use super::{App, Ask, Busy, Effect, HangUp, Joining, Keyring, Refusal, Request, link};
 use crate::{
-    controller::{Refusal, Request},
     server::RequestError,
     view::{JoinProblem, Notice, OutcomePress, Press},
 };
@@ -40,7 +39,7 @@ impl App {
             Request::Stop => self.press_stop(),
             Request::RetryNow => self.press_retry(),
             Request::ChooseDevices { microphone, speaker } => {
-                self.do_now(Effect::ChooseDevices { microphone, speaker });
+                self.want(Effect::ChooseDevices { microphone, speaker });
                 Ok(())
             }
             Request::Leave => self.press_leave(),
@@ -89,7 +88,7 @@ impl App {
 
     fn join(&mut self, link: JoinLink) {
         self.joining = Joining { busy: true, problem: None };
-        self.do_now(Effect::Join(link));
+        self.want(Effect::Join(link));
     }
 
     /// Not out of a session that runs, and one link at a time.
@@ -142,7 +141,7 @@ impl App {
         }
         self.muted = on;
         if let Some(id) = self.line.id() {
-            self.do_now(Effect::Mute(id, on));
+            self.want(Effect::Mute(id, on));
         }
     }
 
@@ -152,7 +151,7 @@ impl App {
             && digits.bytes().all(|key| key.is_ascii_digit() || key == b'*' || key == b'#');
         match (self.session(), self.line.id()) {
             (Some(Session::Talking { .. }), Some(id)) if keys => {
-                self.do_now(Effect::Digits(id, digits.to_owned()));
+                self.want(Effect::Digits(id, digits.to_owned()));
                 Ok(())
             }
             _ => Err(Refusal::NotNow),
@@ -175,7 +174,7 @@ impl App {
         if !talking {
             self.busy = Some(Busy { press: Press::Outcome, until: self.now + BUSY_MS });
         } else if outcome == Outcome::Machine && self.hang_up.is_none() {
-            // Nobody listens: the same key rings off (ui.md section 3).
+            // Nobody listens: the same key rings off.
             self.hang_up = Some(HangUp { attempt: Some(attempt), in_flight: false, retry_at: self.now });
         }
         Ok(())
@@ -229,15 +228,15 @@ impl App {
             self.joining = Joining::default();
         }
         if self.device.is_none() && self.opened && !self.joining.busy {
-            self.do_now(Effect::Open);
+            self.want(Effect::Open);
         } else if self.keyring != Keyring::Usable {
-            self.do_now(Effect::KeepSecrets);
+            self.want(Effect::KeepSecrets);
         }
         self.reconnect_now();
         self.line.retry_at = self.now;
         self.try_outcomes_now();
         if self.line.running {
-            self.do_now(Effect::RetryPhone);
+            self.want(Effect::RetryPhone);
         }
         Ok(())
     }
@@ -246,9 +245,12 @@ impl App {
         if self.calling() && self.link.at != link::At::Off {
             return Err(Refusal::NotNow);
         }
-        self.do_now(Effect::StopListening);
-        self.do_now(Effect::StopPhone);
-        self.do_now(Effect::Leave);
+        self.want(Effect::StopListening);
+        self.want(Effect::StopPhone);
+        self.want(Effect::Leave);
+        if let Some(device) = self.device.take().or_else(|| self.keyless.take()) {
+            self.want(Effect::Depart(device));
+        }
         let mut left = Self::new(self.now);
         left.opened = true;
         left.disk_failed = self.disk_failed;
@@ -265,7 +267,7 @@ impl App {
         self.notice = None;
         self.invited = None;
         self.busy = Some(Busy { press, until: self.now + BUSY_MS });
-        self.do_now(Effect::Ask(ask));
+        self.want(Effect::Ask(ask));
         Ok(())
     }
 
@@ -299,7 +301,7 @@ impl App {
         let RequestError::Refused { error: reason, .. } = error else {
             // The socket may not know yet; asking is how it finds out.
             if self.link.is_up() {
-                self.do_now(Effect::StopListening);
+                self.want(Effect::StopListening);
                 self.lost(error);
             }
             return;
@@ -361,7 +363,7 @@ impl App {
             && self.now >= hang_up.retry_at
         {
             hang_up.in_flight = true;
-            self.do_now(Effect::Ask(Ask::HangUp(attempt)));
+            self.want(Effect::Ask(Ask::HangUp(attempt)));
         }
     }
 

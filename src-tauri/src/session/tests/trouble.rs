@@ -277,3 +277,24 @@ fn an_outbox_read_again_at_each_try_of_the_keyring_holds_each_outcome_once() {
     assert_eq!(bench.desk().waiting_outcomes, 0);
     assert_eq!(bench.delivers(), None, "the server has it");
 }
+
+#[test]
+fn a_device_whose_key_is_gone_departs_all_the_same() {
+    let other = Device { id: DeviceId::new(Uuid::from_u128(77)), ..device() };
+    let keyless = || {
+        let mut bench = Bench::new();
+        bench.give(Input::Opened(Opened { device: Some(device()), keyless: true, ..Opened::default() }));
+        bench
+    };
+    let mut joins = keyless();
+    joins.give(Input::Joined(Ok(other.clone())));
+    assert_eq!(joins.took(&Effect::Depart(device())), 1);
+    joins.give(Input::Joined(Ok(other)));
+    assert!(
+        !joins.done.iter().any(|effect| matches!(effect, Effect::Depart(_))),
+        "it joined again as itself"
+    );
+    let mut leaves = keyless();
+    leaves.press(Request::Leave).unwrap();
+    assert_eq!((leaves.took(&Effect::Leave), leaves.took(&Effect::Depart(device()))), (1, 1));
+}
