@@ -56,5 +56,13 @@ pub fn seam<R: Runtime>() -> tauri_specta::Builder<R> {
             commands::leave,
         ])
         .events(collect_events![view::View, view::Level])
+}
+
+/// The values that the page has in common with the app: the source of `ui/src/api/constants.ts`, which
+/// reaches for no Tauri.
+pub fn constants() -> tauri_specta::Builder<Wry> {
+    tauri_specta::Builder::new()
+        .constant("HELD_FOR_MS", protocol::call::HELD_FOR_MS)
+        .constant("LONGEST_NOTE", protocol::outcome::LONGEST_NOTE)
         .constant("OUTCOME_KEYS", protocol::outcome::Outcome::KEYS)
 }

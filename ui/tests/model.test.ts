@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Outcome } from '../src/api/types';
-import { OUTCOME_KEYS } from '../src/api/bindings';
+import { OUTCOME_KEYS } from '../src/api/constants';
 import { t } from '../src/i18n';
 import { CARD, LAST } from '../src/host/fixtures';
 import { duration, ServerClock, untilNextSecond } from '../src/model/clock';

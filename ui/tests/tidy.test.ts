@@ -8,7 +8,8 @@ import { gzipSync } from 'node:zlib';
 const files = readdirSync('src', { recursive: true, encoding: 'utf8' }).map((name) => path.join('src', name));
 const read = (file: string) => readFileSync(file, 'utf8');
 const components = files.filter((file) => file.endsWith('.svelte'));
-const scripts = files.filter((file) => file.endsWith('.ts') && !file.endsWith('bindings.ts'));
+const generated = /api.(bindings|constants)\.ts$/;
+const scripts = files.filter((file) => file.endsWith('.ts') && !generated.test(file));
 
 /** Attributes that people read or hear. */
 const SPOKEN = new Set(['aria-label', 'aria-description', 'placeholder', 'title', 'alt', 'aria-valuetext']);
@@ -50,8 +51,9 @@ test('no words of the trade, no exclamation marks, no please', () => {
 test('one module reaches for Tauri', () => {
   const importers = [...scripts, ...components].filter((file) => /from '@tauri-apps/.test(read(file)));
   expect(importers).toEqual([]);
+  // The bindings import Tauri themselves: types are passed on by api/types.ts.
   const callers = [...scripts, ...components].filter((file) =>
-    /import \{[^}]*\b(commands|events)\b[^}]*\} from '\.\.\/api\/bindings'/.test(read(file)),
+    /^\s*import [^;]*\/bindings'/m.test(read(file)),
   );
   expect(callers).toEqual(['src/host/tauri.ts']);
 });
@@ -77,7 +79,7 @@ test('the focus ring is taken away only where another stands for it', () => {
 
 test('files stay small', () => {
   const long = files
-    .filter((file) => /\.(svelte|ts|css)$/.test(file) && !file.endsWith('bindings.ts'))
+    .filter((file) => /\.(svelte|ts|css)$/.test(file) && !generated.test(file))
     .filter((file) => read(file).split('\n').length > 600);
   expect(long).toEqual([]);
 });

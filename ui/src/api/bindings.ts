@@ -51,9 +51,6 @@ export const events = {
 	view: makeEvent<View, View>("plugin:phone:view"),
 };
 
-/* Constants */
-export const OUTCOME_KEYS = ["reached","refused","callback","no-answer","busy","machine","wrong-number","do-not-call","other"] as const;
-
 /* Types */
 /**  One try to reach one contact; also the id of the callee's channel in Asterisk. */
 export type AttemptId = string;

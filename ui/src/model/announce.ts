@@ -13,8 +13,8 @@ export interface Said {
 }
 
 /**
- * What a screen reader is told of a change, ui.md section 6. Nothing polite while the callee
- * talks: speech shares the ear with the callee.
+ * What a screen reader is told of a change. Nothing polite while the callee talks: speech shares
+ * the ear with the callee.
  */
 export function announce(before: View | null, after: View): Said[] {
   const said = [...troubles(before, after), ...notices(before, after), ...muting(before, after)];

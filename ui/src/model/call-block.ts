@@ -58,9 +58,6 @@ export interface MainButton {
   meaning: string;
 }
 
-/** How long the server keeps a callee whose volunteer's line is gone, milliseconds. */
-export const HOLD_MS = 30_000;
-
 const nothing: MainButton = {
   look: 'cannot',
   icon: null,

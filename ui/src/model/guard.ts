@@ -21,7 +21,7 @@ export class Guard {
   }
 }
 
-/** After a change of meaning, ui.md section 3. */
+/** After a change of meaning: longer than a double click, and too short for anybody to wait for. */
 export const PRESS_WAIT_MS = 400;
 /** The same for Hang up: nobody should be cut off by the press that was to cancel or to mute. */
 export const HANG_UP_WAIT_MS = 1000;

@@ -1,5 +1,5 @@
 import type { Notice, Outcome, View } from '../api/types';
-import { OUTCOME_KEYS } from '../api/bindings';
+import { OUTCOME_KEYS } from '../api/constants';
 import { t } from '../i18n';
 import type { Hand } from './hand';
 import type { KeyOutcome } from './outcomes';

@@ -1,4 +1,4 @@
-import { OUTCOME_KEYS } from '../api/bindings';
+import { OUTCOME_KEYS } from '../api/constants';
 
 /** The outcomes that have a key. */
 export type KeyOutcome = (typeof OUTCOME_KEYS)[number];
