@@ -1,5 +1,6 @@
 //! The demo without a screen: the very app, in its real window, with virtual sound devices and a throw-away
-//! keyring, calls three people of a sample campaign; and what was said is proven to have been heard.
+//! keyring, calls four people of a sample campaign and talks with two; and what was said is proven to have been
+//! heard.
 //!
 //! Witnesses are the sound server's monitor, the provider's files and the server's public commands.
 

@@ -31,7 +31,6 @@ pub struct Provider {
 pub struct Node {
     folder: PathBuf,
     http: u16,
-    sip: u16,
     asterisk: Option<Child>,
 }
 
@@ -117,7 +116,7 @@ impl Node {
                 format!("PROVIDER={trunk}"),
             ],
         )?;
-        let mut node = Self { folder, http, sip, asterisk: None };
+        let mut node = Self { folder, http, asterisk: None };
         node.start_again().await?;
         Ok(node)
     }
@@ -150,11 +149,6 @@ impl Node {
     /// `http://127.0.0.1:port`: ARI, SIP over WebSocket, figures.
     pub fn http(&self) -> String {
         format!("http://127.0.0.1:{}", self.http)
-    }
-
-    /// Its UDP port towards the trunk.
-    pub fn sip_port(&self) -> u16 {
-        self.sip
     }
 
     /// The file with the password of ARI.
