@@ -1,4 +1,5 @@
-//! Outcomes: delivered at least once, applied once.
+//! Outcomes, as the dialler decided them: it sees to it that what is delivered again, or late, changes nothing.
+//! The table `outcomes` is the log of the presses that counted; nothing reads it.
 
 use dialler::{Close, ContactNext, DoNotCall, Keep};
 use protocol::outcome::WrittenBy;
@@ -111,6 +112,7 @@ struct Press<'a> {
     at: i64,
 }
 
+/// A line of the log; a write that is tried again has one already.
 async fn insert(tx: &mut SqliteConnection, press: &Press<'_>) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO outcomes (id, attempt_id, device_id, outcome, note, received_at)
