@@ -258,6 +258,7 @@ async fn clean_up(app: Shared) {
             _ = every.tick() => {}
         }
         app.limits.forget();
+        app.tunnels.forget();
         match app.store.end_lapsed_sign_ins(app.clock.now_ms()).await {
             Ok(devices) => lapsed.extend(devices),
             Err(error) => tracing::warn!(%error, "sign-ins past their time could not be ended"),

@@ -36,6 +36,8 @@ pub struct Doors {
     /// more for requests, so 512 is an office of 128 volunteers behind one address, and eight such offices fill
     /// the server. Loopback has no share of its own.
     pub per_address: usize,
+    /// Most from one /48 of IPv6, which holds many /64s and may be one customer's, too.
+    pub per_site: usize,
     /// How long a connection may say nothing: its handshake, each request's head, and between requests.
     pub head_within: Duration,
     /// How long a body, 64 KiB at most, may take to arrive.
@@ -49,6 +51,7 @@ impl Default for Doors {
         Self {
             connections: 4_096,
             per_address: 512,
+            per_site: 1_024,
             head_within: Duration::from_secs(10),
             body_within: Duration::from_secs(15),
             stuck_for: Duration::from_secs(30),

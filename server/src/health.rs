@@ -1,8 +1,7 @@
 //! Whether the server can do its work: its database and its Asterisk.
 
-use std::sync::{Mutex, PoisonError};
-
 use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
 
 use crate::{
     app::App,
@@ -52,7 +51,7 @@ impl Health {
     }
 }
 
-/// The last look, so that many who ask cause little work.
+/// The last look, so that many who ask cause little work: one looks, the others wait for what it sees.
 #[derive(Debug, Default)]
 pub struct LastLook(Mutex<Option<(i64, Health)>>);
 
@@ -61,15 +60,19 @@ const LOOK_EVERY_MS: i64 = 1_000;
 /// How the server was at most a second ago.
 pub async fn glance(app: &App) -> Health {
     let now_ms = app.clock.now_ms();
-    let last = app.last_look.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    match last {
-        Some((at, health)) if (at..at + LOOK_EVERY_MS).contains(&now_ms) => health,
-        Some(_) | None => look(app).await,
+    let mut last = app.last_look.0.lock().await;
+    match &*last {
+        Some((at, health)) if (*at..*at + LOOK_EVERY_MS).contains(&now_ms) => health.clone(),
+        Some(_) | None => look_and_keep(app, &mut last).await,
     }
 }
 
 /// Looks at the database and at Asterisk.
 pub async fn look(app: &App) -> Health {
+    look_and_keep(app, &mut *app.last_look.0.lock().await).await
+}
+
+async fn look_and_keep(app: &App, last: &mut Option<(i64, Health)>) -> Health {
     let now_ms = app.clock.now_ms();
     let (database, telephone) = tokio::join!(probe(app, now_ms), app.dialling.telephone());
     let health = Health {
@@ -81,8 +84,7 @@ pub async fn look(app: &App) -> Health {
             Telephone { trunk: TrunkState::Offline | TrunkState::Unknown, .. } => Asterisk::NoTrunk,
         },
     };
-    let before =
-        app.last_look.0.lock().unwrap_or_else(PoisonError::into_inner).replace((now_ms, health.clone()));
+    let before = last.replace((now_ms, health.clone()));
     if before.is_none_or(|(_, before)| before != health) {
         tracing::info!(database = ?health.database, asterisk = ?health.asterisk, "how the server is");
     }

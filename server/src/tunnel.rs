@@ -27,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 use url::Url;
 
-use crate::metrics::Metrics;
+use crate::{http::limits::PerKey, metrics::Metrics};
 
 /// The largest SIP message that passes; Asterisk's own limit for a frame is 64 KiB.
 pub const LARGEST_MESSAGE: usize = 64 * 1024;
@@ -51,6 +51,8 @@ pub type ToAsterisk = WebSocketStream<MaybeTlsStream<TcpStream>>;
 pub struct Tunnels {
     open: Arc<Mutex<HashMap<DeviceId, Open>>>,
     opened: Arc<AtomicU64>,
+    /// What apps send, by device: a new tunnel does not set a flood free.
+    messages: Arc<PerKey<DeviceId>>,
     metrics: Metrics,
 }
 
@@ -64,7 +66,8 @@ struct Open {
 impl Tunnels {
     /// No tunnels.
     pub fn new(metrics: Metrics) -> Self {
-        Self { open: Arc::default(), opened: Arc::default(), metrics }
+        let messages = Arc::new(PerKey::new(MESSAGES_AHEAD, ONE_MORE_EVERY));
+        Self { open: Arc::default(), opened: Arc::default(), messages, metrics }
     }
 
     /// When a device's tunnel last gave a sign of life; `None`: it has none.
@@ -80,9 +83,21 @@ impl Tunnels {
         self.count();
     }
 
+    /// Forgets what apps sent that have sent nothing for a while.
+    pub fn forget(&self) {
+        self.messages.forget();
+    }
+
     /// Passes frames both ways until an end closes, or [`Tunnels::close`], or a newer tunnel of
-    /// the same device: then the older is of a connection that was lost.
-    pub async fn pass(&self, device: DeviceId, app: ws::WebSocket, asterisk: ToAsterisk) {
+    /// the same device: then the older is of a connection that was lost. Asked once the tunnel can be found by
+    /// who ends sign-ins: whether its own `has_ended`; then it closes, and no newer one does.
+    pub async fn pass(
+        &self,
+        device: DeviceId,
+        app: ws::WebSocket,
+        asterisk: ToAsterisk,
+        has_ended: impl Future<Output = bool>,
+    ) {
         let close = CancellationToken::new();
         let number = self.opened.fetch_add(1, Ordering::Relaxed);
         let newer = Open { number, heard: Instant::now(), close: close.clone() };
@@ -94,6 +109,7 @@ impl Tunnels {
         let why = tokio::select! {
             why = self.frames(device, number, app, asterisk) => why,
             () = close.cancelled() => "closed here",
+            () = ended(has_ended) => "its sign-in has ended",
         };
         info!(%device, why, "tunnel closed");
         let mut open = self.open();
@@ -114,7 +130,6 @@ impl Tunnels {
         let (mut to_app, mut from_app) = app.split();
         let (mut to_asterisk, mut from_asterisk) = asterisk.split();
         let inwards = async {
-            let mut allowance = Allowance::new(MESSAGES_AHEAD, ONE_MORE_EVERY);
             loop {
                 let message = match tokio::time::timeout(SILENT_FOR, from_app.next()).await {
                     Err(_) => return "the app was silent",
@@ -134,7 +149,7 @@ impl Tunnels {
                     ws::Message::Binary(bytes) => tungstenite::Message::Binary(bytes),
                     ws::Message::Ping(_) | ws::Message::Pong(_) | ws::Message::Close(_) => continue,
                 };
-                allowance.take().await;
+                self.messages.wait(&device).await;
                 match tokio::time::timeout(SEND_WITHIN, to_asterisk.send(message)).await {
                     Ok(Ok(())) => {}
                     Ok(Err(_)) | Err(_) => return "Asterisk took no more",
@@ -187,32 +202,9 @@ impl Tunnels {
     }
 }
 
-/// So many at once, then one more for each period that passes.
-#[derive(Debug)]
-struct Allowance {
-    most: u32,
-    left: u32,
-    every: Duration,
-    counted: tokio::time::Instant,
-}
-
-impl Allowance {
-    fn new(most: u32, every: Duration) -> Self {
-        Self { most, left: most, every, counted: tokio::time::Instant::now() }
-    }
-
-    /// Waits until one is left, and takes it.
-    async fn take(&mut self) {
-        let periods = self.counted.elapsed().as_millis() / self.every.as_millis().max(1);
-        let more = u32::try_from(periods).unwrap_or(u32::MAX);
-        self.left = self.left.saturating_add(more).min(self.most);
-        self.counted += self.every.saturating_mul(more);
-        if self.left == 0 {
-            self.counted += self.every;
-            tokio::time::sleep_until(self.counted).await;
-            return;
-        }
-        self.left -= 1;
+async fn ended(has_ended: impl Future<Output = bool>) {
+    if !has_ended.await {
+        std::future::pending::<()>().await;
     }
 }
 

@@ -12,6 +12,7 @@ struct Ends {
     tunnels: Tunnels,
     device: DeviceId,
     asterisk: Url,
+    sign_in_ended: CancellationToken,
 }
 
 /// An Asterisk that answers each message with `got ` before it, and a server with a tunnel to it.
@@ -33,14 +34,20 @@ async fn ends() -> (Ends, String) {
         tunnels: Tunnels::new(Metrics::default()),
         device: DeviceId::new(Uuid::now_v7()),
         asterisk: url,
+        sign_in_ended: CancellationToken::new(),
     };
     async fn sip(State(ends): State<Ends>, upgrade: ws::WebSocketUpgrade) -> Response {
         // The double does not speak subprotocols.
         let (asterisk, _) =
             tokio_tungstenite::connect_async(ends.asterisk.as_str().replace("http", "ws")).await.unwrap();
+        let sign_in = ends.sign_in_ended.clone();
+        let has_ended = async move {
+            sign_in.cancelled().await;
+            true
+        };
         upgrade
             .max_message_size(LARGEST_MESSAGE)
-            .on_upgrade(async move |socket| ends.tunnels.pass(ends.device, socket, asterisk).await)
+            .on_upgrade(async move |socket| ends.tunnels.pass(ends.device, socket, asterisk, has_ended).await)
     }
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("ws://{}/sip", listener.local_addr().unwrap());
@@ -110,18 +117,31 @@ async fn a_message_that_is_too_long_is_counted_and_reaches_nobody() {
 }
 
 #[tokio::test]
-async fn a_flood_waits_and_what_comes_now_and_then_does_not() {
-    let start = tokio::time::Instant::now();
-    let mut allowance = Allowance::new(100, Duration::from_millis(50));
-    for _ in 0..110 {
-        allowance.take().await;
+async fn a_flood_waits_also_in_a_newer_tunnel() {
+    let (_ends, address) = ends().await;
+    let mut first = app(&address).await;
+    for n in 0..MESSAGES_AHEAD {
+        first.send(Message::text(n.to_string())).await.unwrap();
+        assert!(next(&mut first).await.is_some());
     }
-    assert!(start.elapsed() >= Duration::from_millis(500), "{:?}", start.elapsed());
-    // As after a quiet hour.
-    allowance.counted -= Duration::from_secs(3_600);
-    let quiet = tokio::time::Instant::now();
-    for _ in 0..100 {
-        allowance.take().await;
+    let mut second = app(&address).await;
+    let start = Instant::now();
+    for n in 0..20 {
+        second.send(Message::text(n.to_string())).await.unwrap();
     }
-    assert!(quiet.elapsed() < Duration::from_millis(500), "{:?}", quiet.elapsed());
+    for _ in 0..20 {
+        assert!(next(&mut second).await.is_some());
+    }
+    assert!(start.elapsed() >= 10 * ONE_MORE_EVERY, "{:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn a_tunnel_whose_own_sign_in_has_ended_is_closed() {
+    let (ends, address) = ends().await;
+    let mut app = app(&address).await;
+    app.send(Message::text("1")).await.unwrap();
+    assert_eq!(next(&mut app).await.as_deref(), Some("got 1"));
+    ends.sign_in_ended.cancel();
+    assert_eq!(next(&mut app).await, None);
+    assert_eq!(ends.tunnels.last_heard(ends.device), None);
 }

@@ -140,13 +140,19 @@ async fn an_address_that_fails_too_often_waits() {
         let refused = server.post::<Joined>("/api/join", None, &stranger.join(&link)).await;
         assert_eq!(code(refused), Some((403, ErrorCode::UnknownLink)));
     }
-    let good = server.invite("Maya").await;
-    let limited = server.post::<Joined>("/api/join", None, &stranger.join(&good)).await.unwrap_err();
+    let limited = server.post::<Joined>("/api/join", None, &stranger.join(&link)).await.unwrap_err();
     assert_eq!((limited.0, limited.1.code), (429, ErrorCode::TooMany));
     assert_eq!(limited.1.again_at_ms, Some(server.clock.now_ms() + 600_000));
+    // Somebody behind the same address who was invited, and who signs in, waits for nobody.
+    let (maya, _) = server.signed_in("Maya").await;
+    let ask = json!({ "device_id": maya.id });
+    assert_eq!(code(server.post::<Challenge>("/api/sign-in/challenge", None, &ask).await), None);
+    let ask = json!({ "device_id": stranger.id });
+    let limited = code(server.post::<Challenge>("/api/sign-in/challenge", None, &ask).await);
+    assert_eq!(limited, Some((429, ErrorCode::TooMany)), "who is not known waits");
     server.clock.advance(600_000);
-    let joined: Joined = server.post("/api/join", None, &stranger.join(&good)).await.unwrap();
-    assert_eq!(joined.volunteer, "Maya");
+    let refused = server.post::<Joined>("/api/join", None, &stranger.join(&link)).await;
+    assert_eq!(code(refused), Some((403, ErrorCode::UnknownLink)));
     server.running.stop().await;
 }
 

@@ -197,6 +197,9 @@ async fn a_list_is_not_read_by_passing_on_its_cards() {
     let (status, refused) = pass_on().await;
     assert_eq!((status, refused.code), (429, ErrorCode::TooMany));
     assert!(refused.message.contains("without a call") && refused.again_at_ms.is_some(), "{refused:?}");
+    let never = SettleLease { lease_id, how: Settle::DoNotCall };
+    let (status, _) = server.post::<Value>("/api/lease/settle", Some(&token), &never).await.unwrap_err();
+    assert_ne!(status, 429, "who asks not to be called is always heard");
     server.running.stop().await;
 }
 

@@ -18,7 +18,7 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-use super::limits::neighbourhood;
+use super::limits::{neighbourhood, site};
 use crate::config::Doors;
 
 /// Lets connections in, before their handshake, while there is room. Cheap to clone.
@@ -31,7 +31,8 @@ pub struct Doorkeeper {
 #[derive(Debug, Default)]
 struct Open {
     all: usize,
-    from: HashMap<IpAddr, usize>,
+    /// By network and the length of its prefix.
+    from: HashMap<(IpAddr, u8), usize>,
 }
 
 impl Doorkeeper {
@@ -43,25 +44,28 @@ impl Doorkeeper {
     /// A place for a connection from there, if there is one. This machine's own count in all, and not by
     /// address: something in front of the server may stand here.
     fn let_in(&self, address: IpAddr) -> Option<Place> {
-        let network = neighbourhood(address);
+        let networks = [(neighbourhood(address), 64), (site(address), 48)];
+        let most = [self.doors.per_address, self.doors.per_site];
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if open.all >= self.doors.connections {
             return None;
         }
-        let from = open.from.entry(network).or_default();
-        if *from >= self.doors.per_address && !network.is_loopback() {
+        let is_full = |(network, most)| open.from.get(network).is_some_and(|from| *from >= most);
+        if networks.iter().zip(most).any(is_full) && !address.to_canonical().is_loopback() {
             return None;
         }
-        *from += 1;
+        for network in networks {
+            *open.from.entry(network).or_default() += 1;
+        }
         open.all += 1;
-        Some(Place { network, open: self.open.clone() })
+        Some(Place { networks, open: self.open.clone() })
     }
 }
 
 /// A connection's place, until this is dropped.
 #[derive(Debug)]
 struct Place {
-    network: IpAddr,
+    networks: [(IpAddr, u8); 2],
     open: Arc<Mutex<Open>>,
 }
 
@@ -69,10 +73,12 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.all = open.all.saturating_sub(1);
-        if let Some(from) = open.from.get_mut(&self.network) {
-            *from = from.saturating_sub(1);
-            if *from == 0 {
-                open.from.remove(&self.network);
+        for network in &self.networks {
+            if let Some(from) = open.from.get_mut(network) {
+                *from = from.saturating_sub(1);
+                if *from == 0 {
+                    open.from.remove(network);
+                }
             }
         }
     }
@@ -283,6 +289,15 @@ mod tests {
         assert!(keeper.let_in(v4(3)).is_none(), "a sixth in all");
         drop(first);
         assert!(keeper.let_in(v4(1)).is_some(), "there is room again");
+    }
+
+    #[test]
+    fn a_customer_with_many_networks_of_ipv6_has_a_share_too() {
+        let doors = Doors { connections: 100, per_address: 2, per_site: 3, ..Doors::default() };
+        let (keeper, v6) = (Doorkeeper::new(doors), |address: &str| address.parse::<IpAddr>().unwrap());
+        let places: Vec<_> = (0..10).map(|n| keeper.let_in(v6(&format!("2001:db8:1:{n:x}::1")))).collect();
+        assert_eq!(places.iter().flatten().count(), 3);
+        assert!(keeper.let_in(v6("2001:db8:2::1")).is_some(), "a neighbour");
     }
 
     #[test]

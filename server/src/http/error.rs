@@ -20,6 +20,20 @@ pub fn refuse(code: ErrorCode, message: impl Into<String>) -> Refusal {
     Refusal(ApiError { code, message: message.into(), again_at_ms: None })
 }
 
+/// Takes steps that belong together to their end, also when whoever asked for them goes away meanwhile: then
+/// the request's own task is dropped where it stands.
+///
+/// # Errors
+/// The steps' own, and [`ErrorCode::Internal`] if they panicked.
+pub async fn to_the_end<T: Send + 'static>(
+    steps: impl Future<Output = Result<T, Refusal>> + Send + 'static,
+) -> Result<T, Refusal> {
+    tokio::spawn(steps).await.unwrap_or_else(|error| {
+        tracing::error!(%error, "a request ended badly; a fault of ours");
+        Err(refuse(ErrorCode::Internal, "The server made a mistake. Its log says which"))
+    })
+}
+
 impl From<ApiError> for Refusal {
     fn from(error: ApiError) -> Self {
         Self(error)

@@ -10,11 +10,14 @@ use axum::{
 use ed25519_dalek::{Signature, VerifyingKey};
 use protocol::http::{ErrorCode, Join, Joined, join_text};
 
-use super::{Body, Refusal, failures::Who, refuse};
+use super::{Body, Refusal, failures::Who, refuse, to_the_end};
 use crate::{
     app::Shared,
     secret,
-    store::join_links::{NewDevice, Spent},
+    store::{
+        devices::DeviceRow,
+        join_links::{NewDevice, Spent},
+    },
 };
 
 /// The routes.
@@ -27,19 +30,42 @@ async fn join(
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     Body(join): Body<Join>,
 ) -> Result<Json<Joined>, Refusal> {
-    let now_ms = app.clock.now_ms();
-    let who = Who::Network(peer.ip());
-    app.limits.failures.check(who, now_ms)?;
+    let now = app.clock.now();
     let new = new_device(&join)?;
     let before = app.store.device(new.id).await?;
-    let spent = match secret::decode::<16>(&join.token) {
-        Some(_) => app.store.spend_join_link(&secret::hash(&join.token), &new, now_ms).await?,
+    let hash = secret::decode::<16>(&join.token).map(|_| secret::hash(&join.token));
+    // Whoever holds an invitation, or joined before, does not wait for strangers behind the same address.
+    let who = match &before {
+        Some(before) if before.public_key == new.public_key => Who::Device(new.id, peer.ip()),
+        Some(_) | None => Who::Network(peer.ip()),
+    };
+    let invited = match &hash {
+        Some(hash) => app.store.is_open_join_link(hash, now.wall).await?,
+        None => false,
+    };
+    if !invited {
+        app.limits.failures.check(who, now)?;
+    }
+    to_the_end(spend(app, hash, new, before, who)).await
+}
+
+/// Spends the link; then, where the device was another's, what it did for them ends.
+async fn spend(
+    app: Shared,
+    hash: Option<Vec<u8>>,
+    new: NewDevice,
+    before: Option<DeviceRow>,
+    who: Who,
+) -> Result<Json<Joined>, Refusal> {
+    let now = app.clock.now();
+    let spent = match &hash {
+        Some(hash) => app.store.spend_join_link(hash, &new, now.wall).await?,
         None => Spent::Unknown,
     };
     let (person, campaign) = match spent {
         Spent::Joined { person, campaign } => (person, campaign),
         refused @ (Spent::Unknown | Spent::Spent | Spent::Expired | Spent::Revoked | Spent::Taken) => {
-            app.limits.failures.count(who, now_ms);
+            app.limits.failures.count(who, now);
             tracing::info!(device = %new.id, ?refused, "a device could not join");
             return Err(refusal(&refused));
         }
@@ -47,7 +73,7 @@ async fn join(
     if before.is_some_and(|before| (before.person_id, before.campaign_id) != (person, campaign)) {
         // What it did for the others ends: its sign-in, line and desk are theirs.
         let _lock = app.ari.account_lock(new.id).await;
-        app.store.sign_out(new.id, now_ms).await?;
+        app.store.sign_out(new.id, now.wall).await?;
         app.dialling.sign_out(new.id).await;
     }
     let gone = || {

@@ -28,10 +28,13 @@ pub struct Limits {
     pub requests: PerKey<DeviceId>,
     /// Messages of a device on `/live`; the app sends a ping every 5 s.
     pub live: PerKey<DeviceId>,
-    networks_challenges: PerKey<IpAddr>,
+    strangers_challenges: PerKey<IpAddr>,
     devices_challenges: PerKey<(DeviceId, IpAddr)>,
     cards: PerKey<DeviceId>,
     cards_reported: PerKey<DeviceId>,
+    dials: PerKey<DeviceId>,
+    dials_reported: PerKey<DeviceId>,
+    tunnels: PerKey<DeviceId>,
 }
 
 impl Default for Limits {
@@ -41,11 +44,15 @@ impl Default for Limits {
             failures: Failures::default(),
             requests: PerKey::new(60, Duration::from_millis(100)),
             live: PerKey::new(30, seconds(1)),
-            // A hundred apps behind one address sign in anew when Asterisk has forgotten their accounts.
-            networks_challenges: PerKey::new(200, Duration::from_millis(500)),
+            strangers_challenges: PerKey::new(200, Duration::from_millis(500)),
             devices_challenges: PerKey::new(20, seconds(2)),
             cards: PerKey::new(CARDS_AT_ONCE, seconds(60)),
             cards_reported: PerKey::new(1, seconds(600)),
+            // A row of engaged lines takes a volunteer some seconds each.
+            dials: PerKey::new(60, seconds(5)),
+            dials_reported: PerKey::new(1, seconds(600)),
+            // An app on a bad network comes back a few times in a row.
+            tunnels: PerKey::new(10, seconds(2)),
         }
     }
 }
@@ -57,10 +64,44 @@ impl Limits {
     /// [`ErrorCode::TooMany`]; each costs a look into the database, and a sign-in three writes in Asterisk.
     pub fn challenge(&self, device: DeviceId, address: IpAddr, now_ms: i64) -> Result<(), ApiError> {
         let network = neighbourhood(address);
-        let words = "Too many sign-ins from this network. Trying again by itself";
-        self.networks_challenges.take(&network).map_err(|wait| too_many(words, wait, now_ms))?;
         let words = "This computer signs in too often. Trying again by itself";
         self.devices_challenges.take(&(device, network)).map_err(|wait| too_many(words, wait, now_ms))
+    }
+
+    /// Whether one more device that is not known here may be given something to sign, from this network.
+    ///
+    /// # Errors
+    /// [`ErrorCode::TooMany`]
+    pub fn strangers_challenge(&self, address: IpAddr, now_ms: i64) -> Result<(), ApiError> {
+        let words = "Too many sign-ins from this network. Trying again by itself";
+        let taken = self.strangers_challenges.take(&neighbourhood(address));
+        taken.map_err(|wait| too_many(words, wait, now_ms))
+    }
+
+    /// Whether a device may open one more tunnel: each costs Asterisk a connection.
+    ///
+    /// # Errors
+    /// [`ErrorCode::TooMany`]
+    pub fn tunnel(&self, device: DeviceId, now_ms: i64) -> Result<(), ApiError> {
+        let words = "This app connects too often. Trying again by itself";
+        self.tunnels.take(&device).map_err(|wait| too_many(words, wait, now_ms))
+    }
+
+    /// Whether a device may ring one more contact: else one stolen sign-in reads a list by ringing it.
+    ///
+    /// # Errors
+    /// [`ErrorCode::TooMany`], and a line in the log for the organiser.
+    pub fn dial(&self, device: DeviceId, now_ms: i64) -> Result<(), ApiError> {
+        let Err(wait) = self.dials.take(&device) else { return Ok(()) };
+        if self.dials_reported.take(&device).is_ok() {
+            tracing::warn!(
+                %device,
+                "this device rings more people than anybody can talk to; if nobody sits there, switch it off: \
+                 ringround-server people revoke"
+            );
+        }
+        let words = "You have rung many people in a short time. Wait a few seconds, then call this one";
+        Err(too_many(words, wait, now_ms))
     }
 
     /// Whether a device may ask for anything now.
@@ -93,11 +134,12 @@ impl Limits {
 
     /// Forgets who has not asked for a while.
     pub fn forget(&self) {
-        for devices in [&self.requests, &self.live, &self.cards, &self.cards_reported] {
-            devices.0.retain_recent();
+        let [cards, dials] = [&self.cards_reported, &self.dials_reported];
+        for devices in [&self.requests, &self.live, &self.tunnels, &self.cards, &self.dials, cards, dials] {
+            devices.forget();
         }
-        self.networks_challenges.0.retain_recent();
-        self.devices_challenges.0.retain_recent();
+        self.strangers_challenges.forget();
+        self.devices_challenges.forget();
     }
 }
 
@@ -106,7 +148,8 @@ impl Limits {
 pub struct PerKey<K: Hash + Eq + Clone>(DefaultKeyedRateLimiter<K>);
 
 impl<K: Hash + Eq + Clone> PerKey<K> {
-    fn new(at_once: u32, one_more_every: Duration) -> Self {
+    /// So many at once, one more after each such time.
+    pub fn new(at_once: u32, one_more_every: Duration) -> Self {
         let at_once = NonZeroU32::new(at_once).unwrap_or(NonZeroU32::MIN);
         let quota = Quota::with_period(one_more_every).unwrap_or(Quota::per_second(NonZeroU32::MIN));
         Self(DefaultKeyedRateLimiter::keyed(quota.allow_burst(at_once)))
@@ -119,6 +162,18 @@ impl<K: Hash + Eq + Clone> PerKey<K> {
     pub fn take(&self, key: &K) -> Result<(), Duration> {
         self.0.check_key(key).map_err(|not_until| not_until.wait_time_from(self.0.clock().now()))
     }
+
+    /// Takes one, after waiting for it if need be.
+    pub async fn wait(&self, key: &K) {
+        while let Err(wait) = self.take(key) {
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Forgets who has not asked for a while.
+    pub fn forget(&self) {
+        self.0.retain_recent();
+    }
 }
 
 /// One customer has a whole /64 of IPv6.
@@ -126,6 +181,14 @@ pub fn neighbourhood(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(v4) => v4.into(),
         IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
+    }
+}
+
+/// What one customer may have besides: a /48 of IPv6. An address of IPv4 stands for itself.
+pub fn site(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => v4.into(),
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !(u128::MAX >> 48)).into(),
     }
 }
 
@@ -174,18 +237,30 @@ mod tests {
     }
 
     #[test]
-    fn a_devices_challenges_and_a_networks_are_counted_apart() {
+    fn who_rings_a_whole_list_waits_and_an_honest_row_of_calls_does_not() {
+        let (limits, maya, sam) = (Limits::default(), device(), device());
+        for _ in 0..60 {
+            assert_eq!(limits.dial(maya, 0), Ok(()));
+        }
+        let refused = limits.dial(maya, 0).expect_err("too many");
+        assert!(refused.again_at_ms.is_some_and(|at| (1..=5_000).contains(&at)), "{refused:?}");
+        assert_eq!(limits.dial(sam, 0), Ok(()));
+    }
+
+    #[test]
+    fn a_devices_challenges_and_strangers_are_counted_apart() {
         let (limits, one) = (Limits::default(), device());
         let office = IpAddr::from([192, 0, 2, 1]);
         for _ in 0..20 {
             assert_eq!(limits.challenge(one, office, 0), Ok(()));
         }
         assert!(limits.challenge(one, office, 0).is_err(), "one device");
-        for _ in 0..179 {
-            assert_eq!(limits.challenge(device(), office, 0), Ok(()));
+        for _ in 0..200 {
+            assert_eq!(limits.strangers_challenge(office, 0), Ok(()));
         }
-        assert!((0..10).any(|_| limits.challenge(device(), office, 0).is_err()), "the whole network");
-        assert_eq!(limits.challenge(device(), IpAddr::from([192, 0, 2, 2]), 0), Ok(()));
+        assert!((0..10).any(|_| limits.strangers_challenge(office, 0).is_err()), "the whole network");
+        assert_eq!(limits.strangers_challenge(IpAddr::from([192, 0, 2, 2]), 0), Ok(()));
+        assert_eq!(limits.challenge(device(), office, 0), Ok(()), "a known device there");
     }
 
     #[test]

@@ -26,7 +26,7 @@ use crate::app::Shared;
 
 pub use auth::SignedInDevice;
 pub use body::Body;
-pub use error::{Refusal, refuse};
+pub use error::{Refusal, refuse, to_the_end};
 
 /// The largest body of a request, bytes.
 pub const LARGEST_BODY: usize = 64 * 1024;

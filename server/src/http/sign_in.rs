@@ -15,7 +15,7 @@ use protocol::{
 };
 use serde_json::{Value, json};
 
-use super::{Body, Refusal, SignedInDevice, failures::Who, refuse};
+use super::{Body, Refusal, SignedInDevice, failures::Who, refuse, to_the_end};
 use crate::{app::Shared, provisioning, secret, store::devices::DeviceRow};
 
 const LIFE_MS: i64 = 12 * 60 * 60 * 1_000;
@@ -36,12 +36,17 @@ async fn challenge(
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     Body(ask): Body<AskChallenge>,
 ) -> Result<Json<Challenge>, Refusal> {
-    let now_ms = app.clock.now_ms();
-    app.limits.failures.check(Who::Network(peer.ip()), now_ms)?;
-    app.limits.challenge(ask.device_id, peer.ip(), now_ms)?;
+    let now = app.clock.now();
+    // Known devices are counted one by one: they do not wait for strangers behind the same address.
+    let known = app.store.device(ask.device_id).await?.is_some();
+    if !known {
+        app.limits.failures.check(Who::Network(peer.ip()), now)?;
+        app.limits.strangers_challenge(peer.ip(), now.wall)?;
+    }
+    app.limits.challenge(ask.device_id, peer.ip(), now.wall)?;
     let challenge = secret::random::<32>();
-    if app.store.device(ask.device_id).await?.is_some() {
-        app.challenges.keep(ask.device_id, challenge.clone(), now_ms);
+    if known {
+        app.challenges.keep(ask.device_id, peer.ip(), challenge.clone(), now.wall);
     }
     Ok(Json(Challenge { challenge }))
 }
@@ -51,31 +56,41 @@ async fn sign_in(
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     Body(answer): Body<SignIn>,
 ) -> Result<Json<SignedIn>, Refusal> {
-    let now_ms = app.clock.now_ms();
-    app.limits.failures.check(Who::Network(peer.ip()), now_ms)?;
+    let now = app.clock.now();
     let refused = |who: Who, refusal: Refusal| {
-        app.limits.failures.count(who, now_ms);
+        app.limits.failures.count(who, now);
         tracing::info!(device = %answer.device_id, code = ?refusal.0.code, "a device could not sign in");
         refusal
     };
     let Some(device) = app.store.device(answer.device_id).await? else {
+        let who = Who::Network(peer.ip());
+        app.limits.failures.check(who, now)?;
         let not_known = "This server does not know this device. Ask the organiser for a new link";
-        return Err(refused(Who::Network(peer.ip()), refuse(ErrorCode::NotFound, not_known)));
+        return Err(refused(who, refuse(ErrorCode::NotFound, not_known)));
     };
     let who = Who::Device(device.id, peer.ip());
-    app.limits.failures.check(who, now_ms)?;
-    let given = app.challenges.take(device.id, &answer.challenge, now_ms);
+    app.limits.failures.check(who, now)?;
+    let given = app.challenges.take(device.id, &answer.challenge, now.wall);
     if !given || !signed(&device, &answer) {
         let again = "The sign-in failed; the app tries again by itself";
         return Err(refused(who, refuse(ErrorCode::SignInAgain, again)));
     }
     let person = app.store.person(device.person_id).await?;
-    let revoked = || refuse(ErrorCode::DeviceRevoked, "This device was switched off by an organiser");
     if device.revoked_at.is_some() || person.is_none_or(|person| person.revoked_at.is_some()) {
         return Err(refused(who, revoked()));
     }
     // A token that cannot be kept must not leave an account with a password nobody knows.
-    app.store.probe(now_ms).await?;
+    app.store.probe(now.wall).await?;
+    let signed_in = to_the_end(keep(app.clone(), device, now.wall)).await?;
+    signed_in.map(Json).ok_or_else(|| refused(who, revoked()))
+}
+
+fn revoked() -> Refusal {
+    refuse(ErrorCode::DeviceRevoked, "This device was switched off by an organiser")
+}
+
+/// Makes the account and keeps the sign-in; `None`: the device was revoked meanwhile.
+async fn keep(app: Shared, device: DeviceRow, now_ms: i64) -> Result<Option<SignedIn>, Refusal> {
     // Nobody else makes or removes this account until its sign-in is kept.
     let _lock = app.ari.account_lock(device.id).await;
     let account = provisioning::account_for(&app.ari, device.id).await?;
@@ -86,11 +101,11 @@ async fn sign_in(
         if let Err(error) = app.ari.remove_account(&device.id.to_string()).await {
             tracing::warn!(%error, device = %device.id, "the SIP account will be removed when Asterisk is back");
         }
-        return Err(refused(who, revoked()));
+        return Ok(None);
     }
     close_older_socket(&app, device.id);
     tracing::info!(device = %device.id, "a device signed in");
-    Ok(Json(SignedIn {
+    Ok(Some(SignedIn {
         token,
         expires_at_ms,
         sip_password: account.password.to_string(),
@@ -121,9 +136,12 @@ fn signed(device: &DeviceRow, answer: &SignIn) -> bool {
 }
 
 async fn sign_out(State(app): State<Shared>, device: SignedInDevice) -> Result<Json<Value>, Refusal> {
-    let _lock = app.ari.account_lock(device.id).await;
-    app.store.sign_out(device.id, app.clock.now_ms()).await?;
-    app.dialling.sign_out(device.id).await;
-    tracing::info!(device = %device.id, "a device signed out");
-    Ok(Json(json!({})))
+    to_the_end(async move {
+        let _lock = app.ari.account_lock(device.id).await;
+        app.store.sign_out(device.id, app.clock.now_ms()).await?;
+        app.dialling.sign_out(device.id).await;
+        tracing::info!(device = %device.id, "a device signed out");
+        Ok(Json(json!({})))
+    })
+    .await
 }

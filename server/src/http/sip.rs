@@ -30,6 +30,7 @@ async fn sip(
     // that does not speak to the server yet could register the app, but not make its line.
     let no_telephone =
         || refuse(ErrorCode::NoTelephone, "The telephone system is not there. Trying again by itself");
+    app.limits.tunnel(device.id, app.clock.now_ms())?;
     if !app.ari.is_here() {
         return Err(no_telephone());
     }
@@ -37,13 +38,6 @@ async fn sip(
     let upgrade =
         upgrade.protocols(["sip"]).max_message_size(LARGEST_MESSAGE).max_frame_size(LARGEST_MESSAGE);
     Ok(upgrade.on_upgrade(async move |socket| {
-        let passes = app.tunnels.pass(device.id, socket, asterisk);
-        let revoked_meanwhile = async {
-            if has_ended(&app, &headers).await {
-                app.tunnels.close(device.id);
-            }
-        };
-        // In this order: the tunnel is there before it is asked.
-        tokio::join!(biased; passes, revoked_meanwhile);
+        app.tunnels.pass(device.id, socket, asterisk, has_ended(&app, &headers)).await;
     }))
 }

@@ -62,6 +62,18 @@ impl Store {
         Ok(())
     }
 
+    /// Whether there is such a link, neither spent nor past its time.
+    pub async fn is_open_join_link(&self, token_hash: &[u8], now_ms: i64) -> Result<bool, StoreError> {
+        let row = sqlx::query(
+            "SELECT 1 FROM join_links WHERE token_hash = $1 AND spent_at IS NULL AND expires_at > $2",
+        )
+        .bind(token_hash)
+        .bind(now_ms)
+        .fetch_optional(self.reader())
+        .await?;
+        Ok(row.is_some())
+    }
+
     /// Spends a link and makes the device, or neither. A device that joined before with the same key
     /// is moved to the link's person and campaign.
     pub async fn spend_join_link(

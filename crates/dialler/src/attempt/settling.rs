@@ -257,10 +257,7 @@ pub(crate) fn correction(stored: &StoredAttempt, record: RecordOutcome, scene: &
     let contact = (stored.latest || record.outcome == Outcome::DoNotCall).then_some(next);
     // Whatever was pressed before: of presses that crossed, one whose write failed may have been the last to
     // take the number off, and it is taken off only if this attempt put it there.
-    let do_not_call = match record.outcome {
-        Outcome::DoNotCall => DoNotCall::Add,
-        _ => DoNotCall::TakeBack,
-    };
+    let do_not_call = if record.outcome == Outcome::DoNotCall { DoNotCall::Add } else { DoNotCall::TakeBack };
     Some(Close {
         attempt: stored.attempt,
         lease: stored.lease,
