@@ -232,17 +232,17 @@ impl App {
 
 async fn serve(app: Shared, listener: std::net::TcpListener, handle: Handle<SocketAddr>) -> io::Result<()> {
     let doors = app.config.doors.clone();
-    let silent_for = doors.head_within;
+    let (head_within, idle_for) = (doors.head_within, doors.idle_for);
     let acceptor = RustlsAcceptor::new(app.identity.rustls())
-        .handshake_timeout(silent_for)
+        .handshake_timeout(head_within)
         .acceptor(Doorkeeper::new(doors));
-    let acceptor = Beginnings::new(acceptor, silent_for);
+    let acceptor = Beginnings::new(acceptor, head_within);
     let mut server = axum_server::from_tcp(listener)?.acceptor(acceptor).handle(handle);
     // A peer that sends its headers byte by byte holds a connection for a time, not for ever.
     // Version 1 only: version 2 has no such limits here.
     let builder = server.http_builder();
     *builder = builder.clone().http1_only();
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(silent_for);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(idle_for);
     let router = http::router(app).into_make_service_with_connect_info::<SocketAddr>();
     server.serve(router).await
 }

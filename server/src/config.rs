@@ -38,8 +38,11 @@ pub struct Doors {
     pub per_address: usize,
     /// Most from one /48 of IPv6, which holds many /64s and may be one customer's, too.
     pub per_site: usize,
-    /// How long a connection may say nothing: its handshake, each request's head, and between requests.
+    /// How long a connection's handshake and the head of its first request may take.
     pub head_within: Duration,
+    /// How long a connection may wait for its next request: longer than an app keeps one that it does not use
+    /// (60 s), so that no press of Call is lost in one that is being closed.
+    pub idle_for: Duration,
     /// How long a body, 64 KiB at most, may take to arrive.
     pub body_within: Duration,
     /// How long a peer may take nothing of what is sent to it.
@@ -53,6 +56,7 @@ impl Default for Doors {
             per_address: 512,
             per_site: 1_024,
             head_within: Duration::from_secs(10),
+            idle_for: Duration::from_secs(75),
             body_within: Duration::from_secs(15),
             stuck_for: Duration::from_secs(30),
         }

@@ -63,7 +63,9 @@ async fn closes(socket: &mut WebSocketStream<TlsStream<TcpStream>>) -> bool {
 #[tokio::test]
 async fn a_peer_that_says_nothing_or_not_enough_is_closed() {
     let short = Duration::from_millis(300);
-    let server = server_with(Doors { head_within: short, body_within: short, ..Doors::default() }).await;
+    let server =
+        server_with(Doors { head_within: short, idle_for: short, body_within: short, ..Doors::default() })
+            .await;
     let head = "POST /api/join HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n\
                 x-ringround-protocol: 1\r\ncontent-length: 100\r\n\r\n{";
     for (says, answer) in [
@@ -85,6 +87,25 @@ async fn a_peer_that_says_nothing_or_not_enough_is_closed() {
     let mut silent = TcpStream::connect(server.running.app.address).await.unwrap();
     let read = tokio::time::timeout(PATIENCE, silent.read_u8()).await;
     assert!(read.expect("closed in time").is_err());
+    server.running.stop().await;
+}
+
+#[tokio::test]
+async fn a_connection_that_waits_for_its_next_request_is_kept_longer_than_a_first_head_may_take() {
+    let short = Duration::from_millis(300);
+    let server = server_with(Doors { head_within: short, ..Doors::default() }).await;
+    let mut stream = connect(&server).await.unwrap();
+    let mut slow = connect(&server).await.unwrap();
+    slow.write_all(b"GET /nowhere HTTP/1.1\r\nhost: localhost\r\n").await.unwrap();
+    let request = "GET /nowhere HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    for _ in 0..2 {
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut said = [0; 4_096];
+        let length = tokio::time::timeout(PATIENCE, stream.read(&mut said)).await.unwrap().unwrap();
+        assert!(String::from_utf8_lossy(&said[..length]).contains("HTTP/1.1 404"));
+        tokio::time::sleep(2 * short).await;
+    }
+    assert_eq!(until_closed(slow).await, "", "a head that does not end");
     server.running.stop().await;
 }
 

@@ -126,7 +126,7 @@ impl Connection {
     }
 }
 
-/// Ends connections that do not say enough to be told apart, and those that speak HTTP/2, which has no limits
+/// Ends connections whose first request's head does not come in time, and those that speak HTTP/2, which has no limits
 /// here. Also where hyper-util is to know one version only, it waits for the first bytes without a timer and
 /// speaks HTTP/2 to who begins so (0.1.21, with upgrades).
 #[derive(Clone, Debug)]
@@ -157,7 +157,8 @@ where
         let (accepting, within) = (self.inner.accept(stream, service), self.within);
         Box::pin(async move {
             let (stream, service) = accepting.await?;
-            Ok((Begun { stream, said: Vec::new(), over: Some(Box::pin(sleep(within))) }, service))
+            let over = Some(Box::pin(sleep(within)));
+            Ok((Begun { stream, said: Vec::new(), end: 0, over }, service))
         })
     }
 }
@@ -165,12 +166,17 @@ where
 /// How HTTP/2 begins (RFC 9113, section 3.4).
 const VERSION_2: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// A connection whose first bytes come in time, or that fails.
+/// How a head ends (RFC 9112, section 2.1).
+const HEAD_ENDS: &[u8; 4] = b"\r\n\r\n";
+
+/// A connection whose first head comes in time, or that fails.
 #[derive(Debug)]
 pub struct Begun<I> {
     stream: I,
-    /// As long as it may be the beginning of HTTP/2.
+    /// Its first bytes.
     said: Vec<u8>,
+    /// How many bytes of the head's end ([`HEAD_ENDS`]) came last.
+    end: usize,
     over: Option<Pin<Box<Sleep>>>,
 }
 
@@ -187,13 +193,25 @@ impl<I: AsyncRead + Unpin> AsyncRead for Begun<I> {
             return over.as_mut().poll(cx).map(|()| Err(ErrorKind::TimedOut.into()));
         }
         let new = &buffer.filled()[before..];
-        self.said.extend_from_slice(&new[..new.len().min(VERSION_2.len())]);
-        let compared = self.said.len().min(VERSION_2.len());
-        if self.said[..compared] != VERSION_2[..compared] {
-            // It is not: from here on hyper's own limits hold.
-            (self.over, self.said) = (None, Vec::new());
-        } else if compared == VERSION_2.len() {
+        let room = VERSION_2.len() - self.said.len();
+        self.said.extend_from_slice(&new[..new.len().min(room)]);
+        if self.said == VERSION_2 {
             return Poll::Ready(Err(ErrorKind::Unsupported.into()));
+        }
+        let is_other = self.said[..] != VERSION_2[..self.said.len()];
+        let mut end = self.end;
+        for byte in new {
+            end = match *byte {
+                _ if end == HEAD_ENDS.len() => break,
+                byte if byte == HEAD_ENDS[end] => end + 1,
+                b'\r' => 1,
+                _ => 0,
+            };
+        }
+        self.end = end;
+        if is_other && end == HEAD_ENDS.len() {
+            // From here on hyper's own limits hold.
+            self.over = None;
         }
         read
     }
