@@ -3,6 +3,7 @@
 //! [`session::App`](crate::session::App) decides and does nothing; this task does what was decided, and holds
 //! what only one may hold: the key, the sign-in, the sockets, the phone.
 
+mod departure;
 mod effects;
 mod writer;
 
@@ -12,8 +13,8 @@ use protocol::{http::SignedIn, ids::DeviceId};
 use softphone::{Event, Softphone};
 use tokio::{
     sync::{Mutex, mpsc, oneshot, watch},
-    task::JoinHandle,
-    time::{Instant, sleep_until},
+    task::{JoinError, JoinHandle, JoinSet},
+    time::{Instant, sleep_until, timeout},
 };
 use uuid::Uuid;
 
@@ -88,6 +89,7 @@ impl Controller {
             pending_join: Arc::default(),
             live: None,
             phone: None,
+            departures: JoinSet::new(),
             messages,
             view,
             levels,
@@ -203,6 +205,8 @@ struct Task {
     pending_join: Arc<Mutex<Option<PendingJoin>>>,
     live: Option<Live>,
     phone: Option<Phone>,
+    /// Each ends with the device that nothing is left to do for.
+    departures: JoinSet<Option<DeviceId>>,
     messages: mpsc::UnboundedSender<Message>,
     view: watch::Sender<(View, Instant)>,
     levels: watch::Sender<Level>,
@@ -241,6 +245,8 @@ struct Phone {
 
 /// The server is told of the end of a session, if it is there; the volunteer does not wait longer.
 const STOP_WITHIN: Duration = Duration::from_millis(1_500);
+/// What a device that left is still to tell its server; else the next run tells it.
+const DEPARTED_WITHIN: Duration = Duration::from_secs(12);
 
 impl Task {
     async fn run(
@@ -266,6 +272,7 @@ impl Task {
                     let _ = answer.send(taken);
                 }
                 Some(message) = done.recv() => self.message(message),
+                Some(ended) = self.departures.join_next() => self.departed(ended),
                 news = next_news(&mut self.live) => self.take(Input::Live(news)),
                 event = next_event(&mut self.phone) => self.event(event),
                 () = until(wake) => self.take(Input::Tick),
@@ -282,6 +289,10 @@ impl Task {
 
     fn message(&mut self, message: Message) {
         let Message { input, settings, key, sign_in } = message;
+        if matches!(input, Input::Opened(_)) && !self.app.may_open() {
+            // What came with it is of the device before.
+            return self.take(input);
+        }
         if let Some(settings) = settings {
             self.chosen.send_replace((settings.microphone.clone(), settings.speaker.clone()));
             self.settings = settings;
@@ -292,6 +303,17 @@ impl Task {
         // Held for the device that this computer is now, and for no other.
         let own = sign_in.filter(|(id, _)| self.app.device().is_some_and(|device| device.id == *id));
         self.sign_in = own.or(self.sign_in.take());
+    }
+
+    fn departed(&mut self, ended: Result<Option<DeviceId>, JoinError>) {
+        match ended {
+            Ok(Some(id)) => {
+                self.settings.left.retain(|device| device.id != id);
+                self.writer.settings(self.settings.clone());
+            }
+            Ok(None) => {}
+            Err(error) => tracing::error!(%error, "a device that left is tried again in the next run"),
+        }
     }
 
     fn event(&mut self, event: Event) {
@@ -329,7 +351,7 @@ impl Task {
         {
             let body = serde_json::json!({});
             let stop = server.post::<_, serde_json::Value>("/api/session/stop", Some(&sign_in.token), &body);
-            if !matches!(tokio::time::timeout(STOP_WITHIN, stop).await, Ok(Ok(_))) {
+            if !matches!(timeout(STOP_WITHIN, stop).await, Ok(Ok(_))) {
                 tracing::warn!("closed without telling the server; it ends the session by itself");
             }
         }
@@ -337,6 +359,15 @@ impl Task {
         if let Some(Phone { phone, .. }) = self.phone.take() {
             phone.stop().await;
         }
+        let departures = async {
+            while let Some(ended) = self.departures.join_next().await {
+                self.departed(ended);
+            }
+        };
+        if timeout(DEPARTED_WITHIN, departures).await.is_err() {
+            tracing::warn!("closed before a device had left; the next run goes on with it");
+        }
+        self.writer.finish().await;
     }
 
     fn stop_listening(&mut self) {

@@ -45,6 +45,8 @@ use crate::{
 pub struct App {
     now: i64,
     opened: bool,
+    /// Settings, keyring and outbox are being read.
+    opening: bool,
     device: Option<Device>,
     /// Instead of it: the device that this computer joined as, whose key is not to be had.
     keyless: Option<Device>,
@@ -81,6 +83,8 @@ enum Keyring {
     /// Its password window waits for the volunteer.
     Locked,
     Absent(NoKeyring),
+    /// So far absent, and asked once more.
+    Tried(NoKeyring),
 }
 
 /// A press on its way, shown until the session moves.
@@ -138,6 +142,8 @@ pub struct Opened {
     pub device: Option<Device>,
     /// Its key is not to be had.
     pub keyless: bool,
+    /// Devices that it was, and that are not done with yet.
+    pub left: Vec<Device>,
     /// A sign-in of an earlier run.
     pub signed_in_until: Option<i64>,
     /// Outcomes of earlier runs.
@@ -223,8 +229,9 @@ pub enum Effect {
     Remember(Device),
     /// Keep there that it is none.
     Leave,
-    /// Give a device's last outcomes to its server, sign it out, and forget its secrets.
-    Depart(Device),
+    /// Give a device's last outcomes to its server, these and what the outbox has, sign it out, and forget its
+    /// secrets. The settings name it until that is done.
+    Depart(Device, Vec<Kept>),
 }
 
 impl App {
@@ -233,6 +240,7 @@ impl App {
         Self {
             now,
             opened: false,
+            opening: true,
             device: None,
             keyless: None,
             joining: Joining::default(),
@@ -294,6 +302,12 @@ impl App {
         self.device.as_ref()
     }
 
+    /// Whether what is found on this computer still says which device it is: not once it joins, or has joined,
+    /// by another link.
+    pub fn may_open(&self) -> bool {
+        self.device.is_none() && !self.joining.busy
+    }
+
     /// Whether a session is to be stopped when the app is closed; a wrap-up waits for the next run.
     pub fn session_to_stop(&self) -> bool {
         matches!(
@@ -335,14 +349,20 @@ impl App {
     }
 
     fn open(&mut self, opened: Opened) {
+        self.opening = false;
+        if !self.may_open() {
+            return;
+        }
         self.opened = true;
         self.disk_failed = opened.disk_failed;
         self.keyring = opened.no_keyring.map_or(Keyring::Usable, Keyring::Absent);
         self.outcomes.load(opened.outcomes, opened.last_id);
+        for left in opened.left {
+            self.depart(left);
+        }
         match opened.device {
             Some(device) if !opened.keyless => self.begin(device, opened.signed_in_until),
-            keyless if self.device.is_none() => self.keyless = keyless,
-            _ => {}
+            keyless => self.keyless = keyless,
         }
     }
 
@@ -350,10 +370,15 @@ impl App {
         self.joining = Joining::default();
         let former = self.keyless.take().or_else(|| self.device.clone());
         if let Some(former) = former.filter(|former| former.id != device.id) {
-            self.want(Effect::Depart(former));
+            self.depart(former);
         }
         self.want(Effect::Remember(device.clone()));
         self.begin(device, None);
+    }
+
+    fn depart(&mut self, device: Device) {
+        let unsent = self.outcomes.take_of(device.id);
+        self.want(Effect::Depart(device, unsent));
     }
 
     fn begin(&mut self, device: Device, signed_in_until: Option<i64>) {

@@ -18,6 +18,8 @@ use url::Url;
 pub struct Settings {
     /// The device that this computer is, once it joined.
     pub device: Option<Device>,
+    /// Devices that it was, whose last outcomes their servers are still to be given.
+    pub left: Vec<Device>,
     /// Id of the microphone; `None`: the system's choice.
     pub microphone: Option<String>,
     /// Id of the loudspeaker; `None`: the system's choice.

@@ -284,8 +284,8 @@ async fn leaving_signs_out() {
 }
 
 /// Joined, with an outcome that the server did not take.
-async fn with_a_waiting_outcome() -> (Double, tempfile::TempDir, Controller) {
-    let (mut double, folder, _, mut controller) = joined().await;
+async fn with_a_waiting_outcome() -> (Double, tempfile::TempDir, Secrets, Controller) {
+    let (mut double, folder, secrets, mut controller) = joined().await;
     double.refuse("/api/outcome", 503, ErrorCode::NoStorage);
     double.session(wrap_up());
     until(&mut controller, "in wrap-up", |view| {
@@ -298,7 +298,7 @@ async fn with_a_waiting_outcome() -> (Double, tempfile::TempDir, Controller) {
     double.session(Session::Ended);
     until(&mut controller, "ended", |view| desk(view).is_some_and(|desk| desk.session == Session::Ended))
         .await;
-    (double, folder, controller)
+    (double, folder, secrets, controller)
 }
 
 async fn until_the_outbox_is_empty(folder: &Path) {
@@ -313,7 +313,7 @@ async fn until_the_outbox_is_empty(folder: &Path) {
 
 #[tokio::test]
 async fn an_outcome_that_waits_is_given_to_its_server_before_leaving() {
-    let (mut double, folder, controller) = with_a_waiting_outcome().await;
+    let (mut double, folder, _, controller) = with_a_waiting_outcome().await;
     double.as_usual("/api/outcome");
     controller.ask(Request::Leave).await.unwrap();
     assert_eq!(double.request("/api/outcome").await["outcome"], "reached");
@@ -323,10 +323,57 @@ async fn an_outcome_that_waits_is_given_to_its_server_before_leaving() {
 
 #[tokio::test]
 async fn an_outcome_that_its_server_never_takes_does_not_stay_behind() {
-    let (mut double, folder, controller) = with_a_waiting_outcome().await;
+    let (mut double, folder, _, controller) = with_a_waiting_outcome().await;
     controller.ask(Request::Leave).await.unwrap();
     double.request("/api/sign-out").await;
     until_the_outbox_is_empty(folder.path()).await;
+}
+
+#[tokio::test]
+async fn closing_the_window_right_after_leaving_loses_nothing() {
+    let (mut double, folder, _, controller) = with_a_waiting_outcome().await;
+    double.as_usual("/api/outcome");
+    controller.ask(Request::Leave).await.unwrap();
+    controller.ask(Request::Quit).await.unwrap();
+    let mut told = vec![];
+    while let Ok((path, _)) = double.requests.try_recv() {
+        told.push(path);
+    }
+    assert!(told.ends_with(&["/api/outcome".to_owned(), "/api/sign-out".to_owned()]), "{told:?}");
+    let outbox = ringround::outbox::Outbox::new(folder.path().join("outbox.sqlite"));
+    assert_eq!(outbox.all().await.unwrap(), []);
+    assert_eq!(ringround::settings::read(folder.path()), ringround::settings::Settings::default());
+}
+
+#[tokio::test]
+async fn outcomes_of_a_device_whose_keyring_is_away_reach_its_server_when_it_is_back() {
+    let (mut old, folder, secrets, controller) = with_a_waiting_outcome().await;
+    controller.ask(Request::Quit).await.unwrap();
+    let mut away = start(folder.path(), Secrets::new(no_keyring));
+    until(&mut away, "asks for a link", |view| matches!(view.screen, Screen::Join { .. })).await;
+    let mut new = Double::start().await;
+    away.open_link(new.link()).await.unwrap();
+    let asked = until(&mut away, "asked", |view| view.invitation.is_some()).await;
+    assert_eq!(asked.invitation.unwrap().waiting_outcomes, 1);
+    assert!(new.requests.try_recv().is_err(), "nothing is sent by a link alone");
+    away.ask(Request::AnswerInvitation { join: true }).await.unwrap();
+    until(&mut away, "at the new desk", |view| desk(view).is_some()).await;
+    away.ask(Request::Quit).await.unwrap();
+    assert_eq!(ringround::settings::read(folder.path()).left.len(), 1);
+    let outbox = ringround::outbox::Outbox::new(folder.path().join("outbox.sqlite"));
+    assert_eq!(outbox.all().await.unwrap().len(), 1, "nobody could send it, and nobody loses it");
+
+    // The next evening: the password is given, and the sign-in of the day before has ended.
+    old.as_usual("/api/outcome");
+    old.forget_tokens();
+    while old.requests.try_recv().is_ok() {}
+    let again = start(folder.path(), secrets);
+    old.request("/api/sign-in").await;
+    assert_eq!(old.request("/api/outcome").await["outcome"], "reached");
+    old.request("/api/sign-out").await;
+    until_the_outbox_is_empty(folder.path()).await;
+    again.ask(Request::Quit).await.unwrap();
+    assert_eq!(ringround::settings::read(folder.path()).left, []);
 }
 
 /// A keyring behind a password window, which is closed without a password.

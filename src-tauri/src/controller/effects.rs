@@ -16,7 +16,10 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::{Live, Message, Phone, Sound, Task, writer::Writer};
+use super::{
+    Live, Message, Phone, Sound, Task,
+    departure::{Departure, remove},
+};
 use crate::{
     live,
     outbox::Kept,
@@ -27,10 +30,6 @@ use crate::{
     view::JoinProblem,
 };
 
-/// Leaving does not wait longer for a server that is away.
-const SIGN_OUT_WITHIN: Duration = Duration::from_secs(2);
-/// Nor for one that takes no outcomes.
-const DELIVERED_WITHIN: Duration = Duration::from_secs(10);
 /// A keyring that takes longer waits for a person.
 const KEYRING_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -102,7 +101,7 @@ impl Task {
                 self.settings.device = None;
                 self.writer.settings(self.settings.clone());
             }
-            Effect::Depart(device) => self.depart(device),
+            Effect::Depart(device, unsent) => self.depart(device, unsent),
         }
     }
 
@@ -115,6 +114,7 @@ impl Task {
             if let Err(error) = crate::folder::make(&folder) {
                 tracing::error!(%error, "the data folder cannot be made");
             }
+            writer.finish().await;
             let settings = settings::read(&folder);
             let kept = outbox.all().await;
             if let Err(error) = &kept {
@@ -148,10 +148,16 @@ impl Task {
                 }
             }
             if let Some(device) = &settings.device {
-                // Of a device that this computer was before its key and its server are forgotten.
-                let (own, left) = opened.outcomes.into_iter().partition(|kept| kept.device == device.id);
+                opened.left = settings.left.iter().filter(|left| left.id != device.id).cloned().collect();
+                let (own, others): (Vec<Kept>, Vec<Kept>) =
+                    opened.outcomes.into_iter().partition(|kept| kept.device == device.id);
                 opened.outcomes = own;
-                remove(&writer, &left);
+                let (_, nobodys): (Vec<Kept>, Vec<Kept>) = others
+                    .into_iter()
+                    .partition(|kept| opened.left.iter().any(|left| left.id == kept.device));
+                remove(&writer, &nobodys);
+            } else {
+                opened.left.clone_from(&settings.left);
             }
             message.settings = Some(settings);
             message.input = Input::Opened(opened);
@@ -304,37 +310,20 @@ impl Task {
         self.writer.settings(self.settings.clone());
     }
 
-    /// Gives a device's last outcomes to the server that they are for and signs it out there, if that is there to
-    /// hear it; then forgets its secrets and whatever outcomes nobody can send any more.
-    fn depart(&mut self, device: Device) {
-        let sign_in = self.sign_in.take_if(|(id, _)| *id == device.id);
-        let way = self.server.take().or_else(|| Server::new(device.server.clone(), pin(&device).ok()?).ok());
-        let secrets = self.parts.secrets.clone();
-        let (outbox, writer) = (Arc::clone(&self.outbox), self.writer.clone());
-        tokio::spawn(async move {
-            writer.finish().await;
-            let kept = outbox.all().await.unwrap_or_default();
-            let own: Vec<Kept> = kept.into_iter().filter(|kept| kept.device == device.id).collect();
-            if let (Some(server), Some((_, sign_in))) = (way, sign_in) {
-                let deliver = deliver_last(&server, &sign_in.token, &writer, &own);
-                if tokio::time::timeout(DELIVERED_WITHIN, deliver).await.is_err() {
-                    tracing::warn!("the server of a device that left takes no outcomes");
-                }
-                let body = json!({});
-                let sign_out = server.post::<_, Value>("/api/sign-out", Some(&sign_in.token), &body);
-                if !matches!(tokio::time::timeout(SIGN_OUT_WITHIN, sign_out).await, Ok(Ok(_))) {
-                    tracing::warn!("left without telling the server; the sign-in ends by itself");
-                }
-            }
-            writer.finish().await;
-            let left = outbox.all().await.unwrap_or_default().into_iter();
-            remove(&writer, &left.filter(|kept| kept.device == device.id).collect::<Vec<_>>());
-            for name in [key_name(device.id), sign_in_name(device.id)] {
-                if let Err(error) = secrets.forget(name).await {
-                    tracing::warn!(%error, "a secret of a device that left is still in the keyring");
-                }
-            }
-        });
+    fn depart(&mut self, device: Device, unsent: Vec<Kept>) {
+        if !self.settings.left.iter().any(|left| left.id == device.id) {
+            self.settings.left.push(device.clone());
+        }
+        let sign_in = self.sign_in.take_if(|(id, _)| *id == device.id).map(|(_, sign_in)| sign_in);
+        let departure = Departure {
+            device,
+            sign_in,
+            unsent,
+            secrets: self.parts.secrets.clone(),
+            outbox: Arc::clone(&self.outbox),
+            writer: self.writer.clone(),
+        };
+        self.departures.spawn(departure.run());
     }
 
     fn devices(&self) -> Devices {
@@ -401,31 +390,6 @@ impl Task {
 
     fn say(&self, input: Input) {
         let _ = self.messages.send(input.into());
-    }
-}
-
-/// In the order of the presses; what the server refuses for good is not asked again.
-async fn deliver_last(server: &Server, token: &str, writer: &Writer, kept: &[Kept]) {
-    for kept in kept.iter().filter(|kept| !kept.refused) {
-        match server.post::<_, Value>("/api/outcome", Some(token), &kept.record).await {
-            Ok(_) => writer.remove(kept.record.id),
-            Err(error) => {
-                tracing::warn!(%error, attempt = %kept.record.attempt_id, "an outcome was not taken")
-            }
-        }
-    }
-}
-
-/// The volunteer was told how many there are, and left all the same. SQLite overwrites what it deletes here.
-fn remove(writer: &Writer, left: &[Kept]) {
-    if !left.is_empty() {
-        tracing::warn!(
-            count = left.len(),
-            "outcomes of a device that left never reached its server; removed"
-        );
-    }
-    for kept in left {
-        writer.remove(kept.record.id);
     }
 }
 
@@ -497,9 +461,9 @@ fn new_device() -> Result<(DeviceId, SigningKey), String> {
     Ok((DeviceId::new(Uuid::now_v7()), SigningKey::from_bytes(&seed)))
 }
 
-type OwnSecrets = (Option<SigningKey>, Option<SignedIn>);
+pub(super) type OwnSecrets = (Option<SigningKey>, Option<SignedIn>);
 
-async fn own_secrets(secrets: &Secrets, id: DeviceId) -> Result<OwnSecrets, NoKeyring> {
+pub(super) async fn own_secrets(secrets: &Secrets, id: DeviceId) -> Result<OwnSecrets, NoKeyring> {
     let key = secrets.read(key_name(id)).await?;
     let sign_in = secrets.read(sign_in_name(id)).await?;
     let key = key.and_then(|text| {
@@ -522,7 +486,7 @@ async fn patiently<T>(messages: &mpsc::UnboundedSender<Message>, work: impl Futu
 }
 
 /// A pin that cannot be read must not become trust in everybody's authorities.
-fn pin(device: &Device) -> Result<Option<[u8; 32]>, RequestError> {
+pub(super) fn pin(device: &Device) -> Result<Option<[u8; 32]>, RequestError> {
     let Some(text) = &device.authority else { return Ok(None) };
     let bytes = URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| bytes.try_into().ok());
     bytes.map(Some).ok_or_else(|| {
@@ -533,11 +497,11 @@ fn pin(device: &Device) -> Result<Option<[u8; 32]>, RequestError> {
     })
 }
 
-fn key_name(id: DeviceId) -> String {
+pub(super) fn key_name(id: DeviceId) -> String {
     format!("{id} device key")
 }
 
-fn sign_in_name(id: DeviceId) -> String {
+pub(super) fn sign_in_name(id: DeviceId) -> String {
     format!("{id} sign-in")
 }
 

@@ -8,7 +8,7 @@
 //! | any | no answer, stranger's certificate, other version | waiting, then again |
 //! | any | 401 | signing-in |
 //! | any | revoked | off, until the volunteer tries again |
-//! | up, in no call | the sign-in is getting old, or the phone's account was refused | up, and signing in beside |
+//! | up | the sign-in is getting old, or the phone's account was refused | up, and signing in beside |
 
 use protocol::{http::ErrorCode, session::Session};
 
@@ -32,7 +32,8 @@ const RETRY_SPREAD_MS: i64 = 2_000;
 const RARELY_MS: i64 = 60_000;
 /// A phone whose account is refused is given a new one, at most so often.
 const NEW_ACCOUNT_MS: i64 = 30_000;
-/// A sign-in ends in mid-call if nobody renews it before: between calls, when so little is left.
+/// A sign-in that ends takes the call down with it: in a session, in a call too, it is renewed when so little is
+/// left.
 const RENEW_IN_SESSION_MS: i64 = 60 * 60 * 1000;
 /// A renewal that came to nothing is tried again.
 const RENEW_AGAIN_MS: i64 = 5 * 60 * 1000;
@@ -131,8 +132,10 @@ impl App {
     fn sign_in_due(&self) -> Option<i64> {
         let account = self.link.account_refused.then_some(self.link.signed_in_at + NEW_ACCOUNT_MS);
         let left = if self.calling() { RENEW_IN_SESSION_MS } else { FRESH_ENOUGH_TO_START };
-        let ends = self.link.signed_in_until.filter(|_| !self.in_call());
-        let renewal = ends.map(|ends| (ends - self.link.clock_offset - left).max(self.link.renew_at));
+        let renewal = self
+            .link
+            .signed_in_until
+            .map(|ends| (ends - self.link.clock_offset - left).max(self.link.renew_at));
         account.into_iter().chain(renewal).min()
     }
 

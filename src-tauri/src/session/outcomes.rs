@@ -69,6 +69,20 @@ impl Outcomes {
         }
     }
 
+    /// All of a device that its server has not taken, also those that it refused: none is here any more.
+    pub(super) fn take_of(&mut self, device: DeviceId) -> Vec<Kept> {
+        let (taken, rest): (Vec<Row>, Vec<Row>) =
+            std::mem::take(&mut self.rows).into_iter().partition(|row| row.kept.device == device);
+        self.rows = rest;
+        taken.into_iter().map(|row| row.kept).collect()
+    }
+
+    /// How many that would be.
+    pub(super) fn of(&self, device: DeviceId) -> u32 {
+        let count = self.rows.iter().filter(|row| row.kept.device == device).count();
+        u32::try_from(count).unwrap_or(u32::MAX)
+    }
+
     /// Another device's are not this one's to show, nor to send.
     pub(super) fn only_of(&mut self, device: DeviceId) {
         self.rows.retain(|row| row.kept.device == device);

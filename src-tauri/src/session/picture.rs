@@ -25,12 +25,12 @@ impl App {
     }
 
     fn invitation(&self) -> Option<Invitation> {
-        let (link, device) = self.invited.as_ref().zip(self.device.as_ref())?;
+        let (link, device) = self.invited.as_ref().zip(self.joined_as())?;
         let host = link.server.host_str()?;
         self.may_join().then(|| Invitation {
             host: link.server.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")),
             organisation: device.campaign.organisation.clone(),
-            waiting_outcomes: self.waiting_outcomes(),
+            waiting_outcomes: self.outcomes.of(device.id),
         })
     }
 
@@ -184,7 +184,9 @@ impl App {
         match &self.keyring {
             Keyring::Usable => {}
             Keyring::Locked => troubles.push(Trouble::KeyringLocked),
-            Keyring::Absent(reason) => troubles.push(Trouble::NoKeyring { why: reason.why.clone() }),
+            Keyring::Absent(reason) | Keyring::Tried(reason) => {
+                troubles.push(Trouble::NoKeyring { why: reason.why.clone() })
+            }
         }
         troubles
     }

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::{App, Ask, Busy, Effect, HangUp, Joining, Keyring, Refusal, Request, link};
 use crate::{
     server::RequestError,
+    settings::Device,
     view::{JoinProblem, Notice, OutcomePress, Press},
 };
 
@@ -60,7 +61,7 @@ impl App {
             return Err(Refusal::NotNow);
         }
         match JoinLink::parse(link) {
-            Ok(link) if self.device.is_some() => self.invited = Some(link),
+            Ok(link) if self.joined_as().is_some() => self.invited = Some(link),
             Ok(link) => self.join(link),
             Err(bad) => {
                 let problem = match bad {
@@ -89,6 +90,11 @@ impl App {
     fn join(&mut self, link: JoinLink) {
         self.joining = Joining { busy: true, problem: None };
         self.want(Effect::Join(link));
+    }
+
+    /// The device that a link would be left for, with its key here or not.
+    pub(super) fn joined_as(&self) -> Option<&Device> {
+        self.device.as_ref().or(self.keyless.as_ref())
     }
 
     /// Not out of a session that runs, and one link at a time.
@@ -228,8 +234,12 @@ impl App {
             self.joining = Joining::default();
         }
         if self.device.is_none() && self.opened && !self.joining.busy {
-            self.want(Effect::Open);
-        } else if self.keyring != Keyring::Usable {
+            if !std::mem::replace(&mut self.opening, true) {
+                self.want(Effect::Open);
+            }
+        } else if let Keyring::Absent(reason) = &self.keyring {
+            // Behind an open password window another try would only wait.
+            self.keyring = Keyring::Tried(reason.clone());
             self.want(Effect::KeepSecrets);
         }
         self.reconnect_now();
@@ -242,17 +252,18 @@ impl App {
     }
 
     fn press_leave(&mut self) -> Result<(), Refusal> {
-        if self.calling() && self.link.at != link::At::Off {
+        if self.opening || (self.calling() && self.link.at != link::At::Off) {
             return Err(Refusal::NotNow);
         }
         self.want(Effect::StopListening);
         self.want(Effect::StopPhone);
-        self.want(Effect::Leave);
         if let Some(device) = self.device.take().or_else(|| self.keyless.take()) {
-            self.want(Effect::Depart(device));
+            self.depart(device);
         }
+        self.want(Effect::Leave);
         let mut left = Self::new(self.now);
         left.opened = true;
+        left.opening = false;
         left.disk_failed = self.disk_failed;
         left.effects = std::mem::take(&mut self.effects);
         *self = left;

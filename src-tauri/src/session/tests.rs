@@ -286,7 +286,10 @@ fn joining_another_server_ends_all_that_was_with_the_one_before() {
     bench.done.clear();
     let other = Device { id: DeviceId::new(Uuid::from_u128(77)), ..device() };
     bench.give(Input::Joined(Ok(other.clone())));
-    assert_eq!((bench.took(&Effect::Depart(device())), bench.took(&Effect::Remember(other.clone()))), (1, 1));
+    assert_eq!(
+        (bench.took(&Effect::Depart(device(), vec![])), bench.took(&Effect::Remember(other.clone()))),
+        (1, 1)
+    );
     assert_eq!((bench.took(&Effect::StopListening), bench.took(&Effect::StopPhone)), (1, 1));
     assert_eq!(bench.took(&Effect::SignIn), 1);
     bench.give(Input::SignedIn(device().id, Ok(bench.now + 12 * 3_600_000)));

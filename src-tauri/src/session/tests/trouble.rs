@@ -126,7 +126,7 @@ fn a_token_that_ended_is_renewed_by_the_key_without_dropping_the_line() {
 }
 
 #[test]
-fn a_sign_in_is_renewed_between_calls_and_never_ends_in_one() {
+fn a_sign_in_is_renewed_and_never_ends_in_a_call() {
     const HOUR: i64 = 3_600_000;
     let mut bench = Bench::with(Session::Ended, ServersLine::Down);
     bench.done.clear();
@@ -144,11 +144,11 @@ fn a_sign_in_is_renewed_between_calls_and_never_ends_in_one() {
 
     let mut bench = Bench::on_the_line(talking());
     bench.wait(11 * HOUR + 1);
-    assert_eq!(bench.took(&Effect::SignIn), 0, "not in a call");
-    bench.session(wrap_up());
-    assert_eq!(bench.took(&Effect::SignIn), 1);
+    assert_eq!(bench.took(&Effect::SignIn), 1, "in a call too: the server ends it with the sign-in");
     bench.give(Input::SignedIn(device().id, Ok(bench.now + 12 * HOUR)));
     assert_eq!((bench.took(&Effect::RenewBearer), bench.took(&Effect::StartPhone)), (1, 0));
+    bench.session(wrap_up());
+    assert_eq!((bench.took(&Effect::SignIn), bench.took(&Effect::StartPhone)), (0, 0));
 }
 
 #[test]
@@ -288,13 +288,121 @@ fn a_device_whose_key_is_gone_departs_all_the_same() {
     };
     let mut joins = keyless();
     joins.give(Input::Joined(Ok(other.clone())));
-    assert_eq!(joins.took(&Effect::Depart(device())), 1);
+    assert_eq!(joins.took(&Effect::Depart(device(), vec![])), 1);
     joins.give(Input::Joined(Ok(other)));
     assert!(
-        !joins.done.iter().any(|effect| matches!(effect, Effect::Depart(_))),
+        !joins.done.iter().any(|effect| matches!(effect, Effect::Depart(..))),
         "it joined again as itself"
     );
     let mut leaves = keyless();
     leaves.press(Request::Leave).unwrap();
-    assert_eq!((leaves.took(&Effect::Leave), leaves.took(&Effect::Depart(device()))), (1, 1));
+    assert_eq!((leaves.took(&Effect::Leave), leaves.took(&Effect::Depart(device(), vec![]))), (1, 1));
+}
+
+#[test]
+fn a_link_moves_no_computer_whose_keyring_is_away_before_the_volunteer_says_so() {
+    let mut bench = Bench::new();
+    let record = RecordOutcome {
+        id: OutcomeId::new(Uuid::now_v7()),
+        attempt_id: attempt_id(),
+        outcome: Outcome::Reached,
+        note: None,
+        again: None,
+    };
+    bench.give(Input::Opened(Opened {
+        device: Some(device()),
+        keyless: true,
+        no_keyring: Some(NoKeyring { why: "dismissed".into() }),
+        outcomes: vec![Kept { record, device: device().id, pressed_at_ms: 5, refused: true }],
+        ..Opened::default()
+    }));
+    let link = "ringround://join/?s=https://other.example:8443&t=AAAAAAAAAAAAAAAAAAAAAA";
+    let spent = Effect::Join(JoinLink::parse(link).unwrap());
+    bench.press(Request::Join { link: link.into() }).unwrap();
+    assert_eq!(bench.took(&spent), 0);
+    let invitation = Invitation {
+        host: "other.example:8443".into(),
+        organisation: "Lantern Street Trust".into(),
+        waiting_outcomes: 1,
+    };
+    assert_eq!(
+        bench.app.view().invitation,
+        Some(invitation),
+        "the refused one never reaches its server either"
+    );
+    bench.press(Request::AnswerInvitation { join: true }).unwrap();
+    assert_eq!(bench.took(&spent), 1);
+}
+
+#[test]
+fn what_was_found_before_a_link_was_spent_does_not_undo_the_join() {
+    let other = Device { id: DeviceId::new(Uuid::from_u128(77)), ..device() };
+    let found =
+        || Opened { device: Some(device()), signed_in_until: Some(12 * 3_600_000), ..Opened::default() };
+    let link = "ringround://join/?s=https://other.example:8443&t=AAAAAAAAAAAAAAAAAAAAAA";
+    for late in [false, true] {
+        let mut bench = Bench::new();
+        bench.give(Input::Opened(Opened { device: None, ..found() }));
+        bench.done.clear();
+        bench.press(Request::RetryNow).unwrap();
+        bench.press(Request::RetryNow).unwrap();
+        assert_eq!(bench.took(&Effect::Open), 1, "one at a time");
+        bench.press(Request::Join { link: link.into() }).unwrap();
+        if !late {
+            assert!(!bench.app.may_open());
+            bench.give(Input::Opened(found()));
+            assert_eq!(bench.app.device(), None);
+        }
+        bench.give(Input::Joined(Ok(other.clone())));
+        if late {
+            assert!(!bench.app.may_open());
+            bench.give(Input::Opened(found()));
+        }
+        assert_eq!(bench.app.device(), Some(&other));
+    }
+}
+
+#[test]
+fn a_keyring_is_asked_once_at_a_time() {
+    let mut bench = Bench::with(Session::Ended, ServersLine::Down);
+    let no_keyring = || NoKeyring { why: "dismissed".into() };
+    bench.give(Input::Keyring(Err(no_keyring())));
+    for _ in 0..3 {
+        bench.press(Request::RetryNow).unwrap();
+    }
+    assert_eq!(bench.took(&Effect::KeepSecrets), 1);
+    assert_eq!(bench.troubles(), [Trouble::NoKeyring { why: "dismissed".into() }]);
+    bench.give(Input::KeyringWaits(true));
+    bench.press(Request::RetryNow).unwrap();
+    assert_eq!(bench.took(&Effect::KeepSecrets), 0, "its password window is open");
+    bench.give(Input::KeyringWaits(false));
+    bench.give(Input::Keyring(Err(no_keyring())));
+    bench.press(Request::RetryNow).unwrap();
+    assert_eq!(bench.took(&Effect::KeepSecrets), 1);
+}
+
+#[test]
+fn outcomes_that_are_only_in_memory_go_along_when_the_device_leaves() {
+    let other = Device { id: DeviceId::new(Uuid::from_u128(77)), ..device() };
+    for moves in [false, true] {
+        let mut bench = Bench::on_the_line(wrap_up());
+        bench.press(Request::Outcome { attempt_id: attempt_id(), press: press(Outcome::Reached) }).unwrap();
+        let id = bench.written(false);
+        bench.give(Input::Delivered(id, Err(refused(503, ErrorCode::NoStorage))));
+        bench.session(Session::Ended);
+        bench.done.clear();
+        if moves {
+            bench.give(Input::Joined(Ok(other.clone())));
+        } else {
+            bench.press(Request::Leave).unwrap();
+        }
+        let along: Vec<OutcomeId> = bench
+            .done
+            .iter()
+            .filter_map(|effect| if let Effect::Depart(of, rows) = effect { Some((of, rows)) } else { None })
+            .inspect(|(of, _)| assert_eq!(**of, device()))
+            .flat_map(|(_, rows)| rows.iter().map(|kept| kept.record.id))
+            .collect();
+        assert_eq!(along, [id]);
+    }
 }
