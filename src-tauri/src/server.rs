@@ -20,6 +20,8 @@ use crate::trust;
 const CONNECT: Duration = Duration::from_secs(5);
 /// Time for a whole request: the server answers within milliseconds, and a person waits.
 const WHOLE: Duration = Duration::from_secs(10);
+/// The server closes a connection that said nothing for 75 s; a press must not meet it as it does.
+const KEPT_IDLE: Duration = Duration::from_secs(60);
 /// A reply is never longer than this, bytes.
 const LONGEST_REPLY: usize = 256 * 1024;
 
@@ -80,6 +82,7 @@ impl Server {
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT)
             .timeout(WHOLE)
+            .pool_idle_timeout(KEPT_IDLE)
             .tcp_nodelay(true)
             .user_agent(concat!("ringround/", env!("CARGO_PKG_VERSION")))
             .build()
