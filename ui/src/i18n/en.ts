@@ -122,8 +122,8 @@ export const en = {
       `You are with ${organisation}; this computer will leave it. Only join if you asked for this link.`,
     lost: (n: number, organisation: string) =>
       n === 1
-        ? `One outcome has not reached ${organisation} yet, and never will.`
-        : `${count(n)} outcomes have not reached ${organisation} yet, and never will.`,
+        ? `One outcome has not reached ${organisation} yet. It is sent once more; if that fails, it is lost.`
+        : `${count(n)} outcomes have not reached ${organisation} yet. They are sent once more; what fails then is lost.`,
     stay: 'Stay',
     join: 'Leave and join',
   },
