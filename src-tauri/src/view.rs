@@ -36,7 +36,7 @@ pub struct Invitation {
     pub host: String,
     /// Whom this computer would leave.
     pub organisation: String,
-    /// Outcomes on this computer that would never reach them.
+    /// Outcomes on this computer that its server does not have yet.
     pub waiting_outcomes: u32,
 }
 

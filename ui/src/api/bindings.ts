@@ -212,7 +212,7 @@ export type Invitation = {
 	host: string,
 	/**  Whom this computer would leave. */
 	organisation: string,
-	/**  Outcomes on this computer that would never reach them. */
+	/**  Outcomes on this computer that its server does not have yet. */
 	waiting_outcomes: number,
 };
 
