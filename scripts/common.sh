@@ -9,6 +9,15 @@ voices=$cache/voices
 
 say() { printf '%s  %s\n' "$(date +%H:%M:%S)" "$*" >&2; }
 die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
+# Somebody called the script in a way that it does not know.
+refuse() { printf '%s: %s; see scripts/%s --help\n' "${0##*/}" "$*" "${0##*/}" >&2; exit 2; }
+
+# The remarks at a script's head are its help.
+case ${1:-} in -h | --help)
+    sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$top/scripts/${0##*/}"
+    exit
+    ;;
+esac
 
 as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"
