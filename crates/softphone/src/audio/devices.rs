@@ -43,9 +43,65 @@ pub(crate) fn host() -> Host {
     cpal::default_host()
 }
 
-/// Id and name; a device that tells neither cannot be chosen.
+/// Id and name; a device that tells neither cannot be chosen, nor one that is none.
 pub(crate) fn describe(device: &cpal::Device) -> Option<Device> {
     let id = device.id().ok()?.to_string();
+    if is_plugin(&id) {
+        return None;
+    }
     let name = device.description().map_or_else(|_| id.clone(), |d| d.name().to_owned());
     Some(Device { id, name })
+}
+
+/// ALSA lists these beside the devices: what throws sound away, converts it for another, or leads to another
+/// system of sound. Names of its own and of its plugins' configuration files.
+const PLUGINS: [&str; 11] = [
+    "null",
+    "samplerate",
+    "speexrate",
+    "lavrate",
+    "speex",
+    "upmix",
+    "vdownmix",
+    "a52",
+    "jack",
+    "oss",
+    "usbstream",
+];
+
+/// Whether an id is of such a plugin: `alsa:NAME` or `alsa:NAME:ARGUMENTS`.
+fn is_plugin(id: &str) -> bool {
+    let Some(pcm) = id.strip_prefix("alsa:") else { return false };
+    let name = pcm.split_once(':').map_or(pcm, |(name, _)| name);
+    PLUGINS.contains(&name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_plugin;
+
+    #[test]
+    fn what_only_converts_or_throws_away_is_no_device() {
+        for id in ["alsa:null", "alsa:speexrate", "alsa:jack", "alsa:usbstream:CARD=PCH", "alsa:upmix"] {
+            assert!(is_plugin(id), "{id}");
+        }
+        for id in [
+            "alsa:default",
+            "alsa:default:CARD=PCH",
+            "alsa:sysdefault:CARD=PCH",
+            "alsa:pulse",
+            "alsa:pipewire",
+            "alsa:hw:CARD=0,DEV=0",
+            "alsa:plughw:CARD=null,DEV=0",
+            "pulseaudio:null",
+        ] {
+            assert!(!is_plugin(id), "{id}");
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn cpal_names_its_alsa_host_as_the_ids_begin() {
+        assert_eq!(cpal::HostId::Alsa.to_string(), "alsa");
+    }
 }

@@ -365,7 +365,7 @@ fn find(host: &Host, chosen: Option<&str>, input: bool) -> Result<cpal::Device, 
         |device: &cpal::Device| if input { device.supports_input() } else { device.supports_output() };
     let default = || if input { host.default_input_device() } else { host.default_output_device() };
     chosen
-        .filter(usable)
+        .filter(|device| usable(device) && describe(device).is_some())
         .or_else(default)
         .ok_or_else(|| "the system has no such device, or its sound server does not run".to_owned())
 }
