@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import type { View } from '../src/api/types';
+import type { DeviceChoices, View } from '../src/api/types';
 import { deskView, NEXT_CARD, talking, views, wrapUp } from '../src/host/fixtures';
 import { openWindow, settled } from './window';
+
+const FOCUS = () => document.activeElement?.getAttribute('data-part');
 
 const view = (name: string) => views[name] as View;
 
@@ -205,6 +207,40 @@ describe('single keys', () => {
     expect(window.commands()).toEqual(['pause', 'resume']);
   });
 
+  test('P ends a pause too, but not the organiser’s', async () => {
+    const window = await openWindow(view('paused'));
+    window.wait(400);
+    window.press('p');
+    expect(window.commands()).toEqual(['resume']);
+    const organisers = await openWindow(view('paused-by-organiser'));
+    organisers.wait(400);
+    organisers.press('p');
+    expect(organisers.commands()).toEqual([]);
+  });
+
+  test('after a menu is closed, or what was opened from it, Space is the big button', async () => {
+    const window = await openWindow(view('paused'));
+    window.wait(400);
+    const more = window.button('More');
+    more.focus();
+    more.click();
+    await settled();
+    window.press('Escape');
+    await settled();
+    expect(document.querySelector('[role=menu]')).toBeNull();
+    expect(FOCUS()).toBe('page');
+    window.press(' ');
+    expect(window.commands()).toEqual(['resume']);
+
+    more.click();
+    await settled();
+    window.click('All keys');
+    await settled();
+    window.press('Escape');
+    await settled();
+    expect(FOCUS()).toBe('page');
+  });
+
   test('nothing of Ctrl is ours', async () => {
     const window = await openWindow(view('ready'));
     expect(window.press('p', { ctrlKey: true }).defaultPrevented).toBe(false);
@@ -351,6 +387,40 @@ describe('later, call back, do not call', () => {
     }
   });
 
+  test('H hangs up while a chooser is open in a call, and never counts as a choice', async () => {
+    const window = await openWindow(view('talking'));
+    window.wait(1000);
+    window.press('3');
+    window.press('h');
+    expect(window.commands()).toEqual(['hangUp']);
+    const next = await openWindow(view('ready'));
+    next.press('l');
+    next.press('h');
+    expect(next.commands()).toEqual([]);
+  });
+
+  test('what became of a card that was passed on or put off is said below, until something newer', async () => {
+    const title = () => document.querySelector('[data-part=title-row] p')?.textContent.trim();
+    const window = await openWindow(view('ready'));
+    window.press('s');
+    expect(title()).toContain('Terence Whitlow');
+    await window.show(deskView({ state: 'ready', card: NEXT_CARD }));
+    expect(title()).toBe('Passed on: Margaret Hollis');
+    window.press('l');
+    window.press('1');
+    await window.show(view('ready'));
+    expect(title()).toMatch(/^Later: Sunita Rao, about \d\d:\d\d$/);
+    const last = { attempt_id: 'attempt-1', name: 'Margaret', outcome: 'busy', by: 'network' } as const;
+    await window.show(deskView({ state: 'ready', card: NEXT_CARD }, { last_outcome: last }));
+    expect(title()).toBe('Margaret: busy, saved');
+
+    const lost = await openWindow(view('ready'));
+    lost.press('s');
+    await lost.show(deskView({ state: 'ready', card: NEXT_CARD }, {}, { notice: { kind: 'lease-lost' } }));
+    await lost.show(deskView({ state: 'ready', card: NEXT_CARD }));
+    expect(title(), 'it did not go').toContain('Terence Whitlow');
+  });
+
   test('a chooser opened in the call stays open when the callee rings off', async () => {
     const window = await openWindow(view('talking'));
     window.press('3');
@@ -379,6 +449,7 @@ describe('later, call back, do not call', () => {
     const window = await openWindow(view('ready'));
     window.press('x');
     expect(window.text('[data-part=sheet] h2')).toBe('Never ring Mrs Hollis again?');
+    expect(window.text('[data-part=sheet] p')).toMatch(/on any list\. You can’t take this back\.$/);
     expect(document.activeElement?.textContent, 'Enter keeps').toContain('Keep on the list');
     window.press('Escape');
     window.press('x');
@@ -572,6 +643,38 @@ describe('join, start, finish, devices', () => {
     expect(document.activeElement?.textContent).toContain('built-in microphone');
     await window.show(view('ready'));
     expect(document.querySelector('[data-part=sheet]')).not.toBeNull();
+  });
+
+  test('a computer that was switched off in its session is not told to start again', async () => {
+    const window = await openWindow(view('ready'));
+    await window.show(view('revoked'));
+    expect(window.text('[data-part=card]')).toContain('Your line is down.');
+    expect(window.text('[data-part=card]')).not.toMatch(/[Ss]tart again|Finished/);
+  });
+
+  test('without a keyring, it is said what to do and not what the system said', async () => {
+    const window = await openWindow(view('no-keyring'));
+    window.click('What to do');
+    await settled();
+    expect(window.text('[data-trouble]')).toContain('GNOME Keyring or KeePassXC');
+    expect(window.text('[data-trouble]')).not.toContain('ServiceUnknown');
+  });
+
+  test('the device in use is marked, whether it was chosen or is the system’s choice', async () => {
+    const window = await openWindow(view('ready'));
+    const marked = async (microphones: DeviceChoices['microphones']) => {
+      window.host.choices = { microphones, speakers: [] };
+      window.desk.act({ do: 'devices' });
+      await settled();
+      return [...document.querySelectorAll('[data-part=sheet] [aria-pressed=true] .grow')].map((each) =>
+        each.textContent.trim(),
+      );
+    };
+    const webcam = { id: 'webcam', name: 'webcam microphone', chosen: false };
+    const usb = { id: 'usb', name: 'USB headset', chosen: false };
+    expect(await marked([webcam, usb])).toEqual(['USB headset']);
+    expect(await marked([{ ...webcam, chosen: true }, usb])).toEqual(['webcam microphone']);
+    expect(await marked([usb, { ...usb, id: 'usb 2' }]), 'nobody knows which').toEqual([]);
   });
 
   test('a switched-off computer may take a new link; try now tries now', async () => {

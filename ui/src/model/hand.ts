@@ -25,6 +25,8 @@ export interface Hand {
   link: string;
   /** The session was stopped in this window, so this is its end and not its beginning. */
   finished: boolean;
+  /** What became of the card that was settled without a call, while nothing newer is known. */
+  settled: string | null;
   devices: DeviceChoices | null;
   /** Which of the troubles the header shows. */
   trouble: number;
@@ -46,6 +48,7 @@ export function emptyHand(singleKeys: boolean): Hand {
     step: 0,
     link: '',
     finished: false,
+    settled: null,
     devices: null,
     trouble: 0,
   };

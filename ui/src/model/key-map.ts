@@ -59,7 +59,9 @@ function letterOf({ key, code, alt }: Key): string {
   return (place ?? (key.length === 1 ? key : '')).toLowerCase();
 }
 
-function sheetIntent(letter: string, { sheet }: Hand): Intent | 'nothing' {
+function sheetIntent(letter: string, { sheet, help }: Hand): Intent | 'nothing' {
+  // Hang up stays in view beside a sheet.
+  if (letter === 'h' && !help) return { do: 'hang-up' };
   if (sheet === 'later' || sheet === 'callback') {
     if (letter === '1') return { do: 'again', again: { when: 'in-an-hour' } };
     if (letter === '2') return { do: 'again', again: { when: 'tomorrow' } };

@@ -58,7 +58,7 @@ export function keysOf(view: View, hand: Hand): Keys {
     return { ...keys, title, look: 'raised', marked: null, suggested };
   }
   const before = session.state === 'ended' ? plain(t.keys.before, '') : keys.title;
-  return { ...keys, title: noticeTitle(view) ?? savedTitle(view) ?? before };
+  return { ...keys, title: noticeTitle(view) ?? settledTitle(hand) ?? savedTitle(view) ?? before };
 }
 
 /** What Enter takes in wrap-up. */
@@ -77,6 +77,10 @@ function suggestion(state: { state: string; talked_ms?: number }): Outcome | nul
 }
 
 const plain = (text: string, aside: string): Title => ({ kind: 'plain', text, aside, button: null });
+
+function settledTitle({ settled }: Hand): Title | null {
+  return settled === null ? null : { kind: 'saved', text: settled, aside: '', button: null };
+}
 
 function savedTitle({ screen }: View): Title | null {
   if (screen.name !== 'desk' || !screen.last_outcome) return null;

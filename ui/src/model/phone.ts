@@ -4,6 +4,7 @@ import { callBlock, type CallBlock } from './call-block';
 import type { Hand } from './hand';
 import { keysOf, type Keys } from './keys';
 import { splitFlag } from './people';
+import { barsStart } from './trouble';
 import { timeAndDay } from './when';
 
 /** The phone column, top to bottom. */
@@ -67,10 +68,10 @@ function cardOf(view: View, hand: Hand): CardFace {
       field: { problem: problemText(screen.problem), busy: screen.busy },
     };
   }
-  return deskCard(screen, view.server_now_ms, hand);
+  return deskCard(screen, view, hand);
 }
 
-function deskCard(desk: DeskView, nowMs: number, hand: Hand): CardFace {
+function deskCard(desk: DeskView, { server_now_ms: nowMs, troubles }: View, hand: Hand): CardFace {
   const { session, campaign } = desk;
   const plain: CardFace = { ...blank, foot: t.start.foot(desk.volunteer) };
   switch (session.state) {
@@ -87,7 +88,8 @@ function deskCard(desk: DeskView, nowMs: number, hand: Hand): CardFace {
     }
     case 'ended':
       if (hand.finished) {
-        const { caption, name, text } = t.finished;
+        const { caption, name, text, barred } = t.finished;
+        if (troubles.some(barsStart)) return { ...plain, caption, name: t.trouble.page, text: barred };
         return { ...plain, caption, name, text };
       }
       return {

@@ -11,7 +11,7 @@ export interface Banner {
   icon: 'network' | 'server' | 'microphone' | 'speaker' | 'telephone' | 'disk' | 'key' | 'off' | 'update';
   head: string;
   text: string;
-  /** The system's own words, behind Details. */
+  /** What to do, behind a button of its own; the system's reason is in the log. */
   details: string;
   button: { label: string; hint: string; intent: Intent } | null;
 }
@@ -116,7 +116,7 @@ export function bannerOf(trouble: Trouble, view: View, nowMs: number): Banner {
     }
     case 'no-keyring': {
       const { head, text } = words.noKeyring;
-      return { ...base, tone: 'info', icon: 'key', head, text, details: trouble.why };
+      return { ...base, tone: 'info', icon: 'key', head, text, details: words.noKeyring.then };
     }
     case 'outcome-refused':
       return {
@@ -126,6 +126,11 @@ export function bannerOf(trouble: Trouble, view: View, nowMs: number): Banner {
         text: words.outcomeRefused.text(organiser),
       };
   }
+}
+
+/** Whether it keeps a session from starting until something else is done first. */
+export function barsStart({ kind }: Trouble): boolean {
+  return kind === 'revoked' || kind === 'untrusted' || kind === 'update-app' || kind === 'update-server';
 }
 
 /** The sentence for the ear, said once when the trouble comes. */

@@ -1,5 +1,7 @@
 import { t } from '../i18n';
 
+export const HOUR_MS = 3_600_000;
+
 /** "10:00" in the volunteer's own time zone. */
 export function timeOfDay(ms: number): string {
   const date = new Date(ms);

@@ -10,12 +10,16 @@ import type { KeyOutcome } from '../model/outcomes';
 import { pageOf } from '../model/page';
 import { phoneOf } from '../model/phone';
 import { Counter } from '../model/tally';
+import { HOUR_MS, timeOfDay } from '../model/when';
+import { t } from '../i18n';
 
 /** Moves the focus; the window does it, because only it has the elements. */
 export interface Focus {
   keys(): void;
   main(): void;
   note(): void;
+  /** At once, so that what opens next gives the focus back there. */
+  page(): void;
   region(back: boolean): void;
   onKeys(): boolean;
 }
@@ -46,6 +50,8 @@ export class Desk {
   #first = true;
   /** The outcome as it was last sent for this card. */
   #marked: OutcomePress | null = null;
+  /** The card that is being settled, and what is said when it went. */
+  #settling: { leaseId: string; said: string | null } | null = null;
 
   constructor(
     private readonly host: Host,
@@ -75,6 +81,7 @@ export class Desk {
     this.clock.set(view.server_now_ms);
     this.#rememberSession(before, view);
     this.#forgetHand(before, view);
+    this.#rememberSettled(before, view);
     this.view = view;
     this.#first = false;
     this.#means();
@@ -124,7 +131,9 @@ export class Desk {
         if (state === 'talking' && screen.name === 'desk') void this.host.mute(!screen.muted);
         return;
       case 'pause':
-        if (state === 'ready' || state === 'waiting' || state === 'wrap-up') {
+        // The key that paused also goes back, but not from the organiser's pause.
+        if (this.phone.block.main.intent?.do === 'resume') this.act({ do: 'resume' });
+        else if (state === 'ready' || state === 'waiting' || state === 'wrap-up') {
           if (this.#mainOpen()) void this.host.pause();
         }
         return;
@@ -291,7 +300,9 @@ export class Desk {
   #settle(how: Settle): void {
     const { screen } = this.view;
     if (screen.name !== 'desk' || screen.session.state !== 'ready') return;
-    void this.host.settle(screen.session.card.lease_id, how);
+    const { lease_id: leaseId, name } = screen.session.card;
+    this.#settling = { leaseId, said: settledText(name, how, this.clock.now()) };
+    void this.host.settle(leaseId, how);
   }
 
   #note(): string | null {
@@ -354,6 +365,18 @@ export class Desk {
     if (hand.trouble >= after.troubles.length) hand.trouble = 0;
   }
 
+  /** A notice in its place says why it did not go. */
+  #rememberSettled(before: View | null, after: View): void {
+    const desk = after.screen.name === 'desk' ? after.screen : null;
+    const was = before?.screen.name === 'desk' ? before.screen : null;
+    const newer = desk !== null && was !== null && saved(was.last_outcome, desk.last_outcome);
+    if (!desk || desk.session.state === 'ended' || newer) this.hand.settled = null;
+    const settling = this.#settling;
+    if (!settling || cardName(after) === settling.leaseId) return;
+    this.#settling = null;
+    if (desk && desk.session.state !== 'ended' && !after.notice) this.hand.settled = settling.said;
+  }
+
   #rememberSession(before: View | null, after: View): void {
     if (after.screen.name !== 'desk') return;
     const was = before?.screen.name === 'desk' ? before.screen : null;
@@ -369,6 +392,15 @@ export class Desk {
     }
     this.#tally = this.#counter.tally();
   }
+}
+
+/** Do not call has a notice of its own. */
+function settledText(name: string, settle: Settle, nowMs: number): string | null {
+  if (settle.how === 'skip') return t.keys.passedOn(name);
+  if (settle.how !== 'later') return null;
+  const when =
+    settle.again.when === 'in-an-hour' ? t.again.hourHint(timeOfDay(nowMs + HOUR_MS)) : t.again.tomorrowSaid;
+  return t.keys.later(name, when);
 }
 
 function noMicrophone(view: View | null): boolean {
