@@ -74,15 +74,19 @@ fn main() -> ExitCode {
     match runtime.block_on(run(&arguments)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("demo: failed: {error:#}");
-            error.downcast_ref::<Asked>().map_or(ExitCode::FAILURE, |asked| ExitCode::from(asked.status))
+            let Some(asked) = error.downcast_ref::<Asked>() else {
+                eprintln!("demo: failed: {error:#}");
+                return ExitCode::FAILURE;
+            };
+            eprintln!("demo: {asked}");
+            ExitCode::from(asked.status)
         }
     }
 }
 
 /// Somebody asked it to end; the status is a shell's for that signal.
 #[derive(Debug, thiserror::Error)]
-#[error("asked to end")]
+#[error("ended, as asked")]
 struct Asked {
     status: u8,
 }
@@ -200,6 +204,12 @@ async fn play(arguments: &Arguments_, folder: &Path) -> Result<()> {
     let all = proofs.as_object().is_some_and(|p| p.values().all(|v| *v == Value::Bool(true)));
     let report = json!({
         "passed": all,
+        "what_the_correlations_are": format!(
+            "how alike a spoken sentence and what arrived on the other side are: 1 is the same, and from {HEARD} on it \
+             counts as heard. ear: callee to volunteer; mouth: volunteer to callee; control: the same search in a call \
+             in which neither sentence was spoken, where it must fail"
+        ),
+        "what_canaries_are": "secrets and whole telephone numbers, sought where none may be: files, logs, arguments of programs",
         "proofs": proofs,
         "seed": seed,
         "callee_said": callee.text,
@@ -222,16 +232,15 @@ async fn play(arguments: &Arguments_, folder: &Path) -> Result<()> {
     tell(
         began,
         &format!(
-            "ear {:.2}, mouth {:.2}, control {:.2} and {:.2}; outcomes {:?}",
-            ear.correlation,
-            mouth.correlation,
-            control_ear.correlation,
-            control_mouth.correlation,
-            by_name(&outcomes)
+            "of what the callee said {:.2} arrived, and of what the volunteer said {:.2} (1 is all, {HEARD} is enough); \
+             in the call without these sentences {:.2} and {:.2}, which must be less",
+            ear.correlation, mouth.correlation, control_ear.correlation, control_mouth.correlation,
         ),
     );
+    let came = by_name(&outcomes).iter().map(|(name, word)| format!("{name} {word}")).collect::<Vec<_>>();
+    tell(began, &format!("what the server recorded: {}", came.join(", ")));
     ensure!(all, "not everything was proven: {proofs:#}; see {}", file.display());
-    tell(began, &format!("proven; the report is {}", file.display()));
+    tell(began, &format!("all of it was proven; the report is {}", file.display()));
     Ok(())
 }
 
@@ -285,9 +294,11 @@ impl Stage {
     }
 
     async fn unanswered(&mut self, name: &str, saved: &str) -> Result<()> {
-        tell(self.began, &format!("calling {name}; a ring timeout takes 25 seconds"));
+        let rings_out = saved.starts_with("no answer");
+        let how = if rings_out { "does not answer: it rings for 25 seconds" } else { "is busy" };
+        tell(self.began, &format!("calling {name}, who {how}"));
         self.window.press(&format!("Call {}", first(name))).await?;
-        if saved.starts_with("no answer") {
+        if rings_out {
             self.window.wait_for_text("Ringing", Duration::from_secs(10)).await?;
             self.shoot(&format!("ringing-{}", slug(name))).await?;
         }
