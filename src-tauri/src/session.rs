@@ -328,6 +328,11 @@ impl App {
                 }
             }
             Input::Keyring(result) => {
+                if let Err(error) = &result
+                    && !matches!(&self.keyring, Keyring::Absent(known) | Keyring::Tried(known) if known == error)
+                {
+                    tracing::warn!(%error, "what the keyring was to keep is in memory, for this run");
+                }
                 self.keyring = result.map_or_else(Keyring::Absent, |()| Keyring::Usable);
             }
             Input::Joined(Ok(device)) => self.joined(device),
