@@ -166,6 +166,12 @@ pub async fn start(config: Config, clock: Clock) -> Result<Running, StartError> 
     tasks.close();
     let handle = Handle::new();
     let served = tokio::spawn(serve(app.clone(), listener, handle.clone()));
+    if app.config.names.is_empty() && app.config.public_url.is_none() {
+        tracing::warn!(
+            "there is no --name: links will say {}, which may not be reachable from outside this network",
+            app.origin()
+        );
+    }
     tracing::info!(%address, data = %app.config.data.display(), "listening; waiting for Asterisk at {}", app.config.asterisk.url);
     Ok(Running { app, listener: handle, served, tasks, _lock: lock })
 }
@@ -287,7 +293,7 @@ async fn clean_up(app: Shared) {
 }
 
 /// Makes the data folder for its owner only, and keeps other servers out of it.
-fn take_folder(data: &Path) -> Result<File, StartError> {
+pub(crate) fn take_folder(data: &Path) -> Result<File, StartError> {
     let bad = |e: io::Error| StartError::Data(data.display().to_string(), e);
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(bad)?;
     let mode = std::fs::metadata(data).map_err(bad)?.permissions().mode();

@@ -16,14 +16,17 @@ use protocol::ids::{AttemptId, DeviceId};
 use url::Url;
 
 use crate::{
+    app::{self, StartError},
     campaign_form::{self, CampaignForm},
     control::{Answer, Command, client},
+    store,
 };
 
 /// The Ringround server: volunteers' apps on one side, Asterisk on the other.
 ///
-/// `serve` runs it. All other commands talk to the running server through a socket in its data
-/// folder, so they must run on the same machine, as the same user, with the same --data.
+/// `serve` runs it, `restore` needs it stopped. All other commands talk to the running server through
+/// a socket in its data folder, so they must run on the same machine, as the same user, with the same
+/// --data.
 #[derive(Debug, Parser)]
 #[command(name = "ringround-server", version, after_help = FIRST_STEPS)]
 pub struct Cli {
@@ -41,7 +44,8 @@ pub struct Cli {
 
 const FIRST_STEPS: &str = "\
 First steps:
-  ringround-server serve --name calls.example.org --trunk-kind sip
+  ringround-server serve --name calls.example.org --trunk-kind sip \\
+      --ari-password-file /srv/ringround/node/ari-password
   ringround-server campaign create --file campaign.toml
   ringround-server import people.csv --campaign \"Winter Warmth\"
   ringround-server invite --campaign \"Winter Warmth\" --name Maya
@@ -63,7 +67,7 @@ pub enum Wish {
     /// Put contacts from a CSV file on a campaign's list
     ///
     /// The first line names the columns: name,phone and, where wanted,
-    /// form_of_address,flag,context,reference; separated by commas or semicolons, in UTF-8. A number
+    /// form_of_address,flag,context,reference; separated by commas, semicolons or tabs, in UTF-8. A number
     /// without + is read as one of the campaign's country. Rows that are on the list already stay as
     /// they are. Each row that is refused is reported with its line, column and reason; the good rows
     /// are kept, all at once: after an error of the whole file, or of the disk, none is.
@@ -105,10 +109,19 @@ pub enum Wish {
     },
     /// Write a copy of the whole database to a new file, while the server runs
     ///
-    /// The copy holds whole numbers and names. To go back to it, stop the server, and put it in the
-    /// place of ringround.db in the data folder.
+    /// The copy holds whole numbers and names. To go back to it, stop the server, and run:
+    /// ringround-server restore FILE
     Backup {
         /// The file to write; it must not be there yet
+        file: PathBuf,
+    },
+    /// Go back to a backup, while the server is stopped
+    ///
+    /// The file is checked first. The database that is there is kept in the data folder under another
+    /// name, with the time in it. What was done since the backup is not in it: people who were rung
+    /// since then may be rung again.
+    Restore {
+        /// The file that backup wrote
         file: PathBuf,
     },
     /// Print every attempt of a campaign with what came of it
@@ -149,7 +162,8 @@ pub enum CampaignWish {
     Pause {
         /// Name or id
         campaign: String,
-        /// What volunteers read, like "Tea break, back at 19:15"
+        /// What volunteers read, like "Tea break, back at 19:15" [default: if it is paused already,
+        /// what they read now]
         #[arg(long, short)]
         message: Option<String>,
         /// Who pauses it [default: the campaign's organiser]
@@ -235,7 +249,7 @@ pub enum PeopleWish {
         #[arg(required_unless_present = "device")]
         person: Option<String>,
         /// Switch off only this computer (its id is in: people list)
-        #[arg(long, conflicts_with = "person", value_name = "ID")]
+        #[arg(long, conflicts_with = "person", value_name = "ID", value_parser = device)]
         device: Option<DeviceId>,
     },
 }
@@ -283,8 +297,14 @@ pub fn complain(message: &str, json: bool) {
 fn run(cli: Cli, out: &mut dyn Write) -> Result<ExitCode, String> {
     let data = data_folder(&cli)?;
     let json = cli.json;
+    if let Wish::Restore { file } = &cli.wish {
+        print_answer(out, json, &restore(&data, file)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let (command, mut file): (Command, Option<Box<dyn Read>>) = match cli.wish {
-        Wish::Serve(_) => return Err("serve is not a command to a running server".into()),
+        Wish::Serve(_) | Wish::Restore { .. } => {
+            return Err("this is not a command to a running server".into());
+        }
         Wish::Results { campaign, format } => {
             let format = if json { Format::Json } else { format };
             return print_results(&data, &campaign, format, out);
@@ -324,9 +344,34 @@ fn run(cli: Cli, out: &mut dyn Write) -> Result<ExitCode, String> {
     if let Answer::Refused { message } = answer {
         return Err(message);
     }
-    let printed = if json { print::json(out, &answer) } else { print::words(out, &answer) };
-    printed.map_err(|e| format!("the answer could not be printed: {e}"))?;
+    print_answer(out, json, &answer)?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn print_answer(out: &mut dyn Write, json: bool, answer: &Answer) -> Result<(), String> {
+    let printed = if json { print::json(out, answer) } else { print::words(out, answer) };
+    printed.map_err(|e| format!("the answer could not be printed: {e}"))
+}
+
+fn restore(data: &Path, file: &Path) -> Result<Answer, String> {
+    let _lock = app::take_folder(data).map_err(|error| match error {
+        StartError::Running(data) => {
+            format!("a server runs with the data folder {data}: stop the server first, then restore")
+        }
+        StartError::Data(..)
+        | StartError::Store(_)
+        | StartError::Tls(_)
+        | StartError::Listen(..)
+        | StartError::Control(..) => error.to_string(),
+    })?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| e.to_string())?;
+    let kept = runtime.block_on(store::restore::restore(file, data)).map_err(|e| e.to_string())?;
+    Ok(Answer::Restored { file: file.to_owned(), data: data.to_owned(), kept })
+}
+
+fn device(text: &str) -> Result<DeviceId, String> {
+    text.parse().map_err(|_| "a computer's id is long, with dashes; see: ringround-server people list".into())
 }
 
 fn open_list(file: &Path) -> Result<(String, Box<dyn Read>), String> {

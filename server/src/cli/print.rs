@@ -74,6 +74,13 @@ pub fn words(out: &mut dyn Write, answer: &Answer) -> io::Result<()> {
                 file.display()
             )
         }
+        Answer::Restored { file, data, kept } => {
+            writeln!(out, "The database is the one of {} now.", file.display())?;
+            if let Some(kept) = kept {
+                writeln!(out, "The one that was there is kept: {}", kept.display())?;
+            }
+            writeln!(out, "Start the server: ringround-server serve --data {} ...", data.display())
+        }
         Answer::Results { rows, .. } => writeln!(out, "{}", count(rows.len(), "attempt", "attempts")),
         Answer::Refused { message } => writeln!(out, "{message}"),
     }
@@ -134,6 +141,13 @@ fn print_report(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     }
     if !report.ignored_columns.is_empty() {
         writeln!(out, "Columns that mean nothing here: {}", report.ignored_columns.join(", "))?;
+    }
+    if report.kept + report.refused == 0 {
+        return writeln!(
+            out,
+            "{}: there are no rows below the first line; nothing was imported",
+            report.source
+        );
     }
     writeln!(out, "{}: {} kept, {} refused", report.source, report.kept, report.refused)
 }

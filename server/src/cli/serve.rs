@@ -14,7 +14,7 @@ use crate::config::{Asterisk, CertificateFiles, Config, Doors, Trunk, TrunkKind}
 #[command(after_help = HELP)]
 pub struct Serve {
     /// Address and port for volunteers' apps: they need this one TCP port, and UDP to Asterisk
-    #[arg(long, default_value = "0.0.0.0:8443", value_name = "ADDRESS:PORT")]
+    #[arg(long, default_value = "0.0.0.0:8443", value_name = "ADDRESS:PORT", value_parser = address)]
     listen: SocketAddr,
     /// Host name or address by which volunteers reach this server; the first one stands in links.
     /// Repeat it for others. This machine's own addresses are in the certificate anyway
@@ -80,7 +80,8 @@ impl Serve {
     pub fn config(self, data: PathBuf) -> Result<Config, String> {
         let password = match &self.ari_password_file {
             Some(file) => {
-                let text = std::fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?;
+                let text = std::fs::read_to_string(file)
+                    .map_err(|e| format!("--ari-password-file {}: {e}", file.display()))?;
                 Zeroizing::new(text.trim_end_matches(['\n', '\r']).to_owned())
             }
             None => Zeroizing::new(std::env::var(PASSWORD).map_err(|_| {
@@ -102,6 +103,10 @@ impl Serve {
             doors: Doors::default(),
         })
     }
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "an IP address and a port, like 0.0.0.0:8443".into())
 }
 
 fn host(text: &str) -> Result<String, String> {

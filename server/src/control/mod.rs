@@ -81,6 +81,12 @@ pub enum Answer {
         file: PathBuf,
         bytes: u64,
     },
+    /// From the command line itself, as no server runs then. `kept`: the database that was there.
+    Restored {
+        file: PathBuf,
+        data: PathBuf,
+        kept: Option<PathBuf>,
+    },
     Results {
         rows: Vec<ResultRow>,
         more: bool,

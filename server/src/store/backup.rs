@@ -1,8 +1,13 @@
 //! A copy of the whole database while it is in use.
 
-use std::{fs::OpenOptions, io, os::unix::fs::OpenOptionsExt, path::Path};
+use std::{
+    fs::OpenOptions,
+    io,
+    os::unix::fs::{FileExt, OpenOptionsExt},
+    path::Path,
+};
 
-use super::Store;
+use super::{Store, restore};
 
 /// Why there is no copy.
 #[derive(Debug, thiserror::Error)]
@@ -11,8 +16,8 @@ pub enum BackupRefused {
     #[error("{0} is there already; choose another name")]
     Exists(String),
     /// The folder cannot be written.
-    #[error("the copy could not be written: {0}")]
-    Disk(#[from] io::Error),
+    #[error("{0} could not be written: {1}")]
+    Disk(String, io::Error),
     /// The database could not write it.
     #[error("the copy could not be written: {0}")]
     Database(#[from] sqlx::Error),
@@ -29,21 +34,27 @@ impl Store {
         // Beside the target, so that the rename stays on one disk; only its owner may enter.
         let part = folder.join(format!(".ringround-backup-{}", std::process::id()));
         let copied = match self.copy_to(&part).await {
-            Ok(()) => give_name(&part, file).map_err(BackupRefused::from),
+            Ok(bytes) => match give_name(&part, file) {
+                Ok(()) => Ok(bytes),
+                Err(error) => Err(BackupRefused::Disk(file.display().to_string(), error)),
+            },
             Err(error) => Err(error),
         };
         remove(&part);
-        copied?;
-        Ok(std::fs::metadata(file)?.len())
+        copied
     }
 
-    async fn copy_to(&self, part: &Path) -> Result<(), BackupRefused> {
+    async fn copy_to(&self, part: &Path) -> Result<u64, BackupRefused> {
+        let folder = part.parent().unwrap_or(Path::new("."));
+        let disk =
+            |e: io::Error| BackupRefused::Disk(format!("a file in the folder {}", folder.display()), e);
         remove(part);
         // An empty file is as good as none to VACUUM INTO, and has its permissions from the start.
-        for_its_owner(part)?;
+        let copy = for_its_owner(part).map_err(disk)?;
         sqlx::query("VACUUM INTO $1").bind(part.display().to_string()).execute(self.reader()).await?;
-        std::fs::File::open(part)?.sync_all()?;
-        Ok(())
+        copy.write_all_at(&restore::MARK, restore::MARK_AT).map_err(disk)?;
+        copy.sync_all().map_err(disk)?;
+        Ok(copy.metadata().map_err(disk)?.len())
     }
 }
 

@@ -17,6 +17,7 @@ pub mod join_links;
 pub mod leases;
 pub mod outcomes;
 pub mod people;
+pub mod restore;
 pub mod results;
 pub mod sign_ins;
 #[cfg(test)]
@@ -55,9 +56,11 @@ impl Store {
     /// file with rows in it, the file is copied to `before-NNNN.db` beside it.
     ///
     /// # Errors
-    /// [`StoreError::Open`], in words for the organiser.
+    /// [`StoreError::Open`], in words for the organiser: also when a backup was copied over the file of a
+    /// server that crashed, whose last writes would be mixed into it.
     pub async fn open(folder: &Path) -> Result<Self, StoreError> {
         let file = folder.join(FILE);
+        let copied_by_hand = restore::look_for_a_copy(&file)?;
         // The write-ahead files that SQLite makes beside it take over these permissions.
         std::fs::OpenOptions::new()
             .create(true)
@@ -82,6 +85,9 @@ impl Store {
             .connect_with(options.clone())
             .await
             .map_err(opened)?;
+        if copied_by_hand {
+            restore::unmark(&writer).await.map_err(opened)?;
+        }
         migrate(&writer, folder).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(4)
