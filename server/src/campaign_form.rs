@@ -93,14 +93,15 @@ impl CampaignForm {
     /// [`BadForm`] for the first field that is wrong.
     pub fn check(&self, trunk: TrunkKind) -> Result<NewCampaign, BadForm> {
         let simulated = trunk == TrunkKind::Simulated;
-        let caller_id = number::read(&self.caller_id, &self.country)
-            .map_err(|e| bad("caller_id", format!("{e}; write it like 020 7946 0000")))?;
         if Region::from_word(&self.country).is_none() {
             return Err(bad(
                 "country",
                 "only GB, GB-ENG, GB-WLS, GB-SCT and GB-NIR have calling rules so far",
             ));
         }
+        // The country says how a number without + is read, so it is looked at first.
+        let caller_id = number::read(&self.caller_id, &self.country)
+            .map_err(|e| bad("caller_id", format!("{e}; write it like 020 7946 0000")))?;
         if zone(&self.time_zone).is_none() {
             return Err(bad("time_zone", "not a time zone; write it like Europe/London"));
         }
@@ -201,10 +202,7 @@ mod tests {
         let form = CampaignForm::from_toml(TOML).expect("toml");
         let wrong = [
             ("caller_id", CampaignForm { caller_id: "nobody".into(), ..form.clone() }),
-            (
-                "country",
-                CampaignForm { country: "XX".into(), caller_id: "+442079460000".into(), ..form.clone() },
-            ),
+            ("country", CampaignForm { country: "UK".into(), ..form.clone() }),
             ("time_zone", CampaignForm { time_zone: "Mars".into(), ..form.clone() }),
             ("attempts_allowed", CampaignForm { attempts_allowed: 0, ..form.clone() }),
             ("script", CampaignForm { script: "Hello {nmae}".into(), ..form.clone() }),

@@ -1,7 +1,9 @@
 //! Telephone numbers as people write them.
 
 use protocol::number::Number;
-use rlibphonenumber::{PHONE_NUMBER_UTIL, ParseError, PhoneNumberFormat, Region, ValidationError};
+use rlibphonenumber::{
+    PHONE_NUMBER_UTIL, ParseError, PhoneNumber, PhoneNumberFormat, PhoneNumberType, Region, ValidationError,
+};
 
 /// A number that libphonenumber calls possible.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,6 +12,25 @@ pub struct Possible {
     pub number: Number,
     /// Also within a range that is in use; the numbers set aside for drama are not.
     pub valid: bool,
+    /// Why a call may cost more than most.
+    pub cost: Option<Cost>,
+}
+
+/// Why a call may cost more than most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Cost {
+    /// 09, 084 and 087 in Great Britain, +979.
+    #[error("a premium-rate number: a call costs more, and may be very dear")]
+    Premium,
+    /// 0180 in Germany.
+    #[error("a shared-cost number: a call may cost more than to others")]
+    Shared,
+    /// +881, +870, and the networks of no country, +882 and +883.
+    #[error("a satellite's or another network's of no country: a call may be very dear")]
+    Satellite,
+    /// Of another country than the campaign's.
+    #[error("not a number of the campaign's country: a call may cost more")]
+    Abroad,
 }
 
 /// Why a text is not a telephone number.
@@ -66,7 +87,27 @@ pub fn read(text: &str, country: &str) -> Result<Possible, NotANumber> {
     })?;
     let text = parsed.format_as(PhoneNumberFormat::E164);
     let number = Number::from_e164(&text).map_err(|_| NotANumber::NotOne)?;
-    Ok(Possible { number, valid: parsed.is_valid() })
+    Ok(Possible { number, valid: parsed.is_valid(), cost: cost(&parsed, region) })
+}
+
+fn cost(number: &PhoneNumber, home: Option<Region>) -> Option<Cost> {
+    let kind = number.get_type();
+    if kind == PhoneNumberType::PremiumRate {
+        return Some(Cost::Premium);
+    }
+    if kind == PhoneNumberType::SharedCost {
+        return Some(Cost::Shared);
+    }
+    if [870, 881, 882, 883].contains(&number.country_code) {
+        return Some(Cost::Satellite);
+    }
+    // Several countries share a code; a number of no range in use belongs to the one with that code.
+    let home = home?;
+    let here = match number.get_region_code() {
+        Some(region) => region == home,
+        None => PHONE_NUMBER_UTIL.get_country_code_for_region(home) == Some(number.country_code),
+    };
+    (!here).then_some(Cost::Abroad)
 }
 
 #[cfg(test)]
@@ -84,6 +125,25 @@ mod tests {
         }
         assert!(read("020 7946 0000", "GB").is_ok());
         assert!(read("020 8366 1177", "GB").expect("possible").valid);
+    }
+
+    #[test]
+    fn what_may_cost_more_is_known() {
+        for (text, cost) in [
+            ("09061234567", Some(Cost::Premium)),
+            ("+979 1 2345 6789", Some(Cost::Premium)),
+            ("0871 234 5678", Some(Cost::Premium)),
+            ("+8816 1234 5678", Some(Cost::Satellite)),
+            ("+33 1 42 68 53 00", Some(Cost::Abroad)),
+            ("07797 712345", Some(Cost::Abroad)), // Jersey
+            ("020 7219 3000", None),
+            ("07700 900123", None),
+            ("07400 123456", None),
+            ("0800 1111", None),
+            ("0330 123 4567", None),
+        ] {
+            assert_eq!(read(text, "GB-ENG").expect(text).cost, cost, "{text}");
+        }
     }
 
     #[test]

@@ -125,6 +125,10 @@ fn a_list_is_imported_with_a_report_and_looked_up() {
     let said = text(&again.stdout);
     assert!(said.contains("2     phone   on this list already"), "{said}");
     assert!(said.ends_with("list.csv: 0 kept, 2 refused\n"), "{said}");
+    assert!(!said.contains("Kept, but"), "{said}");
+    let header = server.file("header.csv", "name,phone\n");
+    let nobody = server.run(&["import", &header, "-c", "Winter Warmth"]);
+    assert!(text(&nobody.stdout).contains("no rows below the first line"), "{}", text(&nobody.stdout));
 
     let found = server.json(&["lookup", "07700 900 001"]);
     assert_eq!(found["contacts"][0]["name"], "Margaret Hollis");
@@ -213,6 +217,7 @@ fn campaigns_come_from_a_file_too_and_are_paused() {
     let listed = server.json(&["campaign", "list"]);
     assert_eq!(listed["campaigns"].as_array().unwrap().len(), 3);
     assert_eq!(listed["campaigns"][1]["pause_message"], "Tea break");
+    assert_eq!(server.json(&["campaign", "pause", "Summer"])["pause_message"], "Tea break");
     assert_eq!(server.json(&["campaign", "resume", "Summer"])["paused_by"], Value::Null);
 }
 
@@ -229,6 +234,7 @@ fn results_begin_with_their_columns_and_a_copy_opens() {
     let copied = server.json(&["backup", copy.to_str().unwrap()]);
     assert_eq!(copied["bytes"], std::fs::metadata(&copy).unwrap().len());
     assert!(server.refused(&["backup", copy.to_str().unwrap()]).contains("is there already"));
+    assert!(server.refused(&["backup", "/nowhere/copy.db"]).contains("in the folder /nowhere could not"));
 }
 
 #[test]
@@ -271,6 +277,125 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
+/// Stops it as a crash does, and gives its data folder.
+fn crash(mut server: Server) -> TempDir {
+    server.process.kill().unwrap();
+    server.process.wait().unwrap();
+    std::mem::replace(&mut server.data, tempfile::tempdir().unwrap())
+}
+
+fn campaigns(server: &Server) -> Vec<String> {
+    let listed = server.json(&["campaign", "list"]);
+    let names = listed["campaigns"].as_array().unwrap().iter();
+    names.map(|campaign| campaign["form"]["name"].as_str().unwrap().to_owned()).collect()
+}
+
+fn restore(data: &Path, file: &Path) -> Output {
+    program().arg("restore").arg(file).arg("--data").arg(data).output().unwrap()
+}
+
+#[test]
+fn a_backup_is_restored_whole_after_a_crash_and_so_is_what_was_there() {
+    let other = started();
+    let copy = other.data.path().join("monday.db");
+    other.json(&["invite", "-c", "Winter Warmth", "-n", "Maya"]);
+    other.json(&["backup", copy.to_str().unwrap()]);
+
+    let server = serve(tempfile::tempdir().unwrap());
+    let toml = "name = 'Summer'\norganisation = 'L'\norganiser = 'Ruth'\ncaller_id = '020 7946 0001'\nscript = 'Hello'";
+    let toml = server.file("summer.toml", toml);
+    server.json(&["campaign", "create", "--file", &toml]);
+    let running = restore(&server.folder(), &copy);
+    assert_eq!(running.status.code(), Some(1));
+    assert!(text(&running.stderr).contains("stop the server first"), "{}", text(&running.stderr));
+
+    let data = crash(server);
+    let folder = data.path().join("here");
+    let left = folder.join("ringround.db-wal");
+    assert!(
+        std::fs::metadata(&left).unwrap().len() > 0,
+        "a crash leaves its last writes beside the database"
+    );
+    let restored = restore(&folder, &copy);
+    assert!(restored.status.success(), "{}", text(&restored.stderr));
+    let said = text(&restored.stdout);
+    let kept = said.lines().find_map(|line| line.strip_prefix("The one that was there is kept: ")).unwrap();
+    let kept = PathBuf::from(kept);
+    assert!(!left.exists());
+    let mode = std::fs::metadata(folder.join("ringround.db")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+
+    let server = serve(data);
+    assert_eq!(campaigns(&server), ["Winter Warmth"]);
+    assert_eq!(server.json(&["people", "list"])["people"][0]["name"], "Maya");
+
+    // Back to what was there, its last writes included.
+    let data = crash(server);
+    assert!(restore(&folder, &kept).status.success());
+    let server = serve(data);
+    assert_eq!(campaigns(&server), ["Summer"]);
+    assert_eq!(server.json(&["people", "list"])["people"], json!([]));
+}
+
+#[test]
+fn a_backup_copied_by_hand_over_a_crashed_database_is_refused_at_the_start() {
+    let server = started();
+    let copy = server.data.path().join("monday.db");
+    server.json(&["backup", copy.to_str().unwrap()]);
+    server.json(&["invite", "-c", "Winter Warmth", "-n", "Maya"]);
+    let data = crash(server);
+    let folder = data.path().join("here");
+    std::fs::copy(&copy, folder.join("ringround.db")).unwrap();
+    let start = || {
+        let mut command = program();
+        command
+            .args(["serve", "--listen", "127.0.0.1:0", "--trunk-kind", "simulated", "--data"])
+            .arg(&folder);
+        command.env("RINGROUND_ARI_PASSWORD", "x");
+        command
+    };
+    let refused = start().output().unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(text(&refused.stderr).contains("ringround-server restore"), "{}", text(&refused.stderr));
+
+    // Without what the crash left, it is as good as restored, also after the next crash.
+    std::fs::remove_file(folder.join("ringround.db-wal")).unwrap();
+    let server = serve(data);
+    assert_eq!(server.json(&["people", "list"])["people"], json!([]));
+    server.json(&["invite", "-c", "Winter Warmth", "-n", "Ben"]);
+    let server = serve(crash(server));
+    assert_eq!(server.json(&["people", "list"])["people"][0]["name"], "Ben");
+}
+
+#[test]
+fn what_is_no_whole_backup_is_not_restored() {
+    let server = started();
+    let copy = server.data.path().join("monday.db");
+    server.json(&["backup", copy.to_str().unwrap()]);
+    let whole = std::fs::read(&copy).unwrap();
+    let mut holes = whole.clone();
+    holes[8_192..].fill(0x55);
+    let bad = [
+        (server.file("text.db", "name,phone"), "no database of Ringround"),
+        (server.file("empty.db", ""), "no database of Ringround"),
+        (server.file("half.db", &whole[..whole.len() / 2]), "damaged"),
+        (server.file("holes.db", holes), "damaged"),
+        (server.folder().join("ringround.db").to_str().unwrap().to_owned(), "is the database in use"),
+        ("/nowhere/monday.db".to_owned(), "/nowhere/monday.db: No such file"),
+    ];
+    let data = crash(server);
+    let folder = data.path().join("here");
+    for (file, why) in bad {
+        let refused = restore(&folder, Path::new(&file));
+        assert_eq!(refused.status.code(), Some(1), "{file}");
+        assert!(text(&refused.stderr).contains(why), "{file}: {}", text(&refused.stderr));
+    }
+    let left: Vec<PathBuf> =
+        files(&folder).into_iter().filter(|file| file.to_string_lossy().contains("restor")).collect();
+    assert!(left.is_empty(), "{left:?}");
+    assert_eq!(campaigns(&serve(data)), ["Winter Warmth"]);
+}
+
 #[test]
 fn a_data_folder_that_was_open_to_others_is_closed() {
     let data = tempfile::tempdir().unwrap();
@@ -295,6 +420,37 @@ fn a_second_server_and_a_missing_password_are_told_apart() {
     };
     assert!(serve(Some("x"), &server.folder()).contains("another ringround-server runs"));
     assert!(serve(None, &server.folder()).contains("password is missing"));
+}
+
+#[test]
+fn a_server_without_a_name_says_what_its_links_will_say() {
+    let data = tempfile::tempdir().unwrap();
+    let mut process = program()
+        .args(["serve", "--listen", "127.0.0.1:0", "--trunk-kind", "simulated", "--data"])
+        .arg(data.path().join("here"))
+        .args(["--ari", "http://127.0.0.1:1"])
+        .env("RINGROUND_ARI_PASSWORD", "x")
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(process.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let before = lines.by_ref().take_while(|line| !line.contains("waiting for Asterisk"));
+    let warned = before.into_iter().any(|line| line.contains("no --name: links will say https://127.0.0.1:"));
+    process.kill().unwrap();
+    process.wait().unwrap();
+    assert!(warned);
+}
+
+#[test]
+fn a_wrong_flag_is_named_with_what_is_right() {
+    for (args, why) in [
+        (&["people", "revoke", "--device", "123"][..], "people list"),
+        (&["serve", "--trunk-kind", "sip", "--listen", "18443"][..], "like 0.0.0.0:8443"),
+        (&["serve", "--trunk-kind", "sip", "--ari-password-file", "/nope"][..], "--ari-password-file /nope"),
+    ] {
+        let output = program().args(args).output().unwrap();
+        assert!(!output.status.success() && text(&output.stderr).contains(why), "{}", text(&output.stderr));
+    }
 }
 
 #[test]

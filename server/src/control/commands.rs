@@ -137,7 +137,11 @@ async fn pause(app: &App, campaign: &str, by: Option<String>, message: Option<St
         Some(by) => one_line("--by", &by)?,
         None => row.form.organiser.clone(),
     };
-    let message = message.map(|message| one_line("--message", &message)).transpose()?;
+    let message = match message {
+        Some(message) => Some(one_line("--message", &message)?),
+        // Somebody may have said already until when it is.
+        None => row.pause.and_then(|pause| pause.message),
+    };
     let pause = CampaignPause { at: app.clock.now_ms(), by, message };
     app.store.pause_campaign(row.id, Some(&pause)).await?;
     app.dialling.campaign_changed(row.id).await;
@@ -171,14 +175,14 @@ async fn import(app: &App, campaign: &str, source: &str, upload: &mut Upload<'_>
     let begun = Instant::now();
     let not_added = app.store.add_contacts(row.id, &source, &contacts, report.refused, now_ms).await?;
     let written_ms = begun.elapsed().as_millis();
-    for (line, why) in not_added {
-        report.kept -= 1;
+    let not_added = not_added.into_iter().map(|(line, why)| {
         let why = match why {
             NotAdded::OnTheList => "on this list already; that row was left as it is",
             NotAdded::DoNotCall => "asked never to be rung again",
         };
-        report.refuse(Refused { line, column: "phone".into(), why: why.into() });
-    }
+        Refused { line, column: "phone".into(), why: why.into() }
+    });
+    report.take_back(not_added.collect());
     report.sort();
     app.dialling.contacts_added(row.id);
     tracing::info!(campaign = %row.id, kept = report.kept, refused = report.refused, written_ms, "a list was imported");

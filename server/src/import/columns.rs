@@ -69,7 +69,10 @@ impl Columns {
             BadFile::NotUtf8(String::from_utf8_lossy(&line[..e.valid_up_to()]).chars().count() + 1)
         })?;
         let count = |separator: char| text.chars().filter(|c| *c == separator).count();
-        let separator = if count(';') > count(',') { Separator::Semicolon } else { Separator::Comma };
+        let all = [(',', Separator::Comma), (';', Separator::Semicolon), ('\t', Separator::Tab)];
+        // Of several as frequent, the first: `max_by_key` takes the last.
+        let most = all.into_iter().rev().max_by_key(|(mark, _)| count(*mark));
+        let separator = most.map_or(Separator::Comma, |(_, separator)| separator);
 
         let mut names: Vec<String> = Vec::new();
         let mut rows = Rows::new(separator);

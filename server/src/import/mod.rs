@@ -1,6 +1,6 @@
 //! A list of contacts as CSV: streamed in, each row kept or refused with line, column and reason.
 //!
-//! `name,phone[,form_of_address,flag,context,reference]`, UTF-8, comma or semicolon. Nothing a file
+//! `name,phone[,form_of_address,flag,context,reference]`, UTF-8, with commas, semicolons or tabs. Nothing a file
 //! holds makes the server use more memory than its good rows do.
 
 mod columns;
@@ -163,7 +163,10 @@ impl Importer {
     fn judge(&mut self, row: &Row, columns: &Columns) {
         let (contact, doubt) = match self.read(row, columns) {
             Ok(read) => read,
-            Err(refused) => return self.report.refuse(refused),
+            Err(mut refused) => {
+                refused.why.push_str(&swallowed(row));
+                return self.report.refuse(refused);
+            }
         };
         match self.lines.entry(contact.number.clone()) {
             Entry::Occupied(first) => self.report.refuse(Refused {
@@ -197,10 +200,11 @@ impl Importer {
             let refused = |why: String| Refused { line: row.line, column: column.name().to_owned(), why };
             match row.field(place) {
                 None => Ok(String::new()),
-                Some(Field::TooLong) => Err(refused(format!(
+                Some(Field::TooLong) if row.last == row.line => Err(refused(format!(
                     "longer than {} characters; is a quotation mark missing?",
                     column.longest()
                 ))),
+                Some(Field::TooLong) => Err(refused(format!("longer than {} characters", column.longest()))),
                 Some(Field::Bytes(bytes)) => read_text(bytes, column).map_err(refused),
             }
         };
@@ -227,15 +231,18 @@ impl Importer {
             context: text(Column::Context)?,
             reference: Some(text(Column::Reference)?).filter(|t| !t.is_empty()),
         };
-        let doubt = (!possible.valid).then(|| {
-            let why = if for_drama {
-                "a number set aside for drama: nobody real has it"
-            } else {
-                "possible, but not in a range that is in use; it may not exist"
-            };
-            refused(why.into())
-        });
-        Ok((contact, doubt))
+        let doubt = if row.holds_lines_with(columns.count - 1) {
+            Some(format!("fields of several lines{}", swallowed(row)))
+        } else if for_drama {
+            Some("a number set aside for drama: nobody real has it".to_owned())
+        } else if let Some(cost) = possible.cost {
+            Some(cost.to_string())
+        } else if possible.valid {
+            None
+        } else {
+            Some("possible, but not in a range that is in use; it may not exist".to_owned())
+        };
+        Ok((contact, doubt.map(refused)))
     }
 }
 
@@ -261,6 +268,14 @@ fn read_text(bytes: &[u8], column: Column) -> Result<String, String> {
         return Ok(facts.collect::<Vec<_>>().join("\n"));
     }
     Ok(one_line(text))
+}
+
+/// What to say of a row of several lines, which are often others' rows.
+fn swallowed(row: &Row) -> String {
+    if row.last == row.line {
+        return String::new();
+    }
+    format!("; is a quotation mark missing? Lines {} to {} were read as one row", row.line, row.last)
 }
 
 fn one_line(text: &str) -> String {

@@ -1,5 +1,7 @@
 //! What came of an import, for the organiser.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 
 /// The most rows that are listed; all are counted.
@@ -55,6 +57,16 @@ impl Report {
         if self.rows.len() < MOST_LISTED {
             self.rows.push(row);
         }
+    }
+
+    /// Turns rows that seemed good into refused ones; doubts about them matter no more.
+    pub fn take_back(&mut self, rows: Vec<Refused>) {
+        let lines: HashSet<u64> = rows.iter().map(|row| row.line).collect();
+        let listed = self.warnings.len();
+        self.warnings.retain(|warning| !lines.contains(&warning.line));
+        self.warned -= (listed - self.warnings.len()) as u64;
+        self.kept -= lines.len() as u64;
+        rows.into_iter().for_each(|row| self.refuse(row));
     }
 
     /// Counts a doubt, and lists it.

@@ -5,6 +5,7 @@
 pub enum Separator {
     Comma,
     Semicolon,
+    Tab,
 }
 
 /// A field as it came.
@@ -20,12 +21,27 @@ pub enum Field {
 pub struct Row {
     /// Line where it begins, from 1.
     pub line: u64,
+    /// Line where it ends.
+    pub last: u64,
     /// How many fields it has.
     pub fields: usize,
     kept: Vec<Field>,
+    separator: u8,
 }
 
 impl Row {
+    /// Whether a line within a field looks like a row: it has as many separators.
+    pub fn holds_lines_with(&self, separators: usize) -> bool {
+        self.last > self.line
+            && self.kept.iter().any(|field| match field {
+                Field::Bytes(bytes) => bytes
+                    .split(|byte| matches!(byte, b'\n' | b'\r'))
+                    .skip(1)
+                    .any(|line| line.iter().filter(|byte| **byte == self.separator).count() >= separators),
+                Field::TooLong => false,
+            })
+    }
+
     pub fn field(&self, place: usize) -> Option<&Field> {
         self.kept.get(place)
     }
@@ -39,6 +55,7 @@ const MOST_FIELDS: usize = 64;
 /// The reader of rows.
 pub struct Rows {
     reader: csv_core::Reader,
+    separator: u8,
     /// Lines ended so far.
     line: u64,
     before: u8,
@@ -53,9 +70,11 @@ impl Rows {
         let byte = match separator {
             Separator::Comma => b',',
             Separator::Semicolon => b';',
+            Separator::Tab => b'\t',
         };
         Self {
             reader: csv_core::ReaderBuilder::new().delimiter(byte).build(),
+            separator: byte,
             line: 1,
             before: 0,
             row: None,
@@ -77,7 +96,13 @@ impl Rows {
                         bytes = rest;
                     }
                     Some(_) => {
-                        self.row = Some(Row { line: self.line, fields: 0, kept: Vec::new() });
+                        self.row = Some(Row {
+                            line: self.line,
+                            last: self.line,
+                            fields: 0,
+                            kept: Vec::new(),
+                            separator: self.separator,
+                        });
                     }
                     None => break,
                 }
@@ -95,7 +120,9 @@ impl Rows {
                 csv_core::ReadFieldResult::OutputFull => {}
                 csv_core::ReadFieldResult::Field { record_end } => {
                     self.end_field();
-                    if record_end && let Some(row) = self.row.take() {
+                    if record_end && let Some(mut row) = self.row.take() {
+                        // The end of the last line is counted already, unless the file ended before it.
+                        row.last = self.line - u64::from(matches!(self.before, b'\n' | b'\r'));
                         whole(row);
                     }
                 }

@@ -94,7 +94,48 @@ fn an_unclosed_quotation_mark_says_so() {
     }
     let (kept, report) = import(&file).unwrap();
     assert_eq!(kept.len(), 1);
-    assert_eq!(refusals(&report), [(3, "name", "longer than 200 characters; is a quotation mark missing?")]);
+    let why = "longer than 200 characters; is a quotation mark missing? Lines 3 to 2003 were read as one row";
+    assert_eq!(refusals(&report), [(3, "name", why)]);
+}
+
+#[test]
+fn a_short_field_without_its_closing_mark_names_the_lines_it_took() {
+    let (kept, report) =
+        import(b"name,phone\nAnn,07700900010\nBea,\"07700900011\nCal,07700900012\nDee,07700900013\n")
+            .unwrap();
+    assert_eq!(kept.len(), 1);
+    let [(3, "phone", why)] = refusals(&report)[..] else { panic!("{report:?}") };
+    assert!(why.ends_with("; is a quotation mark missing? Lines 3 to 5 were read as one row"), "{why}");
+
+    // A long field takes others' rows and is still good.
+    let (kept, report) = import(
+        b"phone,name,context\r\n07700900010,Ann,\"Lives alone\r\n07700900011,Bea,Has a dog\r\n07700900012,Cal,",
+    )
+    .unwrap();
+    assert_eq!((kept.len(), report.warned), (1, 1));
+    assert_eq!(
+        report.warnings[0].why,
+        "fields of several lines; is a quotation mark missing? Lines 2 to 4 were read as one row"
+    );
+}
+
+#[test]
+fn tabs_separate_too() {
+    let (kept, report) = import(b"name\tphone\tflag\nAnn, of Bow\t07700900010\tDeaf\n").unwrap();
+    assert_eq!(
+        (kept[0].name.as_str(), kept[0].flag.as_deref(), report.refused),
+        ("Ann, of Bow", Some("Deaf"), 0)
+    );
+}
+
+#[test]
+fn a_number_that_may_cost_more_is_kept_with_a_doubt() {
+    let mut importer = Importer::new("list.csv", "GB", TrunkKind::Sip);
+    importer.feed(b"name,phone\nAnn,09061234567\nBea,020 7219 3000\nCal,+33142685300\n").unwrap();
+    let (kept, report) = importer.finish().unwrap();
+    assert_eq!(kept.len(), 3);
+    let doubts: Vec<(u64, &str)> = report.warnings.iter().map(|row| (row.line, &row.why[..9])).collect();
+    assert_eq!(doubts, [(2, "a premium"), (4, "not a num")]);
 }
 
 #[test]
