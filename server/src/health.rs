@@ -44,6 +44,10 @@ pub enum Asterisk {
     NoTrunk,
 }
 
+/// What an organiser can do about [`Asterisk::NoTrunk`].
+pub const CHECK_THE_TRUNK: &str = "check this machine's way to the internet, the provider's address, user name and password in Asterisk's \
+     etc/pjsip.conf, and whether the provider has a fault";
+
 impl Health {
     /// Nothing is missing.
     pub fn is_well(&self) -> bool {

@@ -6,7 +6,9 @@ use std::time::Duration;
 use e2e::{
     faults::{Fault, Stage},
     listening::{self, HEARD},
+    ringround::Ringround,
     sound::Sentence,
+    world::{World, number},
 };
 use protocol::session::Session;
 
@@ -101,6 +103,29 @@ async fn a_conversation_goes_on_while(fault: Fault) {
     let heard = records.heard(&records.arrivals().unwrap()[0]).unwrap();
     let found = listening::find(&sentence.sound, &heard);
     assert!(found.correlation >= HEARD, "the callee did not hear \"{}\": {found:?}", sentence.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_server_at_the_same_asterisk_costs_the_first_only_its_time() {
+    let world = World::with(&[number(0, 1), number(0, 2)]).await.unwrap();
+    let mut second = Ringround::start(&world.folder.path().join("second"), &world.node).await.unwrap();
+    // Longer than the first looks for it to leave: it is not thrown out.
+    for _ in 0..6 {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let asked = std::time::Instant::now();
+        let status = world.server.command(&["status"]).unwrap();
+        assert!(asked.elapsed() < Duration::from_secs(2), "status took {:?}", asked.elapsed());
+        assert!(status.contains("another server"), "{status}");
+        assert_eq!(second.health().await.unwrap()["asterisk"], "ready");
+    }
+    second.stop();
+    let back = || async { world.server.health().await.is_ok_and(|health| health["asterisk"] == "ready") };
+    e2e::child::poll("the first server's health", Duration::from_secs(8), back).await.unwrap();
+    let log = std::fs::read_to_string(world.server.console()).unwrap();
+    assert!(log.contains("another server is connected to this Asterisk"), "{log}");
+    let maya = world.volunteer("Maya").await.unwrap();
+    maya.start().await.unwrap();
+    maya.call_and_talk().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

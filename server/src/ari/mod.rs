@@ -7,6 +7,7 @@ mod accounts;
 mod bridges;
 mod channels;
 mod messages;
+mod place;
 mod socket;
 mod system;
 

@@ -26,6 +26,7 @@ use tracing::{info, warn};
 use super::{
     APPLICATION, AriError, News, Outgoing,
     messages::{self, Event, Incoming, LONGEST_FRAME, Response},
+    place::Patience,
 };
 use crate::{config::Asterisk, metrics::Metrics};
 
@@ -51,6 +52,14 @@ pub(super) struct Socket {
     pub(super) news: mpsc::Sender<News>,
     pub(super) here: Arc<AtomicBool>,
     pub(super) metrics: Metrics,
+}
+
+/// Why a connection ended.
+enum Ended {
+    /// Another program took our place.
+    Replaced,
+    /// Anything else, in words.
+    Lost(String),
 }
 
 type Answer = oneshot::Sender<Result<Response, AriError>>;
@@ -80,14 +89,21 @@ impl Socket {
     pub(super) async fn run(mut self) {
         let mut retry = FIRST_RETRY;
         let mut said = false;
+        let mut patience = Patience::new();
         while !self.news.is_closed() {
-            match self.connect().await {
+            match self.connect(APPLICATION).await {
                 Ok(stream) => {
                     retry = FIRST_RETRY;
                     said = false;
                     info!("connected to Asterisk");
-                    let why = self.serve(stream).await;
-                    warn!(%why, "the connection to Asterisk ended");
+                    let since = Instant::now();
+                    match self.serve(stream).await {
+                        Ended::Replaced => {
+                            self.give_way(&mut patience, since.elapsed()).await;
+                            continue;
+                        }
+                        Ended::Lost(why) => warn!(%why, "the connection to Asterisk ended"),
+                    }
                 }
                 Err(why) if said => tracing::debug!(%why, "Asterisk is still not reachable"),
                 Err(why) => {
@@ -100,12 +116,13 @@ impl Socket {
         }
     }
 
-    async fn connect(&self) -> Result<Stream, String> {
+    /// Connects as this application; whoever had its name is replaced.
+    pub(super) async fn connect(&self, application: &str) -> Result<Stream, String> {
         let mut address = self.asterisk.url.clone();
         let scheme = if address.scheme() == "https" { "wss" } else { "ws" };
         address.set_scheme(scheme).map_err(|()| "the address is not http or https".to_owned())?;
         address.set_path("/ari/events");
-        address.set_query(Some(&format!("app={APPLICATION}")));
+        address.set_query(Some(&format!("app={application}")));
         let mut request = address.as_str().into_client_request().map_err(|error| error.to_string())?;
         let user = format!("{}:{}", self.asterisk.user, self.asterisk.password.as_str());
         let mut basic = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(user)))
@@ -127,19 +144,19 @@ impl Socket {
     }
 
     /// Serves one connection to its end; says why it ended.
-    async fn serve(&mut self, stream: Stream) -> String {
+    async fn serve(&mut self, stream: Stream) -> Ended {
         self.metrics.asterisk_connected.inc();
         while self.requests.try_recv().is_ok() {}
         let (sink, stream) = stream.split();
         let waiting = Waiting::default();
         self.here.store(true, Ordering::Relaxed);
         if self.news.send(News::Here).await.is_err() {
-            return "the server stops".to_owned();
+            return Ended::Lost("the server stops".to_owned());
         }
         // Both halves are served at once: were one to wait for the other, both ends' buffers could fill.
         let why = tokio::select! {
             why = read(stream, &waiting, &self.news, &self.metrics) => why,
-            why = write(sink, &mut self.requests, &waiting) => why,
+            why = write(sink, &mut self.requests, &waiting) => Ended::Lost(why),
         };
         self.here.store(false, Ordering::Relaxed);
         let _ = self.news.send(News::Away).await;
@@ -176,17 +193,18 @@ async fn read(
     waiting: &Waiting,
     news: &mpsc::Sender<News>,
     metrics: &Metrics,
-) -> String {
+) -> Ended {
+    let lost = |why: &str| Ended::Lost(why.to_owned());
     loop {
         let message = match tokio::time::timeout(SILENT_FOR, stream.next()).await {
-            Err(_) => return "Asterisk hangs: it did not answer our pings".to_owned(),
-            Ok(None) => return "Asterisk closed it".to_owned(),
-            Ok(Some(Err(error))) => return error.to_string(),
+            Err(_) => return lost("Asterisk hangs: it did not answer our pings"),
+            Ok(None) => return lost("Asterisk closed it"),
+            Ok(Some(Err(error))) => return Ended::Lost(error.to_string()),
             Ok(Some(Ok(message))) => message,
         };
         let text = match message {
             Message::Text(text) => text,
-            Message::Close(_) => return "Asterisk closed it".to_owned(),
+            Message::Close(_) => return lost("Asterisk closed it"),
             Message::Ping(_) | Message::Pong(_) => continue,
             Message::Binary(_) | Message::Frame(_) => {
                 metrics.frames_dropped.inc();
@@ -204,12 +222,11 @@ async fn read(
                 metrics.asterisk_answer_seconds.observe(since.elapsed().as_secs_f64());
                 let _ = answer.send(Ok(response));
             }
+            // This socket is deaf from now on: only pings are answered.
+            Ok(Incoming::Event(Event::Replaced)) => return Ended::Replaced,
             Ok(Incoming::Event(event)) => {
-                if event == Event::Replaced {
-                    warn!("another program took our place at Asterisk; is a second server running?");
-                }
                 if news.try_send(News::Event(event)).is_err() {
-                    return "events came faster than they could be handled".to_owned();
+                    return lost("events came faster than they could be handled");
                 }
             }
             Ok(Incoming::Ignored) => {}

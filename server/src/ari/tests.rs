@@ -92,6 +92,29 @@ async fn a_lost_connection_fails_what_waits_and_comes_back_by_itself() {
 }
 
 #[tokio::test]
+async fn a_place_that_another_took_is_left_to_them_until_they_go() {
+    let mut taken = [true, false].into_iter();
+    let mut wire = wire(Box::new(move |asked| match asked.line() == "GET applications/ringround" {
+        true if taken.next() == Some(true) => vec![asked.answer(200, &json!({"channel_ids": []}))],
+        true => vec![asked.answer(404, &json!({"message": "Application not found"}))],
+        false => vec![],
+    }))
+    .await;
+    let waiting = wire.ari.channels();
+    wire.asterisk.asked("GET channels").await;
+    wire.asterisk.send(&json!({"type": "ApplicationReplaced", "application": "ringround"}));
+    assert_eq!(waiting.await, Err(AriError::Away));
+    assert_eq!(wire.news.recv().await, Some(News::Away));
+    for _look in 0..2 {
+        assert_eq!(wire.metrics.asterisk_connected.get(), 1);
+        assert_eq!(wire.ari.channels().await, Err(AriError::Away), "it waits for no answer");
+        wire.asterisk.asked("GET applications/ringround").await;
+    }
+    assert_eq!(wire.news.recv().await, Some(News::Here));
+    assert_eq!(wire.metrics.asterisk_connected.get(), 2);
+}
+
+#[tokio::test]
 async fn an_account_is_made_of_digests_and_reaches_our_application_only() {
     let mut wire = wire(Box::new(|asked| vec![asked.answer(200, &json!([]))])).await;
     let account = Account::new("maya", "pass word");

@@ -94,7 +94,9 @@ fn print_status(out: &mut dyn Write, status: &Status) -> io::Result<()> {
     };
     let asterisk = match status.health.asterisk {
         health::Asterisk::Ready => "ready",
-        health::Asterisk::Waiting => "waiting for Asterisk: it does not answer, nothing can be dialled",
+        health::Asterisk::Waiting => {
+            "waiting for Asterisk: nothing can be dialled; it does not answer, or another server is connected to it (the log says which)"
+        }
         health::Asterisk::NoTrunk => "Asterisk answers, the telephone provider does not",
     };
     writeln!(out, "Version    {}", status.health.version)?;
@@ -103,7 +105,11 @@ fn print_status(out: &mut dyn Write, status: &Status) -> io::Result<()> {
         writeln!(out, "Authority  {authority} (SHA-256 of its public key)")?;
     }
     writeln!(out, "Database   {database}")?;
-    writeln!(out, "Telephone  {asterisk}")
+    writeln!(out, "Telephone  {asterisk}")?;
+    if status.health.asterisk == health::Asterisk::NoTrunk {
+        writeln!(out, "           {}", health::CHECK_THE_TRUNK)?;
+    }
+    Ok(())
 }
 
 fn print_campaign(out: &mut dyn Write, campaign: &CampaignSeen) -> io::Result<()> {

@@ -1,11 +1,19 @@
 //! Asking Asterisk what it has: after a (re)connect, in passing, and for `/health`.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use protocol::ids::{CampaignId, DeviceId};
+use tracing::{info, warn};
 
 use crate::{
     ari::{Ari, AriError, Bridge, Channel, Reachable},
+    health::CHECK_THE_TRUNK,
     provisioning,
     store::{Store, StoreError},
 };
@@ -72,6 +80,23 @@ pub(super) async fn remove_accounts(
 ) {
     for device in accounts.into_iter().filter(|device| !signed_in.contains(device)) {
         provisioning::remove_unless_signed_in(ari, store, device, now).await;
+    }
+}
+
+/// Says once that the provider went away, and that it came back.
+pub(super) async fn watch_provider(
+    answer: impl Future<Output = Result<Reachable, AriError>> + Send,
+    silent: Arc<AtomicBool>,
+) {
+    let Ok(reachable) = answer.await else { return };
+    let is_silent = reachable == Reachable::No;
+    if silent.swap(is_silent, Ordering::Relaxed) == is_silent {
+        return;
+    }
+    if is_silent {
+        warn!("the telephone provider does not answer, nobody can be rung: {CHECK_THE_TRUNK}");
+    } else {
+        info!("the telephone provider answers again");
     }
 }
 

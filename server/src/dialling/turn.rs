@@ -6,6 +6,7 @@ mod outputs;
 
 use std::{
     collections::HashMap,
+    sync::{Arc, atomic::AtomicBool},
     time::{Duration, Instant},
 };
 
@@ -80,6 +81,7 @@ pub(super) async fn start(
         campaigns: HashMap::new(),
         connection: 0,
         held: None,
+        provider_silent: Arc::default(),
         clock: now,
     };
     turn.recall().await?;
@@ -109,6 +111,8 @@ struct Turn {
     connection: u64,
     /// Events that came while the lists were on their way; the lists go first.
     held: Option<Vec<Event>>,
+    /// Whether the provider did not answer when it was last looked at.
+    provider_silent: Arc<AtomicBool>,
     /// What time it was when the loop last looked.
     clock: Now,
 }

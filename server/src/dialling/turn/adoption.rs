@@ -133,6 +133,8 @@ impl Turn {
             self.look_for_trunk();
         }
         let (channels, back, connection) = (self.parts.ari.channels(), self.back.clone(), self.connection);
+        let provider = self.parts.ari.reachable(self.way.endpoint());
+        tokio::spawn(rounds::watch_provider(provider, self.provider_silent.clone()));
         tokio::spawn(async move {
             match channels.await {
                 Ok(channels) => {
