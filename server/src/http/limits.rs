@@ -30,10 +30,8 @@ pub struct Limits {
     pub live: PerKey<DeviceId>,
     strangers_challenges: PerKey<IpAddr>,
     devices_challenges: PerKey<(DeviceId, IpAddr)>,
-    cards: PerKey<DeviceId>,
-    cards_reported: PerKey<DeviceId>,
-    dials: PerKey<DeviceId>,
-    dials_reported: PerKey<DeviceId>,
+    cards: Reported,
+    dials: Reported,
     tunnels: PerKey<DeviceId>,
 }
 
@@ -46,11 +44,9 @@ impl Default for Limits {
             live: PerKey::new(30, seconds(1)),
             strangers_challenges: PerKey::new(200, Duration::from_millis(500)),
             devices_challenges: PerKey::new(20, seconds(2)),
-            cards: PerKey::new(CARDS_AT_ONCE, seconds(60)),
-            cards_reported: PerKey::new(1, seconds(600)),
+            cards: Reported::new(CARDS_AT_ONCE, seconds(60)),
             // A row of engaged lines takes a volunteer some seconds each.
-            dials: PerKey::new(60, seconds(5)),
-            dials_reported: PerKey::new(1, seconds(600)),
+            dials: Reported::new(60, seconds(5)),
             // An app on a bad network comes back a few times in a row.
             tunnels: PerKey::new(10, seconds(2)),
         }
@@ -92,16 +88,9 @@ impl Limits {
     /// # Errors
     /// [`ErrorCode::TooMany`], and a line in the log for the organiser.
     pub fn dial(&self, device: DeviceId, now_ms: i64) -> Result<(), ApiError> {
-        let Err(wait) = self.dials.take(&device) else { return Ok(()) };
-        if self.dials_reported.take(&device).is_ok() {
-            tracing::warn!(
-                %device,
-                "this device rings more people than anybody can talk to; if nobody sits there, switch it off: \
-                 ringround-server people revoke"
-            );
-        }
         let words = "You have rung many people in a short time. Wait a few seconds, then call this one";
-        Err(too_many(words, wait, now_ms))
+        let seen = "this device rings more people than anybody can talk to";
+        self.dials.take(device, seen).map_err(|wait| too_many(words, wait, now_ms))
     }
 
     /// Whether a device may ask for anything now.
@@ -118,28 +107,52 @@ impl Limits {
     /// # Errors
     /// [`ErrorCode::TooMany`], and a line in the log for the organiser.
     pub fn card(&self, device: DeviceId, now_ms: i64) -> Result<(), ApiError> {
-        let Err(wait) = self.cards.take(&device) else { return Ok(()) };
-        if self.cards_reported.take(&device).is_ok() {
-            tracing::warn!(
-                %device,
-                "this device passes on more cards than people read, without calling; if nobody sits there, \
-                 switch it off: ringround-server people revoke"
-            );
-        }
         let words = format!(
             "You have passed on {CARDS_AT_ONCE} people without a call in a short time. Call this one, or wait a minute"
         );
-        Err(too_many(&words, wait, now_ms))
+        let seen = "this device passes on more cards than people read, without calling";
+        self.cards.take(device, seen).map_err(|wait| too_many(&words, wait, now_ms))
     }
 
     /// Forgets who has not asked for a while.
     pub fn forget(&self) {
-        let [cards, dials] = [&self.cards_reported, &self.dials_reported];
-        for devices in [&self.requests, &self.live, &self.tunnels, &self.cards, &self.dials, cards, dials] {
+        for devices in [&self.requests, &self.live, &self.tunnels] {
             devices.forget();
+        }
+        for reported in [&self.cards, &self.dials] {
+            reported.forget();
         }
         self.strangers_challenges.forget();
         self.devices_challenges.forget();
+    }
+}
+
+/// A limit that only a stolen sign-in meets: the organiser is told, at most every ten minutes for a device.
+#[derive(Debug)]
+struct Reported {
+    limit: PerKey<DeviceId>,
+    told: PerKey<DeviceId>,
+}
+
+impl Reported {
+    fn new(at_once: u32, one_more_every: Duration) -> Self {
+        Self { limit: PerKey::new(at_once, one_more_every), told: PerKey::new(1, Duration::from_secs(600)) }
+    }
+
+    fn take(&self, device: DeviceId, seen: &str) -> Result<(), Duration> {
+        let taken = self.limit.take(&device);
+        if taken.is_err() && self.told.take(&device).is_ok() {
+            tracing::warn!(
+                %device,
+                "{seen}; if nobody sits there, switch it off: ringround-server people revoke"
+            );
+        }
+        taken
+    }
+
+    fn forget(&self) {
+        self.limit.forget();
+        self.told.forget();
     }
 }
 
