@@ -10,6 +10,7 @@ use dialler::{Answer, Ask, HangUpWhy, Input, Output};
 use protocol::{
     call::{CallState, EndedBy},
     http::{ErrorCode, Settle},
+    ids::{AttemptId, DeviceId},
     outcome::{Outcome, RingAgain, WrittenBy},
     session::{Pause, Session, Waiting},
 };
@@ -17,6 +18,17 @@ use support::*;
 
 fn code(answer: Option<Result<Answer, protocol::http::ApiError>>) -> ErrorCode {
     answer.unwrap().unwrap_err().code
+}
+
+/// A volunteer whose one callee answered and rang off.
+fn wrap_up() -> (World, DeviceId, AttemptId) {
+    let mut world = World::new(campaign(), 1);
+    let maya = device_id(1);
+    world.start(maya);
+    let attempt = world.dial(maya);
+    world.answer(attempt);
+    world.feed(Input::CalleeGone { attempt, cause: 16 });
+    (world, maya, attempt)
 }
 
 #[test]
@@ -133,7 +145,7 @@ fn an_unanswered_call_rings_for_twenty_five_seconds_and_a_silent_network_gets_as
     assert_eq!(world.outcome(attempt), (Some(Outcome::Failed), "closed"));
 }
 
-fn hang_up_of(attempt: protocol::ids::AttemptId, why: HangUpWhy) -> Output {
+fn hang_up_of(attempt: AttemptId, why: HangUpWhy) -> Output {
     Output::HangUp { attempt, why }
 }
 
@@ -201,12 +213,7 @@ fn a_key_pressed_while_they_talk_closes_the_attempt_without_a_wrap_up() {
 
 #[test]
 fn a_wrap_up_without_a_key_ends_as_unknown_after_thirty_minutes_and_may_be_corrected() {
-    let mut world = World::new(campaign(), 1);
-    let maya = device_id(1);
-    world.start(maya);
-    let attempt = world.dial(maya);
-    world.answer(attempt);
-    world.feed(Input::CalleeGone { attempt, cause: 16 });
+    let (mut world, maya, attempt) = wrap_up();
     world.pass(30 * MINUTE - 1, &[maya]);
     assert!(matches!(world.view(maya).session, Session::WrapUp { .. }));
     world.pass(1, &[maya]);
@@ -223,12 +230,7 @@ fn a_wrap_up_without_a_key_ends_as_unknown_after_thirty_minutes_and_may_be_corre
 
 #[test]
 fn do_not_call_holds_at_once_and_a_wrong_key_is_taken_back() {
-    let mut world = World::new(campaign(), 1);
-    let maya = device_id(1);
-    world.start(maya);
-    let attempt = world.dial(maya);
-    world.answer(attempt);
-    world.feed(Input::CalleeGone { attempt, cause: 16 });
+    let (mut world, maya, attempt) = wrap_up();
     world.press(maya, attempt, Outcome::DoNotCall);
     assert!(world.row(contact_id(0)).facts.do_not_call);
     world.press(maya, attempt, Outcome::NoAnswer);
@@ -238,12 +240,7 @@ fn do_not_call_holds_at_once_and_a_wrong_key_is_taken_back() {
 
 #[test]
 fn an_old_press_that_comes_late_changes_nothing() {
-    let mut world = World::new(campaign(), 1);
-    let maya = device_id(1);
-    world.start(maya);
-    let attempt = world.dial(maya);
-    world.answer(attempt);
-    world.feed(Input::CalleeGone { attempt, cause: 16 });
+    let (mut world, maya, attempt) = wrap_up();
     let old = world.record(attempt, Outcome::Refused);
     world.press(maya, attempt, Outcome::Reached);
     for _ in 0..2 {
@@ -256,12 +253,7 @@ fn an_old_press_that_comes_late_changes_nothing() {
 #[test]
 fn corrections_that_cross_on_their_way_end_with_the_newest() {
     for older_first in [true, false] {
-        let mut world = World::new(campaign(), 1);
-        let maya = device_id(1);
-        world.start(maya);
-        let attempt = world.dial(maya);
-        world.answer(attempt);
-        world.feed(Input::CalleeGone { attempt, cause: 16 });
+        let (mut world, maya, attempt) = wrap_up();
         world.press(maya, attempt, Outcome::Reached);
         let mut presses = vec![
             world.record(attempt, Outcome::DoNotCall), // the wrong key

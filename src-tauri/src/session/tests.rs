@@ -102,6 +102,16 @@ fn away() -> RequestError {
     RequestError::Unreachable { why: "connection refused".into() }
 }
 
+fn record(outcome: Outcome) -> RecordOutcome {
+    RecordOutcome {
+        id: OutcomeId::new(Uuid::now_v7()),
+        attempt_id: attempt_id(),
+        outcome,
+        note: None,
+        again: None,
+    }
+}
+
 fn press(outcome: Outcome) -> OutcomePress {
     OutcomePress { outcome, note: None, again: None }
 }
@@ -468,13 +478,7 @@ fn an_outcome_pressed_without_a_server_waits_and_says_so() {
 #[test]
 fn an_outcome_of_an_earlier_run_is_sent_and_marks_the_wrap_up() {
     let mut bench = Bench::new();
-    let record = RecordOutcome {
-        id: OutcomeId::new(Uuid::now_v7()),
-        attempt_id: attempt_id(),
-        outcome: Outcome::Machine,
-        note: None,
-        again: None,
-    };
+    let record = record(Outcome::Machine);
     let kept = Kept { record: record.clone(), device: device().id, pressed_at_ms: 5, refused: false };
     let until = Some(bench.now + 12 * 3_600_000);
     bench.give(Input::Opened(Opened {
@@ -491,13 +495,7 @@ fn an_outcome_of_an_earlier_run_is_sent_and_marks_the_wrap_up() {
 #[test]
 fn an_outcome_of_another_device_is_neither_sent_nor_a_reason_to_wake() {
     let mut bench = Bench::new();
-    let record = RecordOutcome {
-        id: OutcomeId::new(Uuid::now_v7()),
-        attempt_id: attempt_id(),
-        outcome: Outcome::Machine,
-        note: None,
-        again: None,
-    };
+    let record = record(Outcome::Machine);
     let other = DeviceId::new(Uuid::from_u128(99));
     let kept = Kept { record, device: other, pressed_at_ms: 5, refused: false };
     let until = Some(bench.now + 12 * 3_600_000);

@@ -247,13 +247,7 @@ fn a_keyring_that_waits_or_is_missing_is_told_on_any_screen() {
 #[test]
 fn an_outbox_read_again_at_each_try_of_the_keyring_holds_each_outcome_once() {
     let mut bench = Bench::new();
-    let record = RecordOutcome {
-        id: OutcomeId::new(Uuid::now_v7()),
-        attempt_id: attempt_id(),
-        outcome: Outcome::Reached,
-        note: None,
-        again: None,
-    };
+    let record = record(Outcome::Reached);
     let kept = Kept { record: record.clone(), device: device().id, pressed_at_ms: 5, refused: false };
     for _ in 0..2 {
         bench.give(Input::Opened(Opened {
@@ -302,13 +296,7 @@ fn a_device_whose_key_is_gone_departs_all_the_same() {
 #[test]
 fn a_link_moves_no_computer_whose_keyring_is_away_before_the_volunteer_says_so() {
     let mut bench = Bench::new();
-    let record = RecordOutcome {
-        id: OutcomeId::new(Uuid::now_v7()),
-        attempt_id: attempt_id(),
-        outcome: Outcome::Reached,
-        note: None,
-        again: None,
-    };
+    let record = record(Outcome::Reached);
     bench.give(Input::Opened(Opened {
         device: Some(device()),
         keyless: true,
