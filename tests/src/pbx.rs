@@ -3,6 +3,7 @@
 
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket},
+    ops::RangeInclusive,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -31,6 +32,7 @@ pub struct Provider {
 pub struct Node {
     folder: PathBuf,
     http: u16,
+    rtp: RangeInclusive<u16>,
     asterisk: Option<Child>,
 }
 
@@ -116,7 +118,7 @@ impl Node {
                 format!("PROVIDER={trunk}"),
             ],
         )?;
-        let mut node = Self { folder, http, asterisk: None };
+        let mut node = Self { folder, http, rtp: first..=last, asterisk: None };
         node.start_again().await?;
         Ok(node)
     }
@@ -149,6 +151,11 @@ impl Node {
     /// `http://127.0.0.1:port`: ARI, SIP over WebSocket, figures.
     pub fn http(&self) -> String {
         format!("http://127.0.0.1:{}", self.http)
+    }
+
+    /// The UDP ports of its media.
+    pub fn rtp(&self) -> &RangeInclusive<u16> {
+        &self.rtp
     }
 
     /// The file with the password of ARI.
