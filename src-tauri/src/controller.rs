@@ -7,7 +7,14 @@ mod departure;
 mod effects;
 mod writer;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use protocol::{http::SignedIn, ids::DeviceId};
 use softphone::{Event, Softphone};
@@ -19,7 +26,7 @@ use tokio::{
 use uuid::Uuid;
 
 use crate::{
-    live::News,
+    live::{Closed, News},
     outbox::Outbox,
     secrets::Secrets,
     server::Server,
@@ -57,6 +64,7 @@ pub struct Controller {
     view: watch::Receiver<(View, Instant)>,
     levels: watch::Receiver<Level>,
     chosen: watch::Receiver<Chosen>,
+    unreadable: Arc<AtomicU64>,
 }
 
 type Answer = oneshot::Sender<Result<(), Refusal>>;
@@ -75,6 +83,7 @@ impl Controller {
         let (chosen, choice) = watch::channel((None, None));
         let (messages, done) = mpsc::unbounded_channel();
         let outbox = Arc::new(Outbox::new(parts.folder.join("outbox.sqlite")));
+        let unreadable = Arc::new(AtomicU64::new(0));
         let writer = Writer::start(Arc::clone(&outbox), parts.folder.clone(), messages.clone());
         let task = Task {
             app,
@@ -94,9 +103,10 @@ impl Controller {
             view,
             levels,
             chosen,
+            unreadable: Arc::clone(&unreadable),
         };
         tokio::spawn(task.run(inbox, done));
-        Self { requests, view: shown, levels: heard, chosen: choice }
+        Self { requests, view: shown, levels: heard, chosen: choice, unreadable }
     }
 
     /// What is so now.
@@ -122,6 +132,11 @@ impl Controller {
     pub async fn next_level(&mut self) -> Result<Level, Refusal> {
         self.levels.changed().await.map_err(|_| Refusal::Closing)?;
         Ok(*self.levels.borrow_and_update())
+    }
+
+    /// How many frames of `/live` could not be read in this run.
+    pub fn unreadable_frames(&self) -> u64 {
+        self.unreadable.load(Ordering::Relaxed)
     }
 
     /// Passes a press on; the answer says whether it was taken.
@@ -211,6 +226,8 @@ struct Task {
     view: watch::Sender<(View, Instant)>,
     levels: watch::Sender<Level>,
     chosen: watch::Sender<Chosen>,
+    /// Frames of `/live`.
+    unreadable: Arc<AtomicU64>,
 }
 
 /// What a finished piece of work brings, with what only this task may hold.
@@ -273,7 +290,7 @@ impl Task {
                 }
                 Some(message) = done.recv() => self.message(message),
                 Some(ended) = self.departures.join_next() => self.departed(ended),
-                news = next_news(&mut self.live) => self.take(Input::Live(news)),
+                news = next_news(&mut self.live) => self.news(news),
                 event = next_event(&mut self.phone) => self.event(event),
                 () = until(wake) => self.take(Input::Tick),
             }
@@ -314,6 +331,17 @@ impl Task {
             Ok(None) => {}
             Err(error) => tracing::error!(%error, "a device that left is tried again in the next run"),
         }
+    }
+
+    fn news(&mut self, news: News) {
+        if let News::Closed(Closed::Unreadable { why }) = &news {
+            let dropped = self.unreadable.fetch_add(1, Ordering::Relaxed) + 1;
+            // A flood of it does not flood the log.
+            if dropped.is_power_of_two() {
+                tracing::warn!(%why, dropped, "a frame of /live cannot be read; opening it anew");
+            }
+        }
+        self.take(Input::Live(news));
     }
 
     fn event(&mut self, event: Event) {

@@ -208,7 +208,7 @@ impl App {
                 Closed::UpdateApp => self.wait(RARELY_MS, Some(Trouble::UpdateApp)),
                 Closed::UpdateServer => self.wait(RARELY_MS, Some(Trouble::UpdateServer)),
                 Closed::Unreachable { .. } => self.no_answer(),
-                Closed::Gap => {
+                Closed::Gap | Closed::Unreadable { .. } => {
                     self.link.gap_at = Some(self.now);
                     self.no_answer();
                 }
