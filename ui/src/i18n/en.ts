@@ -10,7 +10,7 @@ const seconds = (n: number) => `${n} ${plural(n, 'second', 'seconds')}`;
 export const en = {
   app: 'Ringround',
   landmark: { call: 'Call', page: 'Page', header: 'Header', outcomes: 'Outcome', digits: 'Telephone keys' },
-  key: { space: 'Space', escape: 'Esc', enter: 'Enter' },
+  key: { space: 'Space', escape: 'Esc', enter: 'Enter', withAlt: (key: string) => `Alt ${key}` },
   mode: { 'one-touch': 'One-touch' },
 
   outcome: {
@@ -412,6 +412,7 @@ export const en = {
     down: 'Line down',
     figures: (loss: number, jitter: number, roundTrip: number | null) =>
       `${loss.toFixed(1)} % lost, ${Math.round(jitter)} ms jitter` +
+      ['?', 'This list'],
       (roundTrip === null ? '' : `, ${Math.round(roundTrip)} ms there and back`),
   },
 
