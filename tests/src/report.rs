@@ -21,6 +21,13 @@ struct Row {
     note: String,
 }
 
+impl Row {
+    /// What could not be measured reached nothing, whether there is a goal or not.
+    fn mark(&self) -> &'static str {
+        if self.value.is_nan() { "MISSED" } else { self.goal.map_or("", |goal| goal.mark(self.value)) }
+    }
+}
+
 /// What a figure must reach.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Goal {
@@ -82,7 +89,7 @@ impl Report {
 
     /// Whether every goal was reached; what is only aimed at does not count.
     pub fn all_reached(&self) -> bool {
-        self.rows.iter().all(|row| row.goal.is_none_or(|goal| goal.mark(row.value) != "MISSED"))
+        self.rows.iter().all(|row| row.mark() != "MISSED")
     }
 
     /// The table.
@@ -91,7 +98,7 @@ impl Report {
         let mut table = String::new();
         for row in &self.rows {
             let goal = row.goal.map_or_else(|| "-".to_owned(), |goal| goal.to_string());
-            let mark = row.goal.map_or("", |goal| goal.mark(row.value));
+            let mark = row.mark();
             let _ = writeln!(
                 table,
                 "{:width$} {:>10} {goal:>8} {mark:6} {}",
@@ -103,13 +110,14 @@ impl Report {
         table
     }
 
-    /// Writes `{figure: number, .., machine, load, runs}`.
+    /// Writes `{figure: number, .., machine, load, runs}`, without what could not be measured.
     ///
     /// # Errors
     /// When the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
+        let measured = self.rows.iter().filter(|row| !row.value.is_nan());
         let mut all: Map<String, Value> =
-            self.rows.iter().map(|row| (row.name.clone(), json!(round(row.value)))).collect();
+            measured.map(|row| (row.name.clone(), json!(round(row.value)))).collect();
         all.insert("machine".into(), machine().into());
         all.insert("load".into(), self.load.into());
         all.insert("runs".into(), self.runs.into());
@@ -187,11 +195,16 @@ mod tests {
     }
 
     #[test]
-    fn a_figure_that_could_not_be_measured_reaches_no_goal() {
-        for goal in [Goal::Under(50.0), Goal::Is(0.0), Goal::AtLeast(20.0)] {
+    fn a_figure_that_could_not_be_measured_reaches_no_goal_and_is_not_written() {
+        let goals = [Goal::Under(50.0), Goal::Is(0.0), Goal::AtLeast(20.0), Goal::Aim(50.0)].map(Some);
+        for goal in goals.into_iter().chain([None]) {
             let mut report = Report::of(0);
-            report.add("press_to_invite_ms_p50", quantile(&[], 0.5), Some(goal), "");
-            assert!(!report.all_reached(), "{goal}");
+            report.add("press_to_invite_ms_p50", quantile(&[], 0.5), goal, "");
+            assert!(!report.all_reached() && report.table().contains("MISSED"), "{goal:?}");
+            let file = tempfile::NamedTempFile::new().expect("a file");
+            report.write(file.path()).expect("written");
+            let json = std::fs::read_to_string(file.path()).expect("read");
+            assert!(!json.contains("press_to_invite_ms_p50"), "{json}");
         }
     }
 }

@@ -10,9 +10,9 @@ use std::{
 use anyhow::{Context, Result};
 use clap::Args;
 use e2e::{
-    faults::{Fault, Round, Seen, Stage, Watched},
+    faults::{Fault, Round, SETTLED_AFTER, Seen, Stage, Watched},
     pbx::project,
-    report::{Goal, Report},
+    report::{Goal, Report, quantile},
 };
 use futures_util::{StreamExt, stream};
 
@@ -49,6 +49,9 @@ struct Line {
     /// Sentences that should have been said to a screen reader, and were not.
     #[serde(default)]
     untold: Vec<String>,
+    /// From the return of everything to the next card.
+    #[serde(default)]
+    next_card_ms: u64,
     #[serde(flatten)]
     round: Round,
     /// Why the evening could not go on, if it could not.
@@ -103,7 +106,12 @@ impl On {
 
     async fn round(&mut self, seed: u64) -> Result<Seen> {
         match self {
-            On::Headless(stage) => Ok(Seen { round: stage.round(seed).await?, untold: Vec::new() }),
+            On::Headless(stage) => {
+                let back = stage.strike(seed).await?;
+                let next_card_after = back.elapsed();
+                let round = stage.count(back + SETTLED_AFTER).await?;
+                Ok(Seen { round, untold: Vec::new(), next_card_after })
+            }
             On::Window(watched) => watched.round(seed).await,
         }
     }
@@ -133,6 +141,7 @@ async fn rounds(fault: Fault, options: &Options, ledger: &Ledger) -> Result<()> 
             seed,
             window: !options.no_window,
             untold: Vec::new(),
+            next_card_ms: 0,
             round: Round::default(),
             broken: None,
         };
@@ -140,6 +149,7 @@ async fn rounds(fault: Fault, options: &Options, ledger: &Ledger) -> Result<()> 
             Ok(seen) => {
                 line.round = since(seen.round, std::mem::replace(&mut before, seen.round));
                 line.untold = seen.untold;
+                line.next_card_ms = u64::try_from(seen.next_card_after.as_millis()).unwrap_or(u64::MAX);
             }
             Err(error) => line.broken = Some(format!("{error:#}")),
         }
@@ -246,6 +256,15 @@ impl Ledger {
             none,
             "no next card within 45 s",
         );
+        report.add(
+            "counted_late",
+            sum(|line| usize::from(u128::from(line.next_card_ms) > SETTLED_AFTER.as_millis())),
+            none,
+            "rounds without a next card, and so without a count, 10 s after the return",
+        );
+        let next_card: Vec<f64> = lines.iter().map(|line| line.next_card_ms as f64).collect();
+        report.add("next_card_ms_p50", quantile(&next_card, 0.5), None, "after the return");
+        report.add("next_card_ms_p95", quantile(&next_card, 0.95), None, "");
         report
     }
 }
@@ -257,7 +276,7 @@ mod tests {
     /// A round as it stands in the file, with one count changed.
     fn reached(changed: &str, to: &str) -> bool {
         let line = r#"{"fault":"app-in-call","seed":1,"window":true,"untold":[],"callees":1,"outcomes_pressed":1,
-            "without_outcome":0,"outcomes_lost":0,"callees_dialled_twice":0,"stuck_lines":0,"broken":null}"#;
+            "without_outcome":0,"outcomes_lost":0,"callees_dialled_twice":0,"stuck_lines":0,"next_card_ms":0,"broken":null}"#;
         let line =
             line.replace('\n', "").replace(&format!("\"{changed}\":0"), &format!("\"{changed}\":{to}"));
         let line = line.replace(&format!("\"{changed}\":[]"), &format!("\"{changed}\":{to}"));
@@ -278,5 +297,6 @@ mod tests {
         }
         assert!(!reached("untold", r#"["The server is back"]"#));
         assert!(!reached("broken", r#""still no next card""#));
+        assert!(reached("next_card_ms", "10000") && !reached("next_card_ms", "10001"));
     }
 }

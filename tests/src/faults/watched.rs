@@ -56,6 +56,8 @@ pub struct Seen {
     pub round: Round,
     /// Sentences that were not said in this round.
     pub untold: Vec<String>,
+    /// From the return of everything to the next card: longer than [`SETTLED_AFTER`], and the count came late.
+    pub next_card_after: Duration,
 }
 
 impl Watched {
@@ -91,8 +93,9 @@ impl Watched {
         let back = self.strike(&mut chance, &mut untold).await;
         let back = back.with_context(|| format!("{}, seed {seed}", self.fault.name()))?;
         self.go_on().await.with_context(|| format!("{}, seed {seed}", self.fault.name()))?;
+        let next_card_after = back.elapsed();
         tokio::time::sleep_until(back + SETTLED_AFTER).await;
-        Ok(Seen { round: self.count().await?, untold })
+        Ok(Seen { round: self.count().await?, untold, next_card_after })
     }
 
     async fn strike(&mut self, chance: &mut Rng, untold: &mut Vec<String>) -> Result<Instant> {
