@@ -223,7 +223,9 @@ impl App {
 
     fn line_gone(&mut self) {
         self.line.at = At::Down;
-        self.line.rings = false;
+        if std::mem::take(&mut self.line.rings) {
+            self.want(Effect::Ring(false));
+        }
         self.line.sends = false;
         self.line.quality = None;
         self.line.denied_since = None;

@@ -141,7 +141,7 @@ impl<'a> Mixer<'a> {
                     (Err(error), _) | (_, Err(error)) => tracing::error!(%error, "no codec for {id}"),
                 }
             }
-            Order::Leave(id) => self.talks.retain(|talk| talk.id != id),
+            Order::Leave(id) => self.leave(id),
             Order::Mute(id, on) => self.talk(id, |talk| talk.speaking.muted = on),
             Order::Send(id, on) => self.talk(id, |talk| talk.speaking.sending = on),
             Order::Press(id, keys) => self.talk(id, |talk| talk.speaking.press(&keys)),
@@ -151,6 +151,15 @@ impl<'a> Mixer<'a> {
                 (self.due, self.heard_from_microphone) = (now, now);
             }
             Order::Stop => {}
+        }
+    }
+
+    /// Nobody is rung any more when the last call is over; the next one must not begin with this one's ring.
+    fn leave(&mut self, id: CallId) {
+        let before = self.talks.len();
+        self.talks.retain(|talk| talk.id != id);
+        if self.talks.is_empty() && before > 0 {
+            self.ring = None;
         }
     }
 
@@ -318,5 +327,37 @@ fn discard(microphone: &mut rtrb::Consumer<f32>, keep: usize) {
     let old = microphone.slots().saturating_sub(keep);
     if let Ok(chunk) = microphone.read_chunk(old) {
         chunk.commit_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::events::Codec;
+
+    fn join(mixer: &mut Mixer<'_>, id: CallId) {
+        let ends = Ends {
+            received: rtrb::RingBuffer::new(1).1,
+            send: tokio::sync::mpsc::channel(1).0,
+            report: Arc::default(),
+        };
+        let agreed = Agreed { codec: Codec::Opus, payload_type: 111, digits: None };
+        mixer.order(Order::Join { id, ends, agreed, muted: false, sending: true });
+    }
+
+    #[test]
+    fn the_ring_goes_with_the_last_call() {
+        let mut mixer = Mixer::new(&|_| {});
+        mixer.order(Order::Ring(Some(Ring::Europe)));
+        mixer.order(Order::Leave(CallId(1)));
+        assert!(mixer.ring.is_some(), "nobody left: it was asked for without a call");
+        join(&mut mixer, CallId(1));
+        join(&mut mixer, CallId(2));
+        mixer.order(Order::Leave(CallId(1)));
+        assert!(mixer.ring.is_some() && !mixer.is_idle());
+        mixer.order(Order::Leave(CallId(2)));
+        assert!(mixer.ring.is_none() && mixer.is_idle());
     }
 }

@@ -67,6 +67,20 @@ fn a_server_that_lost_the_line_is_believed_after_it_had_time_to_find_it() {
 }
 
 #[test]
+fn the_ring_ends_with_the_line_that_it_sounds_on() {
+    let lost = || CallState::Ended { by: Ender::Failure, reason: Reason::ConnectionLost };
+    let mut bench = Bench::on_the_line(ready());
+    bench.session(ringing(false));
+    assert_eq!(bench.took(&Effect::Ring(true)), 1);
+    bench.give(Input::Phone(Event::Call { id: LINE, state: lost() }));
+    assert_eq!(bench.took(&Effect::Ring(false)), 1, "nobody hears the callee answer");
+    bench.line_up(CallId(8));
+    assert_eq!(bench.took(&Effect::Ring(true)), 1, "they still ring");
+    bench.session(Session::Ended);
+    assert_eq!((bench.took(&Effect::DropLine(CallId(8))), bench.took(&Effect::Ring(false))), (1, 1));
+}
+
+#[test]
 fn a_telephone_that_is_away_is_told_and_tried_again_while_a_volunteer_waits() {
     let mut bench = Bench::on_the_line(ready());
     let lost = Registration::Lost { why: Why::Upgrade(503), retry_in: std::time::Duration::from_secs(28) };
