@@ -52,6 +52,8 @@ pub(super) struct Line {
     pub(super) retry_at: i64,
     /// Since when the server says that the line is gone while we have it.
     denied_since: Option<i64>,
+    /// Taken down by us; its end is still to be heard, and is not the next one's.
+    dropped: Option<CallId>,
     sends: bool,
     pub(super) rings: bool,
     /// Media came while this attempt rang.
@@ -185,6 +187,8 @@ impl App {
     fn line_call(&mut self, id: CallId, state: CallState) {
         match state {
             CallState::Dialling | CallState::Ringing { .. } => {}
+            CallState::Ended { .. } if self.line.dropped == Some(id) => self.line.dropped = None,
+            CallState::Up { .. } if self.line.dropped == Some(id) => {}
             CallState::Up { .. } => {
                 if self.line.at == At::Up(id) {
                     return;
@@ -219,6 +223,12 @@ impl App {
                 At::Down | At::Up(_) | At::Away(_) => {}
             },
         }
+    }
+
+    fn drop_line(&mut self, id: CallId) {
+        self.want(Effect::DropLine(id));
+        self.line.dropped = Some(id);
+        self.line_gone();
     }
 
     fn line_gone(&mut self) {
@@ -291,8 +301,7 @@ impl App {
         self.heed_the_servers_word();
         if !self.calling() {
             if let (Some(id), Some(_)) = (self.line.id(), self.session()) {
-                self.want(Effect::DropLine(id));
-                self.line_gone();
+                self.drop_line(id);
             }
             self.line.lost_since = None;
             self.line.failures = 0;
@@ -348,8 +357,7 @@ impl App {
         let since = *self.line.denied_since.get_or_insert(self.now);
         if self.now - since >= SERVERS_WORD_MS {
             tracing::warn!("the server says that the line is gone: opening it anew");
-            self.want(Effect::DropLine(id));
-            self.line_gone();
+            self.drop_line(id);
         }
     }
 

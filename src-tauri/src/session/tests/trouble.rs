@@ -67,6 +67,29 @@ fn a_server_that_lost_the_line_is_believed_after_it_had_time_to_find_it() {
 }
 
 #[test]
+fn the_end_of_a_line_that_was_dropped_is_not_the_failure_of_the_next() {
+    let mut bench = Bench::on_the_line(ready());
+    bench.give(Input::Live(News::Change(Box::new(Change::Line(ServersLine::Lost { since_ms: 0 })))));
+    bench.wait(3_500);
+    assert_eq!((bench.took(&Effect::DropLine(LINE)), bench.took(&Effect::OpenLine)), (1, 1));
+    // What was on its way when it was dropped.
+    bench.line_up(LINE);
+    assert!(!bench.app.line.is_up());
+    let ended = |by| CallState::Ended { by, reason: Reason::HungUp };
+    bench.give(Input::Phone(Event::Call { id: LINE, state: ended(Ender::Us) }));
+    bench.wait(9_000);
+    assert_eq!(bench.took(&Effect::OpenLine), 0, "another token would end the one that is coming up");
+    bench.line_up(CallId(8));
+    assert!(bench.app.line.is_up());
+
+    let mut bench = Bench::with(ready(), ServersLine::Down);
+    assert_eq!(bench.took(&Effect::OpenLine), 1);
+    bench.give(Input::Phone(Event::Call { id: LINE, state: ended(Ender::Peer) }));
+    bench.wait(1_000);
+    assert_eq!(bench.took(&Effect::OpenLine), 1, "its own end is its failure");
+}
+
+#[test]
 fn the_ring_ends_with_the_line_that_it_sounds_on() {
     let lost = || CallState::Ended { by: Ender::Failure, reason: Reason::ConnectionLost };
     let mut bench = Bench::on_the_line(ready());
