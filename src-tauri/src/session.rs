@@ -433,6 +433,17 @@ impl App {
         self.attempt_in_call().is_some()
     }
 
+    /// Call was pressed, and the session has not moved yet.
+    fn call_pressed(&self) -> bool {
+        self.busy.as_ref().is_some_and(|busy| busy.press == Press::Call)
+    }
+
+    /// Somebody rings or talks, or may do so and is still to be hung up: as long as the server is there, or may be back
+    /// before anybody is told that it is away.
+    fn holds_the_window(&self) -> bool {
+        self.in_call() || self.call_pressed() || (self.hang_up.is_some() && self.link.trouble.is_none())
+    }
+
     /// A session that wants a line.
     fn calling(&self) -> bool {
         self.session().is_some_and(|session| *session != Session::Ended)
@@ -448,6 +459,9 @@ impl App {
         self.reconcile_line();
         self.reconcile_sound();
         self.reconcile_outcomes();
+        if self.notice == Some(Notice::InCall) && !self.holds_the_window() {
+            self.notice = None;
+        }
     }
 
     fn want(&mut self, effect: Effect) {

@@ -363,7 +363,7 @@ impl App {
 
     /// Sound leaves only from Call to the end of the call, and the ring sounds only while nothing else does.
     pub(super) fn reconcile_sound(&mut self) {
-        let call_pressed = self.busy.as_ref().is_some_and(|busy| busy.press == crate::view::Press::Call);
+        let call_pressed = self.call_pressed();
         let talking = matches!(self.session(), Some(Session::Talking { .. }));
         if !self.in_call() && !call_pressed {
             self.line.heard = false;

@@ -44,7 +44,7 @@ impl App {
                 Ok(())
             }
             Request::Leave => self.press_leave(),
-            Request::Quit if self.in_call() => {
+            Request::Quit if self.holds_the_window() => {
                 self.notice = Some(Notice::InCall);
                 return Err(Refusal::NotNow);
             }
@@ -122,9 +122,8 @@ impl App {
     }
 
     fn press_hang_up(&mut self) -> Result<(), Refusal> {
-        let dialling = self.busy.as_ref().is_some_and(|busy| busy.press == Press::Call);
         let attempt = self.attempt_in_call();
-        if self.hang_up.is_some() || (attempt.is_none() && !dialling) {
+        if self.hang_up.is_some() || (attempt.is_none() && !self.call_pressed()) {
             return Err(Refusal::NotNow);
         }
         self.notice = None;
@@ -358,7 +357,7 @@ impl App {
     /// A hang-up stays wanted until the call is over, also over a loss of the server.
     pub(super) fn reconcile_hang_up(&mut self) {
         let current = self.attempt_in_call();
-        let dialling = self.busy.as_ref().is_some_and(|busy| busy.press == Press::Call);
+        let dialling = self.call_pressed();
         let up = self.link.is_up();
         let Some(hang_up) = &mut self.hang_up else { return };
         if hang_up.attempt.is_none() {

@@ -78,7 +78,8 @@ pub enum Request {
     },
     /// Forget this device.
     Leave,
-    /// Close the app: the session is stopped and the phone leaves. Refused in a call.
+    /// Close the app: the session is stopped and the phone leaves. Refused in a call, and while Call or a
+    /// hang-up is on its way.
     Quit,
 }
 

@@ -431,3 +431,36 @@ fn outcomes_that_are_only_in_memory_go_along_when_the_device_leaves() {
         assert_eq!(along, [id]);
     }
 }
+
+#[test]
+fn the_window_stays_open_until_call_or_hang_up_has_its_answer() {
+    let called = || {
+        let mut bench = Bench::on_the_line(ready());
+        bench.press(Request::Call { lease_id: card().lease_id }).unwrap();
+        assert_eq!(bench.press(Request::Quit), Err(Refusal::NotNow), "perhaps it rings already");
+        assert_eq!(bench.app.view().notice, Some(Notice::InCall));
+        bench
+    };
+    let mut bench = called();
+    bench.give(Input::Answered(Ask::Dial(card().lease_id), Err(refused(503, ErrorCode::NoTelephone))));
+    assert_eq!(bench.app.view().notice, None);
+    assert_eq!(bench.press(Request::Quit), Ok(()));
+
+    let mut bench = called();
+    bench.wait(12_100);
+    assert_eq!(bench.press(Request::Quit), Ok(()), "not for ever");
+
+    for back in [false, true] {
+        let mut bench = called();
+        bench.press(Request::HangUp).unwrap();
+        bench.give(Input::Answered(Ask::Dial(card().lease_id), Err(away())));
+        assert_eq!(bench.press(Request::Quit), Err(Refusal::NotNow), "the hang-up is still to be sent");
+        bench.wait(300);
+        if back {
+            bench.live_up(ready(), ServersLine::Up);
+        } else {
+            bench.give(Input::Live(News::Closed(Closed::Unreachable { why: "refused".into() })));
+        }
+        assert_eq!(bench.press(Request::Quit), Ok(()), "nobody rings, or there is nobody to tell: {back}");
+    }
+}
