@@ -288,7 +288,7 @@ impl App {
         [
             self.link_wake(),
             self.line_wake(),
-            self.device().filter(|_| self.link.is_up()).and_then(|device| self.outcomes.wake(device.id)),
+            self.device().and_then(|device| self.outcomes.wake(device.id, self.link.is_up())),
             self.busy.as_ref().map(|busy| busy.until),
             self.hang_up_wake(),
         ]

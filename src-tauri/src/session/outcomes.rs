@@ -2,7 +2,8 @@
 //!
 //! | state | input | then |
 //! | --- | --- | --- |
-//! | writing | written, or the disk refused (kept in memory, and said) | waiting |
+//! | writing | written | waiting |
+//! | writing | the disk refused, or does not answer (kept in memory, and said) | waiting |
 //! | waiting | server there, nothing else in flight | in flight |
 //! | in flight | 2xx | gone |
 //! | in flight | 4xx | refused: kept and shown |
@@ -24,6 +25,8 @@ use crate::{
 
 const RETRY_FROM_MS: i64 = 1_000;
 const RETRY_UP_TO_MS: i64 = 30_000;
+/// A disk that takes longer keeps nothing from the server.
+const WRITTEN_WITHIN_MS: i64 = 3_000;
 
 #[derive(Default)]
 pub(super) struct Outcomes {
@@ -36,7 +39,7 @@ pub(super) struct Outcomes {
 struct Row {
     kept: Kept,
     state: State,
-    on_disk: bool,
+    disk: Disk,
     /// Pressed in this run: the volunteer is told when it has to wait.
     fresh: bool,
     /// It had to wait: counted on the screen.
@@ -45,9 +48,16 @@ struct Row {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
-    Writing,
+    Writing { until: i64 },
     Waiting,
     InFlight,
+    Refused,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Disk {
+    Asked,
+    Has,
     Refused,
 }
 
@@ -61,7 +71,7 @@ impl Outcomes {
             }
             self.rows.push(Row {
                 state: if kept.refused { State::Refused } else { State::Waiting },
-                on_disk: true,
+                disk: Disk::Has,
                 fresh: false,
                 waited: true,
                 kept,
@@ -96,11 +106,13 @@ impl Outcomes {
         OutcomeId::new(self.last_id)
     }
 
-    /// When the next try is due, for what this device may send.
-    pub(super) fn wake(&self, device: DeviceId) -> Option<i64> {
+    /// When the disk is waited for no longer, or, while the server is there, the next try of what this device may
+    /// send.
+    pub(super) fn wake(&self, device: DeviceId, up: bool) -> Option<i64> {
         let waits = self.rows.iter().any(|row| row.state == State::Waiting && row.kept.device == device);
         let busy = self.rows.iter().any(|row| row.state == State::InFlight);
-        (waits && !busy).then_some(self.retry_at)
+        let writing = self.rows.iter().filter_map(Row::written_by);
+        writing.chain((up && waits && !busy).then_some(self.retry_at)).min()
     }
 
     pub(super) fn waiting(&self, device: DeviceId) -> u32 {
@@ -114,7 +126,7 @@ impl Outcomes {
     }
 
     pub(super) fn only_in_memory(&self) -> bool {
-        self.rows.iter().any(|row| !row.on_disk && row.state != State::Writing)
+        self.rows.iter().any(|row| row.disk != Disk::Has && row.written_by().is_none())
     }
 
     /// The outcome pressed last for an attempt, if it is still here.
@@ -124,6 +136,12 @@ impl Outcomes {
             .rev()
             .find(|row| row.kept.record.attempt_id == attempt)
             .map(|row| row.kept.record.outcome)
+    }
+}
+
+impl Row {
+    fn written_by(&self) -> Option<i64> {
+        if let State::Writing { until } = self.state { Some(until) } else { None }
     }
 }
 
@@ -140,8 +158,8 @@ impl App {
         self.want(Effect::Write(kept.clone()));
         self.outcomes.rows.push(Row {
             kept,
-            state: State::Writing,
-            on_disk: false,
+            state: State::Writing { until: self.now + WRITTEN_WITHIN_MS },
+            disk: Disk::Asked,
             fresh: true,
             waited: false,
         });
@@ -151,8 +169,8 @@ impl App {
 
     pub(super) fn written(&mut self, id: OutcomeId, on_disk: bool) {
         if let Some(row) = self.outcomes.rows.iter_mut().find(|row| row.kept.record.id == id) {
-            row.on_disk = on_disk;
-            if row.state == State::Writing {
+            row.disk = if on_disk { Disk::Has } else { Disk::Refused };
+            if row.written_by().is_some() {
                 row.state = State::Waiting;
             }
         }
@@ -194,8 +212,9 @@ impl App {
         row.waited = true;
         let say =
             std::mem::take(&mut row.fresh).then_some(Notice::SavedHere { outcome: row.kept.record.outcome });
-        let unwritten = (!row.on_disk).then(|| row.kept.clone());
-        if let Some(kept) = unwritten {
+        if row.disk == Disk::Refused {
+            row.disk = Disk::Asked;
+            let kept = row.kept.clone();
             self.want(Effect::Write(kept));
         }
         if say.is_some() {
@@ -218,6 +237,7 @@ impl App {
 
     pub(super) fn reconcile_outcomes(&mut self) {
         let up = self.link.is_up();
+        self.give_up_the_disk();
         if !up {
             self.say_saved_here();
         }
@@ -235,6 +255,17 @@ impl App {
             row.state = State::InFlight;
             let record = row.kept.record.clone();
             self.want(Effect::Deliver(record));
+        }
+    }
+
+    /// Nothing is taken back: the disk may still answer, and is not asked twice at once.
+    fn give_up_the_disk(&mut self) {
+        let now = self.now;
+        for row in &mut self.outcomes.rows {
+            if row.written_by().is_some_and(|until| now >= until) {
+                tracing::error!(attempt = %row.kept.record.attempt_id, "the disk does not answer: an outcome is only in memory");
+                row.state = State::Waiting;
+            }
         }
     }
 

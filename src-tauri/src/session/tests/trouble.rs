@@ -464,3 +464,36 @@ fn the_window_stays_open_until_call_or_hang_up_has_its_answer() {
         assert_eq!(bench.press(Request::Quit), Ok(()), "nobody rings, or there is nobody to tell: {back}");
     }
 }
+
+#[test]
+fn a_disk_that_does_not_answer_keeps_no_outcome_from_the_server() {
+    let mut bench = Bench::on_the_line(wrap_up());
+    let mark = || Request::Outcome { attempt_id: attempt_id(), press: press(Outcome::Reached) };
+    bench.press(mark()).unwrap();
+    let id = bench.done.iter().find_map(written_id).unwrap();
+    bench.done.clear();
+    bench.wait(2_900);
+    assert_eq!((bench.delivers(), bench.troubles()), (None, vec![]));
+    bench.wait(200);
+    assert_eq!(bench.delivers().unwrap().id, id);
+    assert_eq!(bench.troubles(), [Trouble::LocalStorage]);
+    bench.give(Input::Delivered(id, Err(refused(503, ErrorCode::NoStorage))));
+    assert!(!bench.done.iter().any(|effect| written_id(effect).is_some()), "the disk is still asked");
+    bench.give(Input::Written(id, true));
+    assert_eq!(bench.troubles(), [Trouble::ServerStorage]);
+    bench.wait(1_100);
+    assert_eq!(bench.delivers().unwrap().id, id);
+    bench.give(Input::Delivered(id, Ok(())));
+    assert_eq!((bench.took(&Effect::Forget(id)), bench.troubles()), (1, vec![]));
+    bench.give(Input::Written(id, true));
+    bench.wait(60_000);
+    assert_eq!(bench.delivers(), None, "the server has it");
+
+    let mut bench = Bench::on_the_line(wrap_up());
+    bench.lose_the_server();
+    bench.press(mark()).unwrap();
+    assert_eq!(bench.app.next_wake(), Some(bench.now + 3_000));
+    bench.wait(3_000);
+    assert_eq!(bench.app.view().notice, Some(Notice::SavedHere { outcome: Outcome::Reached }));
+    assert!(bench.troubles().contains(&Trouble::LocalStorage), "without a server it is said too");
+}
