@@ -7,7 +7,8 @@
 //! | waiting | server there, nothing else in flight | in flight |
 //! | in flight | 2xx | gone |
 //! | in flight | 4xx | refused: kept and shown |
-//! | in flight | no answer, 5xx, 401 | waiting, later again |
+//! | in flight | no answer, 401 | waiting, later again |
+//! | in flight | 5xx | waiting, later again, behind the other attempts' |
 
 use protocol::{
     http::{ErrorCode, RecordOutcome},
@@ -44,6 +45,9 @@ struct Row {
     fresh: bool,
     /// It had to wait: counted on the screen.
     waited: bool,
+    /// How often the server failed with one of its attempt. Those with fewer go first; the order within an attempt
+    /// stays.
+    faults: u32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -74,6 +78,7 @@ impl Outcomes {
                 disk: Disk::Has,
                 fresh: false,
                 waited: true,
+                faults: 0,
                 kept,
             });
         }
@@ -156,12 +161,15 @@ impl App {
         let record = RecordOutcome { id, attempt_id, outcome, note, again };
         let kept = Kept { record, device, pressed_at_ms: self.server_now(), refused: false };
         self.want(Effect::Write(kept.clone()));
+        let of_attempt = self.outcomes.rows.iter().filter(|row| row.kept.record.attempt_id == attempt_id);
+        let faults = of_attempt.map(|row| row.faults).max().unwrap_or(0);
         self.outcomes.rows.push(Row {
             kept,
             state: State::Writing { until: self.now + WRITTEN_WITHIN_MS },
             disk: Disk::Asked,
             fresh: true,
             waited: false,
+            faults,
         });
         // A new press is a good moment to try what waits.
         self.outcomes.retry_at = self.now;
@@ -212,6 +220,7 @@ impl App {
         row.waited = true;
         let say =
             std::mem::take(&mut row.fresh).then_some(Notice::SavedHere { outcome: row.kept.record.outcome });
+        let attempt = row.kept.record.attempt_id;
         if row.disk == Disk::Refused {
             row.disk = Disk::Asked;
             let kept = row.kept.clone();
@@ -219,6 +228,12 @@ impl App {
         }
         if say.is_some() {
             self.notice = say;
+        }
+        if fails_with_this_one(error) {
+            tracing::warn!(%attempt, %error, "the server cannot take an outcome; others go before it");
+            let of_attempt =
+                self.outcomes.rows.iter_mut().filter(|row| row.kept.record.attempt_id == attempt);
+            of_attempt.for_each(|row| row.faults = row.faults.saturating_add(1));
         }
         let wait = (RETRY_FROM_MS << self.outcomes.tries.min(6)).min(RETRY_UP_TO_MS);
         self.outcomes.tries = self.outcomes.tries.saturating_add(1);
@@ -250,7 +265,8 @@ impl App {
             .outcomes
             .rows
             .iter_mut()
-            .find(|row| row.state == State::Waiting && row.kept.device == device);
+            .filter(|row| row.state == State::Waiting && row.kept.device == device)
+            .min_by_key(|row| row.faults);
         if let Some(row) = next {
             row.state = State::InFlight;
             let record = row.kept.record.clone();
@@ -308,4 +324,9 @@ fn refused_for_good(error: &RequestError) -> bool {
             (400..500).contains(status) && !matches!(status, 401 | 403 | 408 | 425 | 426 | 429)
         }
     }
+}
+
+/// The server's own fault, and perhaps only with this outcome; a full disk there is everyone's.
+fn fails_with_this_one(error: &RequestError) -> bool {
+    matches!(error, RequestError::Refused { status: 500.., .. }) && error.code() != Some(ErrorCode::NoStorage)
 }

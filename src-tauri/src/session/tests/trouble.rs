@@ -497,3 +497,45 @@ fn a_disk_that_does_not_answer_keeps_no_outcome_from_the_server() {
     assert_eq!(bench.app.view().notice, Some(Notice::SavedHere { outcome: Outcome::Reached }));
     assert!(bench.troubles().contains(&Trouble::LocalStorage), "without a server it is said too");
 }
+
+#[test]
+fn an_outcome_that_the_server_fails_with_holds_up_no_other_attempts() {
+    let mut bench = Bench::new();
+    let other = AttemptId::new(Uuid::from_u128(44));
+    let (first, second) = (record(Outcome::NoAnswer), record(Outcome::Reached));
+    let third = RecordOutcome { attempt_id: other, ..record(Outcome::Busy) };
+    let kept = |record: &RecordOutcome| Kept {
+        record: record.clone(),
+        device: device().id,
+        pressed_at_ms: 5,
+        refused: false,
+    };
+    bench.give(Input::Opened(Opened {
+        device: Some(device()),
+        signed_in_until: Some(bench.now + 12 * 3_600_000),
+        outcomes: [&first, &second, &third].map(kept).to_vec(),
+        ..Opened::default()
+    }));
+    bench.live_up(Session::Ended, ServersLine::Down);
+    assert_eq!(bench.delivers(), Some(first.clone()));
+    bench.give(Input::Delivered(first.id, Err(refused(503, ErrorCode::NoStorage))));
+    bench.wait(1_100);
+    assert_eq!(bench.delivers(), Some(first.clone()), "a full disk there is no fault of this one");
+    bench.give(Input::Delivered(first.id, Err(refused(500, ErrorCode::Internal))));
+    bench.wait(2_100);
+    assert_eq!(bench.delivers(), Some(third.clone()));
+    bench.give(Input::Delivered(third.id, Ok(())));
+    for _ in 0..3 {
+        bench.wait(30_000);
+        assert_eq!(bench.delivers(), Some(first.clone()), "in an attempt the order stays");
+        bench.give(Input::Delivered(first.id, Err(refused(500, ErrorCode::Internal))));
+    }
+    bench.session(wrap_up());
+    bench.press(Request::Outcome { attempt_id: attempt_id(), press: press(Outcome::Other) }).unwrap();
+    let correction = bench.written(true);
+    bench.wait(30_000);
+    for id in [first.id, second.id, correction] {
+        assert_eq!(bench.delivers().unwrap().id, id);
+        bench.give(Input::Delivered(id, Ok(())));
+    }
+}
