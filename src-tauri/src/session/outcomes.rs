@@ -13,7 +13,7 @@
 use protocol::{
     http::{ErrorCode, RecordOutcome},
     ids::{AttemptId, DeviceId, OutcomeId},
-    outcome::Outcome,
+    outcome::{LONGEST_NOTE, Outcome},
 };
 use uuid::Uuid;
 
@@ -155,7 +155,7 @@ impl App {
         let Some(device) = self.device.as_ref().map(|device| device.id) else { return };
         let OutcomePress { outcome, note, again } = press;
         let note = note
-            .map(|note| note.trim().chars().take(2_000).collect::<String>())
+            .map(|note| note.trim().chars().take(LONGEST_NOTE).collect::<String>())
             .filter(|note| !note.is_empty());
         let id = self.outcomes.next_id(fresh);
         let record = RecordOutcome { id, attempt_id, outcome, note, again };
