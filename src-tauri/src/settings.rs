@@ -3,7 +3,7 @@
 
 use std::{
     fs::{self, OpenOptions},
-    io::{self, Write},
+    io::{self, ErrorKind, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
@@ -49,7 +49,7 @@ pub fn read(folder: &Path) -> Settings {
             tracing::error!(%error, "the settings make no sense; starting with none");
             Settings::default()
         }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Settings::default(),
+        Err(error) if error.kind() == ErrorKind::NotFound => Settings::default(),
         Err(error) => {
             tracing::error!(%error, "the settings cannot be read; starting with none");
             Settings::default()
@@ -67,7 +67,12 @@ pub fn write(folder: &Path, settings: &Settings) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
     file.write_all(&serde_json::to_vec_pretty(settings)?)?;
     file.sync_all()?;
-    fs::rename(&fresh, &path)
+    fs::rename(&fresh, &path)?;
+    // The new name, too; not every file system of a network can do that.
+    match fs::File::open(folder)?.sync_all() {
+        Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => Ok(()),
+        synced => synced,
+    }
 }
 
 fn file(folder: &Path) -> PathBuf {
