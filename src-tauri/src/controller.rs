@@ -349,8 +349,8 @@ impl Task {
             Event::Level { microphone, speaker } => {
                 self.levels.send_replace(Level { microphone: *microphone, speaker: *speaker });
             }
-            Event::Registration(state) => tracing::info!(?state, "registration"),
-            Event::Call { id, state } => tracing::info!(%id, ?state, "line"),
+            Event::Registration(state) => tracing::debug!(?state, "registration"),
+            Event::Call { id, state } => tracing::debug!(%id, ?state, "line"),
             Event::FirstMedia { id } => tracing::info!(%id, "first sound"),
             Event::Devices(state) => tracing::info!(?state, "devices"),
             Event::Media { .. } => {}
