@@ -248,7 +248,13 @@ impl From<Input> for Message {
 }
 
 /// The last link, and the device that was made for it.
-type PendingJoin = (String, DeviceId, ed25519_dalek::SigningKey);
+struct PendingJoin {
+    link: String,
+    id: DeviceId,
+    key: ed25519_dalek::SigningKey,
+    /// This computer became that device.
+    joined: bool,
+}
 
 struct Live {
     news: mpsc::Receiver<News>,

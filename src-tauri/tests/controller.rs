@@ -5,6 +5,7 @@ mod double;
 
 use std::{os::unix::fs::PermissionsExt, path::Path, sync::Arc, time::Duration};
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use double::Double;
 use keyring_core::{CredentialStore, Error};
 use protocol::{
@@ -12,6 +13,7 @@ use protocol::{
     contact::Card,
     http::ErrorCode,
     ids::{AttemptId, LeaseId},
+    join_link::JoinLink,
     outcome::Outcome,
     session::Session,
 };
@@ -168,6 +170,63 @@ async fn a_link_tried_again_makes_no_second_device() {
     controller.ask(Request::Join { link: double.link() }).await.unwrap();
     let second = double.request("/api/join").await;
     assert_eq!(first, second);
+}
+
+/// Whether the keyring has the key of the device that asked to join.
+async fn has_key(secrets: &Secrets, join: &serde_json::Value) -> bool {
+    secrets.read(format!("{} device key", join["device_id"].as_str().unwrap())).await.unwrap().is_some()
+}
+
+async fn until_it_is_forgotten(secrets: &Secrets, join: &serde_json::Value) {
+    let forgotten = async {
+        while has_key(secrets, join).await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, forgotten).await.expect("a key of no use goes from the keyring");
+}
+
+#[tokio::test]
+async fn a_key_stays_while_its_link_may_be_joined_by_and_no_longer() {
+    let mut double = Double::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let secrets = Secrets::new(mock_keyring);
+    let mut controller = start(folder.path(), secrets.clone());
+    let asks = |view: &View| matches!(view.screen, Screen::Join { busy: false, .. });
+    until(&mut controller, "asks for a link", asks).await;
+    let [first, second, third, fourth] = [1, 2, 3, 4].map(|n| {
+        let link = JoinLink::parse(&double.link()).unwrap();
+        JoinLink { token: URL_SAFE_NO_PAD.encode([n; 16]), ..link }.text()
+    });
+
+    double.answer("/api/join", 500, serde_json::json!("lost on the way back"));
+    controller.ask(Request::Join { link: first.clone() }).await.unwrap();
+    let lost = double.request("/api/join").await;
+    until(&mut controller, "asks again", asks).await;
+    assert!(has_key(&secrets, &lost).await, "the link may be spent");
+    double.refuse("/api/join", 410, ErrorCode::LinkSpent);
+    controller.ask(Request::Join { link: first }).await.unwrap();
+    assert_eq!(double.request("/api/join").await, lost);
+    until_it_is_forgotten(&secrets, &lost).await;
+    until(&mut controller, "asks again", asks).await;
+
+    double.refuse("/api/join", 429, ErrorCode::TooMany);
+    controller.ask(Request::Join { link: second }).await.unwrap();
+    let given_up = double.request("/api/join").await;
+    until(&mut controller, "asks again", asks).await;
+    assert!(has_key(&secrets, &given_up).await);
+    double.as_usual("/api/join");
+    controller.ask(Request::Join { link: third }).await.unwrap();
+    let joined = double.request("/api/join").await;
+    until_it_is_forgotten(&secrets, &given_up).await;
+    until(&mut controller, "at the desk", |view| desk(view).is_some()).await;
+
+    double.refuse("/api/join", 403, ErrorCode::UnknownLink);
+    controller.ask(Request::Join { link: fourth }).await.unwrap();
+    controller.ask(Request::AnswerInvitation { join: true }).await.unwrap();
+    let refused = double.request("/api/join").await;
+    until_it_is_forgotten(&secrets, &refused).await;
+    assert!(has_key(&secrets, &joined).await, "this computer is that device");
 }
 
 #[tokio::test]

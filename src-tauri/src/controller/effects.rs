@@ -17,7 +17,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::{
-    Live, Message, Phone, Sound, Task,
+    Live, Message, PendingJoin, Phone, Sound, Task,
     departure::{Departure, remove},
 };
 use crate::{
@@ -175,10 +175,14 @@ impl Task {
             let (id, key) = {
                 let mut pending = pending.lock().await;
                 match &*pending {
-                    Some((known, id, key)) if *known == link.text() => (*id, key.clone()),
+                    Some(known) if known.link == link.text() => (known.id, known.key.clone()),
                     _ => match new_device() {
                         Ok((id, key)) => {
-                            *pending = Some((link.text(), id, key.clone()));
+                            let fresh =
+                                PendingJoin { link: link.text(), id, key: key.clone(), joined: false };
+                            if let Some(given_up) = pending.replace(fresh) {
+                                forget_unjoined(&secrets, &given_up);
+                            }
                             (id, key)
                         }
                         Err(why) => return Input::Joined(Err(JoinProblem::Refused { message: why })).into(),
@@ -189,11 +193,22 @@ impl Task {
             let kept = patiently(&messages, secrets.keep(key_name(id), text)).await;
             // An app that is gone needs no answer.
             let _ = messages.send(Input::Keyring(kept).into());
-            let joined = spend(&link, id, &key, device_name).await;
-            let joined = match joined {
+            let joined = match spend(&link, id, &key, device_name).await {
                 Ok(joined) => joined,
-                Err(problem) => return Input::Joined(Err(problem)).into(),
+                Err(error) => {
+                    tracing::warn!(%error, "not joined");
+                    // After any other answer the link may be spent all the same, and only this key can say so.
+                    if is_final(&error)
+                        && let Some(refused) = pending.lock().await.take_if(|pending| pending.id == id)
+                    {
+                        forget_unjoined(&secrets, &refused);
+                    }
+                    return Input::Joined(Err(problem(&error))).into();
+                }
             };
+            if let Some(pending) = pending.lock().await.as_mut().filter(|pending| pending.id == id) {
+                pending.joined = true;
+            }
             let device = Device {
                 id,
                 server: link.server,
@@ -423,7 +438,7 @@ async fn spend(
     id: DeviceId,
     key: &SigningKey,
     device_name: String,
-) -> Result<Joined, JoinProblem> {
+) -> Result<Joined, RequestError> {
     let public_key = key.verifying_key().to_bytes();
     let join = Join {
         token: link.token.clone(),
@@ -432,11 +447,26 @@ async fn spend(
         device_name,
         signature: URL_SAFE_NO_PAD.encode(key.sign(&join_text(&link.token, id, &public_key)).to_bytes()),
     };
-    let server = Server::new(link.server.clone(), link.authority).map_err(|error| problem(&error))?;
-    server.post("/api/join", None, &join).await.map_err(|error| {
-        tracing::warn!(%error, "not joined");
-        problem(&error)
-    })
+    Server::new(link.server.clone(), link.authority)?.post("/api/join", None, &join).await
+}
+
+/// Nobody ever joins by this link with the key that was made for it.
+fn is_final(error: &RequestError) -> bool {
+    matches!(error.code(), Some(ErrorCode::UnknownLink | ErrorCode::LinkSpent | ErrorCode::LinkExpired))
+}
+
+/// Beside: a keyring that waits for its password holds up no join. The key of a device that this computer became
+/// goes when it leaves.
+fn forget_unjoined(secrets: &Secrets, pending: &PendingJoin) {
+    if pending.joined {
+        return;
+    }
+    let (secrets, name) = (secrets.clone(), key_name(pending.id));
+    tokio::spawn(async move {
+        if let Err(error) = secrets.forget(name).await {
+            tracing::warn!(%error, "the key of a link that nobody joined by is still in the keyring");
+        }
+    });
 }
 
 fn problem(error: &RequestError) -> JoinProblem {
