@@ -7,6 +7,8 @@ use std::{
     path::Path,
 };
 
+use uuid::Uuid;
+
 use super::{Store, restore};
 
 /// Why there is no copy.
@@ -31,8 +33,8 @@ impl Store {
             return Err(BackupRefused::Exists(file.display().to_string()));
         }
         let folder = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        // Beside the target, so that the rename stays on one disk; only its owner may enter.
-        let part = folder.join(format!(".ringround-backup-{}", std::process::id()));
+        // Beside the target, so that both names are on one disk; of its own, as two may be made at once.
+        let part = folder.join(format!(".ringround-backup-{}", Uuid::now_v7()));
         let copied = match self.copy_to(&part).await {
             Ok(bytes) => match give_name(&part, file) {
                 Ok(()) => Ok(bytes),
@@ -48,7 +50,6 @@ impl Store {
         let folder = part.parent().unwrap_or(Path::new("."));
         let disk =
             |e: io::Error| BackupRefused::Disk(format!("a file in the folder {}", folder.display()), e);
-        remove(part);
         // An empty file is as good as none to VACUUM INTO, and has its permissions from the start.
         let copy = for_its_owner(part).map_err(disk)?;
         sqlx::query("VACUUM INTO $1").bind(part.display().to_string()).execute(self.reader()).await?;
@@ -76,11 +77,36 @@ fn give_name(part: &Path, file: &Path) -> io::Result<()> {
     }
 }
 
-fn remove(part: &Path) {
+/// Removes an unfinished copy, if there is one.
+pub(super) fn remove(part: &Path) {
     // Nothing to remove is the usual case.
     if let Err(error) = std::fs::remove_file(part)
         && error.kind() != io::ErrorKind::NotFound
     {
         tracing::warn!(%error, "an unfinished copy could not be removed");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use crate::store::{FILE, Store, fixture::Hall};
+
+    #[tokio::test]
+    async fn two_copies_made_at_once_into_one_folder_are_both_whole() {
+        let hall = Hall::new(500, 1).await;
+        let to = tempfile::tempdir().unwrap();
+        let files = ["timer.db", "organiser.db"].map(|name| to.path().join(name));
+        let copied = tokio::join!(hall.store.back_up(&files[0]), hall.store.back_up(&files[1]));
+        for (file, copied) in files.iter().zip([copied.0, copied.1]) {
+            assert_eq!(file.metadata().unwrap().len(), copied.unwrap());
+            let folder = tempfile::tempdir().unwrap();
+            std::fs::copy(file, folder.path().join(FILE)).unwrap();
+            let copy = Store::open(folder.path()).await.unwrap();
+            let row = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM contacts").fetch_one(copy.reader());
+            assert_eq!(row.await.unwrap(), 500);
+        }
+        assert_eq!(to.path().read_dir().unwrap().count(), files.len(), "nothing unfinished is left");
     }
 }
