@@ -20,7 +20,9 @@ pub struct Serve {
     /// Repeat it for others. This machine's own addresses are in the certificate anyway
     #[arg(long = "name", value_name = "HOST_OR_IP", value_parser = host)]
     names: Vec<String>,
-    /// Address in links instead, if something in front of the server changes host or port
+    /// Address in links instead: another name of this machine (also one of --name or of --cert), or a port that
+    /// this machine itself hands on to --listen. No proxy and no router that maps addresses may stand between:
+    /// the sound would not come through
     #[arg(long, value_name = "https://...", value_parser = https)]
     public_url: Option<Url>,
     /// Certificate chain (PEM) of an authority that every system knows; read again when it changes.

@@ -42,7 +42,7 @@ impl Doorkeeper {
     }
 
     /// A place for a connection from there, if there is one. This machine's own count in all, and not by
-    /// address: something in front of the server may stand here.
+    /// address: health checks come from here, and so do all the apps of a load test.
     fn let_in(&self, address: IpAddr) -> Option<Place> {
         let networks = [(neighbourhood(address), 64), (site(address), 48)];
         let most = [self.doors.per_address, self.doors.per_site];
