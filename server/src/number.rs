@@ -90,6 +90,12 @@ pub fn read(text: &str, country: &str) -> Result<Possible, NotANumber> {
     Ok(Possible { number, valid: parsed.is_valid(), cost: cost(&parsed, region) })
 }
 
+/// Whether it is one of the mobile numbers that Ofcom set aside for drama, which nobody has: +44 7700 900000 to
+/// 900999. The only ones that a simulated trunk may ring.
+pub fn is_for_drama(number: &Number) -> bool {
+    number.e164().strip_prefix("+447700900").is_some_and(|rest| rest.len() == 3)
+}
+
 fn cost(number: &PhoneNumber, home: Option<Region>) -> Option<Cost> {
     let kind = number.get_type();
     if kind == PhoneNumberType::PremiumRate {

@@ -5,10 +5,10 @@ use std::net::IpAddr;
 use protocol::number::Number;
 use url::Host;
 
-use crate::config::{Trunk, TrunkKind};
-
-/// The numbers that Ofcom set aside for drama, which nobody has: +44 7700 900000 to 900999.
-const DRAMA: &str = "+447700900";
+use crate::{
+    config::{Trunk, TrunkKind},
+    number::is_for_drama,
+};
 
 /// Why a number is not rung over this trunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -72,8 +72,7 @@ impl Way {
     /// [`TrunkRefuses`]: this number is not to be rung over this trunk.
     pub fn to(&self, number: &Number) -> Result<String, TrunkRefuses> {
         self.found?;
-        let drama = number.e164().strip_prefix(DRAMA).is_some_and(|rest| rest.len() == 3);
-        if self.trunk.kind == TrunkKind::Simulated && !drama {
+        if self.trunk.kind == TrunkKind::Simulated && !is_for_drama(number) {
             return Err(TrunkRefuses::NotDrama);
         }
         Ok(format!("PJSIP/{}@{}", number.e164(), self.trunk.endpoint))

@@ -215,7 +215,7 @@ impl Importer {
         let phone = text(Column::Phone)?;
         let refused = |why: String| Refused { line: row.line, column: "phone".into(), why };
         let possible = number::read(&phone, &self.country).map_err(|e| refused(e.to_string()))?;
-        let for_drama = is_for_drama(&possible.number);
+        let for_drama = number::is_for_drama(&possible.number);
         if self.trunk == TrunkKind::Simulated && !for_drama {
             return Err(refused(
                 "this server's telephone network is simulated: only +44 7700 900000 to 900999 can be rung"
@@ -244,11 +244,6 @@ impl Importer {
         };
         Ok((contact, doubt.map(refused)))
     }
-}
-
-/// The mobile numbers set aside for drama: the only ones a simulated trunk may ring.
-pub fn is_for_drama(number: &Number) -> bool {
-    number.e164().len() == 13 && number.e164().starts_with("+447700900")
 }
 
 fn read_text(bytes: &[u8], column: Column) -> Result<String, String> {
