@@ -104,13 +104,6 @@ pub enum Event {
     StasisStart {
         /// It.
         channel: Channel,
-        /// What was given along when it was made; empty for a call that came in by itself.
-        args: Vec<String>,
-    },
-    /// A channel left our application; it is hung up or on its way out.
-    StasisEnd {
-        /// Its id.
-        channel: String,
     },
     /// A channel's state is new.
     ChannelState {
@@ -132,20 +125,6 @@ pub enum Event {
         channel: String,
         /// The bridge's id.
         bridge: String,
-    },
-    /// A channel is out of a bridge.
-    LeftBridge {
-        /// Its id.
-        channel: String,
-        /// The bridge's id.
-        bridge: String,
-    },
-    /// Somebody asked for its end.
-    HangupRequest {
-        /// Its id.
-        channel: String,
-        /// ITU-T Q.850 cause.
-        cause: u16,
     },
     /// A channel is no more.
     Destroyed {
@@ -223,15 +202,9 @@ pub(super) fn read(text: &str) -> Result<Incoming, Malformed> {
         return read_response(&frame);
     }
     let event = match kind {
-        "StasisStart" => Event::StasisStart {
-            channel: Channel::read(frame.get("channel").unwrap_or(&Value::Null))?,
-            args: frame
-                .get("args")
-                .and_then(Value::as_array)
-                .map(|args| args.iter().filter_map(|arg| arg.as_str().map(str::to_owned)).collect())
-                .unwrap_or_default(),
-        },
-        "StasisEnd" => Event::StasisEnd { channel: id_of(&frame, "channel")? },
+        "StasisStart" => {
+            Event::StasisStart { channel: Channel::read(frame.get("channel").unwrap_or(&Value::Null))? }
+        }
         "ChannelStateChange" => {
             let channel = Channel::read(frame.get("channel").unwrap_or(&Value::Null))?;
             Event::ChannelState { channel: channel.id, state: channel.state }
@@ -242,12 +215,6 @@ pub(super) fn read(text: &str) -> Result<Incoming, Malformed> {
         },
         "ChannelEnteredBridge" => {
             Event::EnteredBridge { channel: id_of(&frame, "channel")?, bridge: id_of(&frame, "bridge")? }
-        }
-        "ChannelLeftBridge" => {
-            Event::LeftBridge { channel: id_of(&frame, "channel")?, bridge: id_of(&frame, "bridge")? }
-        }
-        "ChannelHangupRequest" => {
-            Event::HangupRequest { channel: id_of(&frame, "channel")?, cause: cause_of(&frame) }
         }
         "ChannelDestroyed" => {
             Event::Destroyed { channel: id_of(&frame, "channel")?, cause: cause_of(&frame) }
@@ -355,7 +322,6 @@ mod tests {
             event(&json!({"type": "StasisStart", "args": ["line"], "channel": channel})),
             Event::StasisStart {
                 channel: Channel { id: "a".into(), name: "PJSIP/provider-1".into(), state: ChannelState::Up },
-                args: vec!["line".into()],
             }
         );
         assert_eq!(
@@ -370,9 +336,18 @@ mod tests {
 
     #[test]
     fn what_we_do_not_know_is_ignored_and_what_is_broken_is_an_error() {
-        assert_eq!(read(r#"{"type":"ChannelVarset","value":1}"#), Ok(Incoming::Ignored));
-        for text in ["", "[]", "{}", "{\"type\":7}", "{\"type\":\"StasisStart\"}", "{\"type\":\"StasisEnd\""]
-        {
+        for text in [r#"{"type":"ChannelVarset","value":1}"#, r#"{"type":"StasisEnd"}"#] {
+            assert_eq!(read(text), Ok(Incoming::Ignored), "{text}");
+        }
+        for text in [
+            "",
+            "[]",
+            "{}",
+            "{\"type\":7}",
+            "{\"type\":\"StasisStart\"}",
+            "{\"type\":\"ChannelDestroyed\"}",
+            "{\"type\":\"StasisEnd\"",
+        ] {
             assert!(read(text).is_err(), "{text}");
         }
     }
@@ -398,7 +373,6 @@ mod tests {
                         "id",
                         "name",
                         "state",
-                        "args",
                         "cause",
                         "dialstatus",
                         "request_id",
@@ -424,9 +398,8 @@ mod tests {
         #[test]
         fn no_shape_makes_the_reader_panic(
             kind in prop::sample::select(vec![
-                "RESTResponse", "StasisStart", "StasisEnd", "ChannelStateChange", "Dial", "ChannelEnteredBridge",
-                "ChannelLeftBridge", "ChannelHangupRequest", "ChannelDestroyed", "PlaybackFinished",
-                "ApplicationReplaced", "Anything",
+                "RESTResponse", "StasisStart", "ChannelStateChange", "Dial", "ChannelEnteredBridge",
+                "ChannelDestroyed", "PlaybackFinished", "ApplicationReplaced", "Anything",
             ]),
             frame in any_json(),
         ) {

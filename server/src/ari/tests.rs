@@ -61,7 +61,7 @@ async fn a_refusal_says_what_it_is() {
 #[tokio::test]
 async fn what_is_malformed_or_too_long_is_counted_and_the_next_event_is_heard() {
     let mut wire = wire(silent()).await;
-    let too_long = json!({"type": "StasisEnd", "channel": {"id": "x".repeat(10 * 1024 * 1024)}});
+    let too_long = json!({"type": "ChannelDestroyed", "channel": {"id": "x".repeat(10 * 1024 * 1024)}});
     wire.asterisk.send(&too_long);
     for bad in
         ["", "{", "[]", "{\"type\":\"StasisStart\"}", "{\"type\":\"RESTResponse\",\"request_id\":\"x\"}"]
@@ -71,8 +71,8 @@ async fn what_is_malformed_or_too_long_is_counted_and_the_next_event_is_heard() 
     // An answer that nobody waits for, and an event of a kind that we do not know, are no faults.
     wire.asterisk.send(&json!({"type": "RESTResponse", "request_id": "99", "status_code": 200}));
     wire.asterisk.send(&event("ChannelTalkingStarted", "a", "Up"));
-    wire.asterisk.send(&event("StasisEnd", "a", "Up"));
-    assert_eq!(wire.news.recv().await, Some(News::Event(Event::StasisEnd { channel: "a".into() })));
+    wire.asterisk.send(&event("ChannelDestroyed", "a", "Up"));
+    assert_eq!(wire.news.recv().await, Some(News::Event(Event::Destroyed { channel: "a".into(), cause: 0 })));
     assert_eq!(wire.metrics.frames_dropped.get(), 6);
 }
 

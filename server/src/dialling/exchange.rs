@@ -175,7 +175,7 @@ impl Exchange {
     /// Takes in one event.
     pub(super) fn event(&mut self, event: Event) -> Option<Step> {
         match event {
-            Event::StasisStart { channel, .. } => self.started(channel),
+            Event::StasisStart { channel } => self.started(channel),
             Event::EnteredBridge { channel, bridge } => {
                 if let Some(line) = self.lines.get(&channel) {
                     let right = names::device_of_bridge(&bridge) == Some(line.device);
@@ -210,10 +210,7 @@ impl Exchange {
                 let (attempt, asked) = self.announcements.remove(&playback)?;
                 Some(Step::Announced { attempt, asked })
             }
-            Event::StasisEnd { .. }
-            | Event::LeftBridge { .. }
-            | Event::HangupRequest { .. }
-            | Event::Replaced => None,
+            Event::Replaced => None,
         }
     }
 
