@@ -15,7 +15,10 @@ pub mod trunk;
 mod turn;
 mod watch;
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use dialler::{Answer, Ask, LineToken};
 use protocol::{
@@ -23,7 +26,7 @@ use protocol::{
     ids::{AttemptId, CampaignId, DeviceId, LeaseId},
     outcome::{LONGEST_NOTE, Outcome},
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use rounds::{Telephone, TrunkState};
@@ -71,6 +74,8 @@ pub struct Handle {
     /// What comes from outside is bounded where it comes in: so many requests and pings a device and second
     /// ([`crate::http::limits`]), and each request waits for its answer.
     inward: mpsc::UnboundedSender<Inward>,
+    /// Held from reading a campaign's row until the loop is told, so that no older row goes last.
+    telling: Arc<Mutex<()>>,
     store: Store,
     ari: Ari,
     trunk: String,
@@ -90,6 +95,7 @@ impl Handle {
         let tasks = TaskTracker::new();
         let handle = Self {
             inward: inward.clone(),
+            telling: Arc::default(),
             store: parts.store.clone(),
             ari: parts.ari.clone(),
             trunk: parts.config.trunk.endpoint.clone(),
@@ -112,11 +118,9 @@ impl Handle {
     /// # Errors
     /// [`ApiError`], as for all requests below: for the app.
     pub async fn start_session(&self, device: DeviceId, campaign: CampaignId) -> Result<(), ApiError> {
-        let row = self.store.campaign(campaign).await?;
-        let Some(row) = row else {
+        if !self.tell_of_campaign(campaign).await? {
             return Err(refusal(ErrorCode::NotFound, "This campaign is no more. Ask for a new link"));
-        };
-        self.tell(Command::Campaign(Box::new(row)));
+        }
         self.ask(device, Ask::Start { campaign }).await.map(|_| ())
     }
 
@@ -210,10 +214,8 @@ impl Handle {
 
     /// The campaign's row is new: read it again, look for due contacts.
     pub async fn campaign_changed(&self, campaign: CampaignId) {
-        match self.store.campaign(campaign).await {
-            Ok(Some(row)) => self.tell(Command::Campaign(Box::new(row))),
-            Ok(None) => {}
-            Err(error) => tracing::error!(%error, %campaign, "a changed campaign could not be read"),
+        if let Err(error) = self.tell_of_campaign(campaign).await {
+            tracing::error!(%error, %campaign, "a changed campaign could not be read");
         }
         self.contacts_added(campaign);
     }
@@ -250,6 +252,14 @@ impl Handle {
     /// Whether Asterisk and the trunk are there, asked now.
     pub async fn telephone(&self) -> Telephone {
         rounds::telephone(&self.ari, &self.trunk).await
+    }
+
+    /// Tells the loop what a campaign's row says now; `false`: there is no such row.
+    async fn tell_of_campaign(&self, campaign: CampaignId) -> Result<bool, StoreError> {
+        let _telling = self.telling.lock().await;
+        let Some(row) = self.store.campaign(campaign).await? else { return Ok(false) };
+        self.tell(Command::Campaign(Box::new(row)));
+        Ok(true)
     }
 
     async fn ask(&self, device: DeviceId, ask: Ask) -> Result<Answer, ApiError> {

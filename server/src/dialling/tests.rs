@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use futures_util::poll;
 use protocol::{
     events::{Change, LiveEvent},
     line::Line,
@@ -16,7 +17,10 @@ use super::*;
 use crate::{
     ari::fake::{Asked, Behaviour, FakeAsterisk, channel, event},
     config::{Doors, Trunk, TrunkKind},
-    store::fixture::{Hall, NOW},
+    store::{
+        campaigns::CampaignPause,
+        fixture::{Hall, NOW},
+    },
 };
 
 struct Scene {
@@ -389,6 +393,37 @@ async fn a_campaign_whose_settings_are_not_allowed_any_more_closes_its_open_atte
         .unwrap();
     scene.dialling.campaign_changed(scene.hall.campaign).await;
     started(&mut scene).await;
+}
+
+#[tokio::test]
+async fn an_organisers_word_holds_whatever_a_start_has_read_before_it() {
+    let scene = Scene::new(Hall::new(0, 1).await, vec![], vec![]).await;
+    let (dialling, store, campaign) = (&scene.dialling, &scene.hall.store, scene.hall.campaign);
+    let pause = CampaignPause { at: NOW, by: "Ruth".into(), message: None };
+    dialling.start_session(scene.maya(), campaign).await.unwrap();
+    for (before, after) in [(None, Some(&pause)), (Some(&pause), None)] {
+        for steps in 0..8 {
+            store.pause_campaign(campaign, before).await.unwrap();
+            dialling.campaign_changed(campaign).await;
+            let mut start = std::pin::pin!(dialling.start_session(scene.maya(), campaign));
+            let mut started = false;
+            for _step in 0..steps {
+                started = started || poll!(start.as_mut()).is_ready();
+                tokio::time::sleep(Duration::from_millis(5)).await; // the database's answer waits for the next poll
+            }
+            store.pause_campaign(campaign, after).await.unwrap();
+            let handle = dialling.clone();
+            let told = tokio::spawn(async move { handle.campaign_changed(campaign).await });
+            tokio::time::sleep(Duration::from_millis(20)).await; // time for a word that overtakes the start
+            if !started {
+                start.await.unwrap();
+            }
+            told.await.unwrap();
+            let session = scene.follow().await.desk.session;
+            let paused = matches!(session, Session::Paused { .. });
+            assert_eq!(paused, after.is_some(), "a start {steps} steps on: {session:?}");
+        }
+    }
 }
 
 #[tokio::test]
