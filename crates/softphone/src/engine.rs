@@ -3,13 +3,14 @@
 
 mod live;
 mod sound;
+mod tokens;
 
 use std::collections::VecDeque;
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use rustls::ClientConfig;
@@ -26,14 +27,14 @@ use crate::sip::dialog::{ALLOW, Identity};
 use crate::sip::message::Unreadable;
 use crate::sip::transport::{self, Incoming, Transport};
 use crate::sip::{Message, Method, Request, Response, token};
+use crate::softphone::Counts;
 use crate::{random, tls};
 use live::{Inner, Live};
 use sound::Audio;
+use tokens::Tokens;
 
 /// A volunteer has one line; a phone that rings elsewhere too has a few.
 const MOST_CALLS: usize = 8;
-const MOST_TOKENS: usize = 8;
-const TOKEN_FOR: Duration = Duration::from_secs(30);
 const STOPPED_WITHIN: Duration = Duration::from_millis(1_500);
 const MOST_KEYS: usize = 64;
 
@@ -60,7 +61,7 @@ pub(crate) async fn run(
     settings: Settings,
     mut commands: mpsc::UnboundedReceiver<Command>,
     events: mpsc::UnboundedSender<Event>,
-    ids: Arc<AtomicU64>,
+    counts: Arc<Counts>,
 ) {
     if let Err(why) = random::check() {
         let refused = Standing::Refused { why };
@@ -70,7 +71,7 @@ pub(crate) async fn run(
         return;
     }
     let (inner, mut inbox) = mpsc::unbounded_channel();
-    let mut engine = Engine::new(settings, events, ids, inner);
+    let mut engine = Engine::new(settings, events, counts, inner);
     let mut stopped = None;
     engine.begin();
     while !engine.left {
@@ -137,14 +138,13 @@ struct Engine {
     connecting: Option<Connecting>,
     registration: Option<Registration>,
     calls: Vec<Live>,
-    tokens: VecDeque<(Secret, Instant)>,
+    tokens: Tokens,
     outbox: VecDeque<Message>,
     audio: Audio,
     events: mpsc::UnboundedSender<Event>,
     inner: mpsc::UnboundedSender<Inner>,
-    ids: Arc<AtomicU64>,
-    /// Messages that could not be read, and inputs that fitted no state.
-    unreadable: u64,
+    counts: Arc<Counts>,
+    /// Inputs that fitted no state.
     unexpected: u64,
     leave_by: Option<Instant>,
     left: bool,
@@ -154,7 +154,7 @@ impl Engine {
     fn new(
         settings: Settings,
         events: mpsc::UnboundedSender<Event>,
-        ids: Arc<AtomicU64>,
+        counts: Arc<Counts>,
         inner: mpsc::UnboundedSender<Inner>,
     ) -> Self {
         let Settings { server, trust, account, bearer, devices, ring, user_agent } = settings;
@@ -176,12 +176,11 @@ impl Engine {
             connecting: None,
             registration: None,
             calls: Vec::new(),
-            tokens: VecDeque::new(),
+            tokens: Tokens::default(),
             outbox: VecDeque::new(),
             events,
             inner,
-            ids,
-            unreadable: 0,
+            counts,
             unexpected: 0,
             leave_by: None,
             left: false,
@@ -202,12 +201,7 @@ impl Engine {
 
     fn command(&mut self, command: Command) {
         match command {
-            Command::ExpectLine(token) => {
-                self.tokens.push_back((token, Instant::now() + TOKEN_FOR));
-                if self.tokens.len() > MOST_TOKENS {
-                    self.tokens.pop_front();
-                }
-            }
+            Command::ExpectLine(token) => self.tokens.expect(token, Instant::now()),
             Command::Call { id, target } => self.call(id, &target),
             Command::HangUp(id) => self.hand_to(id, Input::HangUp),
             Command::Mute(id, on) => {
@@ -299,9 +293,9 @@ impl Engine {
 
     /// What cannot be read is dropped; a flood of it does not flood the log.
     fn count(&mut self, why: Unreadable) {
-        self.unreadable += 1;
-        if self.unreadable.is_power_of_two() {
-            tracing::warn!(%why, dropped = self.unreadable, "a message from the server cannot be read");
+        let dropped = self.counts.unreadable.fetch_add(1, Ordering::Relaxed) + 1;
+        if dropped.is_power_of_two() {
+            tracing::warn!(%why, dropped, "a message from the server cannot be read");
         }
     }
 
@@ -351,23 +345,14 @@ impl Engine {
         if invite.body.is_empty() {
             return Some((488, "Not Acceptable Here"));
         }
-        let now = Instant::now();
-        self.tokens.retain(|(_, until)| *until > now);
         let shown = invite.headers.get("X-Line-Token").unwrap_or_default();
-        let at = self.tokens.iter().position(|(token, _)| same(token.reveal(), &shown));
         let full = self.calls.len() >= MOST_CALLS || self.leave_by.is_some();
-        match at {
-            // Used once, whatever becomes of the call.
-            Some(at) if !full => {
-                self.tokens.remove(at);
-                None
-            }
-            _ => Some((486, "Busy Here")),
-        }
+        let awaited = !full && self.tokens.take(&shown, Instant::now());
+        (!awaited).then_some((486, "Busy Here"))
     }
 
     fn answer(&mut self, invite: Request) {
-        let id = CallId(self.ids.fetch_add(1, Ordering::Relaxed));
+        let id = self.counts.next_call();
         let trying = invite.respond(100, "Trying", None);
         self.outbox.push_back(trying.into());
         let mut out = Vec::new();
@@ -467,12 +452,6 @@ impl Engine {
             }
         }
     }
-}
-
-/// Does not tell by its time how much was right.
-fn same(a: &str, b: &str) -> bool {
-    let differ = a.bytes().zip(b.bytes()).fold(0, |all, (a, b)| all | (a ^ b));
-    !a.is_empty() && a.len() == b.len() && differ == 0
 }
 
 fn log(standing: &Standing) {

@@ -14,7 +14,21 @@ use crate::settings::{Devices, Secret, Settings};
 #[derive(Debug, Clone)]
 pub struct Softphone {
     commands: mpsc::UnboundedSender<Command>,
-    calls: Arc<AtomicU64>,
+    counts: Arc<Counts>,
+}
+
+/// What the phone and its clones count together.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    calls: AtomicU64,
+    pub(crate) unreadable: AtomicU64,
+}
+
+impl Counts {
+    /// Names a call that begins.
+    pub(crate) fn next_call(&self) -> CallId {
+        CallId(self.calls.fetch_add(1, Ordering::Relaxed) + 1)
+    }
 }
 
 impl Softphone {
@@ -23,9 +37,9 @@ impl Softphone {
     pub fn start(settings: Settings) -> (Self, mpsc::UnboundedReceiver<Event>) {
         let (commands, inbox) = mpsc::unbounded_channel();
         let (events, outbox) = mpsc::unbounded_channel();
-        let calls = Arc::new(AtomicU64::new(1));
-        tokio::spawn(engine::run(settings, inbox, events, Arc::clone(&calls)));
-        (Self { commands, calls }, outbox)
+        let counts = Arc::new(Counts::default());
+        tokio::spawn(engine::run(settings, inbox, events, Arc::clone(&counts)));
+        (Self { commands, counts }, outbox)
     }
 
     /// Lets one incoming call with this `X-Line-Token` be answered by itself: once, within 30 s.
@@ -36,7 +50,7 @@ impl Softphone {
 
     /// Calls a number, or a whole `sip:` address.
     pub fn call(&self, target: &str) -> CallId {
-        let id = CallId(self.calls.fetch_add(1, Ordering::Relaxed));
+        let id = self.counts.next_call();
         self.tell(Command::Call { id, target: target.to_owned() });
         id
     }
@@ -80,6 +94,11 @@ impl Softphone {
     /// Uses another bearer token from the next connection on, and connects now if there is none.
     pub fn set_bearer(&self, bearer: Secret) {
         self.tell(Command::Bearer(bearer));
+    }
+
+    /// Messages from the server that could not be read and were dropped, since the start.
+    pub fn unreadable(&self) -> u64 {
+        self.counts.unreadable.load(Ordering::Relaxed)
     }
 
     /// Ends every call, leaves the registrar and closes the connection; takes at most 2 s.
