@@ -9,7 +9,7 @@ const MOST_WAITING: usize = 64;
 /// 20 ms frames that a key is down, and that it is up before the next.
 const DOWN: u16 = 5;
 const UP: u16 = 4;
-/// The end is sent three times (RFC 4733 section 2.5.1.4).
+/// The end is sent three times, a frame apart: one loss does not take them all (RFC 4733 section 2.5.1.4).
 const ENDS: u16 = 3;
 /// -10 dBm0.
 const VOLUME: u8 = 10;
@@ -36,7 +36,7 @@ pub(crate) enum Instead {
     /// Neither sound nor event: the key is up before the next.
     Pause,
     /// An event packet.
-    Event { timestamp: u32, marker: bool, payload: Bytes, copies: u16 },
+    Event { timestamp: u32, marker: bool, payload: Bytes },
 }
 
 /// The event of a key: `0-9`, `*`, `#`, `A-D`.
@@ -65,20 +65,19 @@ impl Digits {
         }
         let Some(key) = &mut self.now else { return Instead::Nothing };
         key.frame += 1;
-        if key.frame > DOWN {
-            if key.frame == DOWN + UP {
+        let frame = key.frame;
+        if frame >= DOWN + ENDS {
+            if frame == DOWN + UP {
                 self.now = None;
             }
             return Instead::Pause;
         }
-        let last = key.frame == DOWN;
-        let duration = (key.frame * length).to_be_bytes();
-        let volume = VOLUME | if last { 0x80 } else { 0 };
+        let duration = (frame.min(DOWN) * length).to_be_bytes();
+        let volume = VOLUME | if frame >= DOWN { 0x80 } else { 0 };
         Instead::Event {
             timestamp: key.started,
-            marker: key.frame == 1,
+            marker: frame == 1,
             payload: Bytes::copy_from_slice(&[key.event, volume, duration[0], duration[1]]),
-            copies: if last { ENDS } else { 1 },
         }
     }
 }
@@ -88,25 +87,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_one_event_of_one_timestamp_that_grows_and_ends_three_times() {
+    fn a_key_is_one_event_of_one_timestamp_that_grows_and_ends_three_times_and_the_next_is_another() {
         let mut digits = Digits::default();
-        digits.press("5x");
+        digits.press("5x5");
         let mut packets = Vec::new();
         let mut at = 1_000;
         loop {
             match digits.frame(at, 960) {
-                Instead::Event { timestamp, marker, payload, copies } => {
-                    packets.push((timestamp, marker, payload.to_vec(), copies));
+                Instead::Event { timestamp, marker, payload } => {
+                    packets.push((at, timestamp, marker, payload.to_vec()));
                 }
                 Instead::Pause => {}
                 Instead::Nothing => break,
             }
             at += 960;
         }
-        assert_eq!(packets.len(), 5);
-        assert!(packets.iter().all(|(timestamp, ..)| *timestamp == 1_000));
-        assert_eq!(packets[0], (1_000, true, vec![5, 10, 0x03, 0xc0], 1));
-        assert_eq!(packets[4], (1_000, false, vec![5, 0x8a, 0x12, 0xc0], 3));
+        let after = 960 * u32::from(DOWN + UP);
+        let key = |started: u32| {
+            let packet = move |n: u32, end: u8, duration: u16| {
+                let [high, low] = duration.to_be_bytes();
+                (started + 960 * n, started, n == 0, vec![5, 10 | end, high, low])
+            };
+            let down = (0..4).map(move |n| packet(n, 0, 960 * (n as u16 + 1)));
+            down.chain((4..7).map(move |n| packet(n, 0x80, 4_800)))
+        };
+        assert_eq!(packets, key(1_000).chain(key(1_000 + after)).collect::<Vec<_>>());
     }
 
     #[test]

@@ -64,7 +64,7 @@ impl Speaking {
         })
     }
 
-    /// Whether keys can be sent as events.
+    /// Sends keys as events, where they were agreed.
     pub(crate) fn press(&mut self, keys: &str) {
         self.digits.press(keys);
     }
@@ -106,11 +106,8 @@ impl Speaking {
             match self.digits.frame(timestamp, ticks as u16) {
                 Instead::Nothing => {}
                 Instead::Pause => return self.pause(),
-                Instead::Event { timestamp, marker, payload, copies } => {
-                    for _ in 0..copies {
-                        let payload = payload.clone();
-                        send(Outgoing { timestamp, payload_type, marker, payload });
-                    }
+                Instead::Event { timestamp, marker, payload } => {
+                    send(Outgoing { timestamp, payload_type, marker, payload });
                     return self.pause();
                 }
             }

@@ -252,7 +252,8 @@ fn payloads(text: &str) -> Result<Vec<Payload>, Unusable> {
             (0, "") | (_, "pcmu/8000" | "pcmu/8000/1") => Kind::Voice(Codec::Pcmu),
             (8, "") | (_, "pcma/8000" | "pcma/8000/1") => Kind::Voice(Codec::Pcma),
             (_, name) => match name.strip_prefix("telephone-event/") {
-                Some(rate) => Kind::Events(rate.parse().unwrap_or(0)),
+                // Some write the one channel too: `telephone-event/8000/1`.
+                Some(rate) => Kind::Events(rate.strip_suffix("/1").unwrap_or(rate).parse().unwrap_or(0)),
                 None => Kind::Other,
             },
         }
@@ -294,8 +295,10 @@ mod tests {
     #[test]
     fn without_opus_the_events_of_the_other_clock_are_taken() {
         let offer = OFFER.replace("0 107 101", "0 101");
-        let (_, agreed) = from_peer(offer.as_bytes(), true).unwrap();
-        assert_eq!(agreed, Agreed { codec: Codec::Pcmu, payload_type: 0, digits: Some(101) });
+        for offer in [offer.replace("event/8000", "event/8000/1"), offer] {
+            let (_, agreed) = from_peer(offer.as_bytes(), true).unwrap();
+            assert_eq!(agreed, Agreed { codec: Codec::Pcmu, payload_type: 0, digits: Some(101) });
+        }
     }
 
     #[test]
@@ -331,6 +334,30 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_last_direction_counts_whatever_stands_around_it(
+            before in proptest::collection::vec(any::<u8>(), 0..200),
+            after in proptest::collection::vec(any::<u8>(), 0..200),
+            which in 0_usize..4,
+            version: u64,
+        ) {
+            let directions = [
+                ("a=sendrecv", Direction::SendReceive),
+                ("a=sendonly", Direction::SendOnly),
+                ("a=recvonly", Direction::ReceiveOnly),
+                ("a=inactive", Direction::Inactive),
+            ];
+            let (line, expected) = directions[which];
+            let body = [&before[..], b"\n", line.as_bytes(), b"\r\n", &after].concat();
+            prop_assert_eq!(direction(&body), expected);
+            // A word of 200 bytes of chance is none of the four.
+            prop_assert_eq!(direction(&before), Direction::SendReceive);
+            let text = String::from_utf8_lossy(&body);
+            let answer = again(&text, version, direction(&body));
+            let mirrored = direction(answer.as_bytes());
+            prop_assert_eq!(mirrored == expected, matches!(expected, Direction::SendReceive | Direction::Inactive));
+        }
+
         #[test]
         fn no_description_makes_it_panic(at in 0_usize..900, text in "\\PC{0,12}", cut in 0_usize..900) {
             let mut changed = OFFER.to_owned();
