@@ -306,6 +306,25 @@ fn a_session_that_we_refresh_is_refreshed_in_half_its_time() {
 }
 
 #[test]
+fn a_refresh_that_is_refused_is_not_repeated_at_once_and_one_without_a_time_is_the_last() {
+    const TIME: (&str, &str) = ("Session-Expires", "90;refresher=uac");
+    let challenge = ("WWW-Authenticate", "Digest realm=\"r\", nonce=\"n\"");
+    let mut desk = Desk::calling();
+    desk.answer_with(200, SDP, &[TIME]);
+    desk.input(Input::Agreed(Codec::Opus));
+    desk.input(Input::MediaUp);
+    assert_eq!(desk.wait().as_secs(), 45);
+    desk.answer(491, "");
+    assert_eq!(desk.wait().as_secs(), 5);
+    desk.answer_with(401, "", &[challenge]);
+    assert_eq!(desk.requests()[0].headers.get(TIME.0).as_deref(), Some(TIME.1));
+    desk.answer_with(200, "", &[TIME]);
+    assert_eq!(desk.wait().as_secs(), 45);
+    desk.answer(200, "");
+    assert_eq!(desk.call.deadline(), None);
+}
+
+#[test]
 fn a_session_that_nobody_refreshes_ends() {
     let mut desk = Desk::new(|out| {
         let invite =

@@ -248,10 +248,10 @@ impl Up {
             100..=199 => {}
             401 | 407 if !asked.challenged => {
                 let challenge = Challenge::strongest(&response.headers);
-                let method = asked.request.method.clone();
+                let before = asked.request.clone();
                 self.asked = None;
                 if let Some(challenge) = challenge {
-                    let again = with_credentials(&mut self.dialog, method, &challenge, context);
+                    let again = with_credentials(&mut self.dialog, &before, &challenge, context);
                     self.ask(again, context, out);
                     if let Some(asked) = &mut self.asked {
                         asked.challenged = true;
@@ -265,12 +265,17 @@ impl Up {
             }
             // Done or refused: the other side lives and knows the call.
             status => {
+                let refresh = asked.request.headers.get("Session-Expires").is_some();
                 self.asked = None;
                 if status < 300 {
                     self.dialog.refresh(&response.headers);
-                    if let Some(timer) = &mut self.timer {
-                        *timer = SessionTimer::from_response(&response, context.now).unwrap_or(*timer);
+                    let timer = SessionTimer::from_response(&response, context.now);
+                    // A refresh that is answered without a time ends the timer (RFC 4028 section 7.2).
+                    if refresh || timer.is_some() {
+                        self.timer = timer;
                     }
+                } else if let Some(timer) = self.timer.as_mut().filter(|_| refresh) {
+                    timer.again_later(context.now);
                 }
                 if self.reconnecting {
                     self.back(media, line, out);
@@ -283,13 +288,18 @@ impl Up {
 
 fn with_credentials(
     dialog: &mut Dialog,
-    method: Method,
+    before: &Request,
     challenge: &Challenge,
     context: Context<'_>,
 ) -> Request {
-    let mut again = dialog.request(context.identity, method.clone());
-    let (name, value) = challenge.answer(context.account, &method.to_string(), &again.uri);
+    let mut again = dialog.request(context.identity, before.method.clone());
+    let (name, value) = challenge.answer(context.account, &before.method.to_string(), &again.uri);
     again.headers.push(name, value);
+    for header in ["Supported", "Session-Expires", "Min-SE"] {
+        if let Some(value) = before.headers.get(header) {
+            again.headers.push(header, value);
+        }
+    }
     again
 }
 

@@ -3,6 +3,7 @@
 use super::*;
 use crate::settings::{Account, Secret};
 use crate::sip::dialog::Identity;
+use proptest::prelude::*;
 
 struct Desk {
     identity: Identity,
@@ -145,4 +146,57 @@ fn it_leaves_with_an_expiry_of_zero() {
     assert_eq!(desk.sent().and_then(|r| r.headers.get("Expires")).as_deref(), Some("0"));
     desk.answer(200, &[]);
     assert!(matches!(desk.out[..], [Output::Left]));
+}
+
+/// Nearly right, or anything.
+fn value(right: &'static str) -> impl Strategy<Value = String> {
+    let nearly = proptest::string::string_regex(&format!("{right}[;, \"<>]?\\PC{{0,12}}"));
+    prop_oneof![right, nearly.expect("a pattern"), "\\PC{0,40}"]
+}
+
+proptest! {
+    #[test]
+    fn whatever_the_registrar_grants_it_asks_again_in_time_and_not_without_end(
+        expires in value("-?[0-9]{1,25}"), contact in value("(, |\"<)?;expires=\"?[0-9]{0,25}"), ours: bool,
+    ) {
+        let mut desk = Desk::new();
+        desk.input(Input::Connected);
+        let contact = if ours { format!("<{}>{contact}", desk.identity.contact) } else { contact };
+        desk.answer(200, &[("Contact", &contact), ("Expires", &expires)]);
+        prop_assert!(desk.told(&Standing::Registered));
+        let waited = desk.wait();
+        prop_assert!((7..=64_800).contains(&waited.as_secs()), "{waited:?} of {contact:?}, {expires:?}");
+        prop_assert!(desk.sent().is_some());
+    }
+
+    #[test]
+    fn the_time_of_our_own_contact_counts_before_any_other(
+        others in proptest::collection::vec(("[a-z]{1,8}", any::<u64>()), 0..4), at: prop::sample::Index,
+        granted: u64, all: u64,
+    ) {
+        let mut desk = Desk::new();
+        desk.input(Input::Connected);
+        let mut contacts: Vec<String> =
+            others.iter().map(|(name, time)| format!("\"{name}, x\" <sip:{name}>;expires={time}")).collect();
+        let ours = format!("<{}>;q=0.5;expires={granted}", desk.identity.contact);
+        contacts.insert(at.index(contacts.len() + 1), ours);
+        desk.answer(200, &[("Contact", &contacts.join(", ")), ("Expires", &all.to_string())]);
+        let expected = Duration::from_secs_f64(granted.clamp(10, 86_400) as f64 * 0.75);
+        prop_assert_eq!(desk.wait(), expected);
+    }
+
+    #[test]
+    fn whatever_a_busy_registrar_says_it_waits_at_least_so_long_and_ten_minutes_at_most(
+        text in value("[0-9]{1,25}"), seconds: u64, status in 300_u16..700,
+    ) {
+        prop_assume!(![401, 403, 404, 407].contains(&status));
+        for (text, seconds) in [(text, None), (format!("{seconds}"), Some(seconds)), (format!("{seconds};duration=9"), Some(seconds))] {
+            let mut desk = Desk::new();
+            desk.input(Input::Connected);
+            desk.answer(status, &[("Retry-After", &text)]);
+            let waited = desk.wait().as_secs_f64();
+            prop_assert!((0.15..=600.0).contains(&waited), "{waited} s after {text:?}");
+            prop_assert!(seconds.is_none_or(|seconds| waited >= seconds.min(600) as f64));
+        }
+    }
 }
