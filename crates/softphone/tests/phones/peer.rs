@@ -24,6 +24,9 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 /// What the peer does with a REGISTER: its status and more header lines.
 pub type Registrar = fn(&str) -> (u16, String);
 
+/// What the peer makes of a session description on its way to the other phone.
+pub type Meddler = fn(&str) -> String;
+
 /// A peer that listens.
 pub struct Peer {
     pub address: SocketAddr,
@@ -36,6 +39,11 @@ pub struct Peer {
 
 impl Peer {
     pub async fn start(registrar: Registrar) -> Self {
+        Self::meddling(registrar, str::to_owned).await
+    }
+
+    /// One that passes other descriptions on than it was given.
+    pub async fn meddling(registrar: Registrar, meddler: Meddler) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port on the loopback");
         let address = listener.local_addr().expect("its address");
         let (said, heard) = mpsc::unbounded_channel();
@@ -47,7 +55,7 @@ impl Peer {
                 let (said, phones) = (said.clone(), Arc::clone(&them));
                 let session = tokio::spawn(async move {
                     if let Ok(socket) = tokio_tungstenite::accept_hdr_async(stream, upgrade).await {
-                        serve(socket, registrar, said, phones).await;
+                        serve(socket, registrar, meddler, said, phones).await;
                     }
                 });
                 all.lock().expect("no panic").push(session);
@@ -106,6 +114,7 @@ fn upgrade(request: &Request, mut response: Response) -> Result<Response, ErrorR
 pub async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     socket: WebSocketStream<S>,
     registrar: Registrar,
+    meddler: Meddler,
     said: mpsc::UnboundedSender<String>,
     phones: Arc<Mutex<HashMap<String, mpsc::UnboundedSender<Frame>>>>,
 ) {
@@ -130,12 +139,45 @@ pub async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         } else {
             text
         };
+        let text = described(&text, meddler);
         let phones = phones.lock().expect("no panic");
         if let Some((_, other)) = phones.iter().find(|(name, _)| **name != user) {
             let _ = other.send(Frame::Text(text.into()));
         }
     }
     writing.abort();
+}
+
+/// The same message with the description that the meddler makes of its own.
+fn described(message: &str, meddler: Meddler) -> String {
+    let (head, body) = message.split_once("\r\n\r\n").expect("a message of the softphone's");
+    if !body.starts_with("v=0") {
+        return message.to_owned();
+    }
+    let body = meddler(body);
+    let head: Vec<&str> = head.lines().filter(|line| !line.starts_with("Content-Length:")).collect();
+    format!("{}\r\nContent-Length: {}\r\n\r\n{body}", head.join("\r\n"), body.len())
+}
+
+/// A description without what is called so (`opus/48000/2`).
+pub fn without(description: &str, name: &str) -> String {
+    let map = description.lines().find(|line| line.starts_with("a=rtpmap:") && line.contains(name));
+    let Some(map) = map else { return description.to_owned() };
+    let number = between(map, "a=rtpmap:", " ");
+    let mut out = String::new();
+    for line in description.lines() {
+        if line.starts_with("m=audio") {
+            let (head, numbers) = line.split_at(line.match_indices(' ').nth(2).expect("m=").0);
+            let kept: Vec<&str> = numbers.split(' ').filter(|n| *n != number).collect();
+            out += &format!("{head}{}\r\n", kept.join(" "));
+        } else if !["rtpmap", "fmtp", "rtcp-fb"]
+            .iter()
+            .any(|kind| line.starts_with(&format!("a={kind}:{number} ")))
+        {
+            out += &format!("{line}\r\n");
+        }
+    }
+    out
 }
 
 async fn write<S: AsyncRead + AsyncWrite + Unpin>(

@@ -91,22 +91,26 @@ async fn what_makes_no_sense_is_dropped_and_the_phone_goes_on() {
     let mut peer = Peer::start(yes).await;
     let mut phone = Phone::start(settings("ws", peer.address, "a"));
     registered(&mut phone).await;
-    let odd = [
+    assert_eq!(phone.phone.unreadable(), 0);
+    let unreadable = [
         Frame::Text("x".repeat(10 << 20).into()),
         Frame::Binary(vec![0xff; 10 << 20].into()),
         Frame::Binary(vec![0; 65_536].into()),
-        Frame::Text("".into()),
-        Frame::Text("\r\n\r\n".into()),
         Frame::Text("INVITE sip:a@b SIP/2.0\r\n\r\n".into()),
         Frame::Text("SIP/2.0 999 \r\nVia: a\r\n\r\n".into()),
-        Frame::Text(
-            "SIP/2.0 200 OK\r\nVia: x\r\nFrom: x\r\nTo: x\r\nCall-ID: x\r\nCSeq: 1 INVITE\r\n\r\n".into(),
-        ),
         Frame::Text(
             "BYE sip:a SIP/2.0\r\nv: x\r\nf: x\r\nt: x\r\ni: nobody\r\nCSeq: 99999999999 BYE\r\n\r\n".into(),
         ),
     ];
-    for frame in odd {
+    let readable = [
+        Frame::Text("".into()),
+        Frame::Text("\r\n\r\n".into()),
+        Frame::Text(
+            "SIP/2.0 200 OK\r\nVia: x\r\nFrom: x\r\nTo: x\r\nCall-ID: x\r\nCSeq: 1 INVITE\r\n\r\n".into(),
+        ),
+    ];
+    let dropped = unreadable.len() as u64;
+    for frame in unreadable.into_iter().chain(readable) {
         peer.send("a", frame);
     }
     let ask = |method: &str, more: &str| {
@@ -128,6 +132,21 @@ async fn what_makes_no_sense_is_dropped_and_the_phone_goes_on() {
         let answer = peer.hear(&format!("CSeq: 1 {method}")).await;
         assert!(answer.starts_with(expected), "{method} {more}: {answer}");
     }
+    assert_eq!(phone.phone.unreadable(), dropped);
+    // More than is read at all costs the connection, and only that.
+    peer.send("a", Frame::Binary(vec![b'x'; 17 << 20].into()));
+    phone
+        .wait("lost", |event| match event {
+            Event::Registration(Registration::Lost { why: Why::Protocol(_), .. }) => Some(()),
+            Event::Registration(_)
+            | Event::Call { .. }
+            | Event::FirstMedia { .. }
+            | Event::Media { .. }
+            | Event::Level { .. }
+            | Event::Devices(_) => None,
+        })
+        .await;
+    registered(&mut phone).await;
 }
 
 #[tokio::test]
@@ -191,7 +210,7 @@ async fn only_the_pinned_authority_is_believed() {
             );
             if let Ok(socket) = accept.await {
                 let (said, _) = tokio::sync::mpsc::unbounded_channel();
-                tokio::spawn(serve(socket, yes, said, Arc::new(Mutex::new(HashMap::new()))));
+                tokio::spawn(serve(socket, yes, str::to_owned, said, Arc::new(Mutex::new(HashMap::new()))));
             }
         }
     });

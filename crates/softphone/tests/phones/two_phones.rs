@@ -1,9 +1,9 @@
-//! Two phones talk to each other: offer and answer, ICE, DTLS, Opus, digits, and a lost socket.
+//! Two phones talk to each other: offer and answer, ICE, DTLS, Opus, G.711, digits, and a lost socket.
 
 use std::f32::consts::TAU;
 use std::time::{Duration, Instant};
 
-use crate::peer::{PATIENCE, Peer, Phone, settings, yes};
+use crate::peer::{Meddler, PATIENCE, Peer, Phone, settings, without, yes};
 use softphone::{BufferDevice, BufferEnds, CallId, CallState, Codec, Devices, Event, Quality, Registration};
 
 struct Talker {
@@ -50,15 +50,26 @@ async fn quality(phone: &mut Phone) -> Quality {
         .await
 }
 
+/// Its figures once nothing is under way any more.
+async fn settled(phone: &mut Phone) -> Quality {
+    while phone.events.try_recv().is_ok() {}
+    quality(phone).await;
+    quality(phone).await
+}
+
 async fn talking(peer: &Peer) -> (Talker, Talker) {
+    talking_with(peer, Codec::Opus).await
+}
+
+async fn talking_with(peer: &Peer, expected: Codec) -> (Talker, Talker) {
     let (mut a, a_ends) = registered(peer, "a").await;
     let (mut b, b_ends) = registered(peer, "b").await;
     b.phone.expect_line("right".to_owned());
     a.phone.call("b");
     let (from, codec, line) = up(&mut a).await;
-    assert_eq!((codec, line), (Codec::Opus, false));
+    assert_eq!((codec, line), (expected, false));
     let (to, codec, line) = up(&mut b).await;
-    assert_eq!((codec, line), (Codec::Opus, true));
+    assert_eq!((codec, line), (expected, true));
     let a = Talker { phone: a, ends: a_ends, call: from };
     let b = Talker { phone: b, ends: b_ends, call: to };
     (a, b)
@@ -124,6 +135,80 @@ async fn each_hears_the_other_and_a_hang_up_ends_both() {
         phone
             .wait("ended", |e| matches!(e, Event::Call { state: CallState::Ended { .. }, .. }).then_some(()))
             .await;
+    }
+}
+
+/// What an Asterisk that has no Opus says: events on the clock of G.711.
+fn without_opus(description: &str) -> String {
+    without(description, "opus/48000").replace("telephone-event/48000", "telephone-event/8000")
+}
+
+fn a_law_without_events(description: &str) -> String {
+    without(&without(&without(description, "opus/48000"), "PCMU"), "telephone-event")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_opus_they_hear_each_other_in_g711() {
+    let ways: [(Meddler, Codec); 2] = [(without_opus, Codec::Pcmu), (a_law_without_events, Codec::Pcma)];
+    for (meddler, codec) in ways {
+        let peer = Peer::meddling(yes, meddler).await;
+        let (mut a, mut b) = talking_with(&peer, codec).await;
+        a.ends.say(&tone(400.0, 8.0));
+        b.ends.say(&tone(700.0, 8.0));
+        assert!(hears(&mut b.ends, 400.0).await, "{codec:?}: b does not hear a");
+        assert!(hears(&mut a.ends, 700.0).await, "{codec:?}: a does not hear b");
+        let quality = quality(&mut b.phone).await;
+        assert!(quality.loss < 0.5, "{codec:?}: {quality:?}");
+    }
+}
+
+/// Packets of a key that is down for 100 ms: five, and the end twice more.
+const PACKETS_OF_A_KEY: u64 = 7;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_goes_as_an_event_in_opus_and_in_g711() {
+    let ways: [(Meddler, Codec); 2] = [(str::to_owned, Codec::Opus), (without_opus, Codec::Pcmu)];
+    for (meddler, codec) in ways {
+        let mut peer = Peer::meddling(yes, meddler).await;
+        let (mut a, mut b) = talking_with(&peer, codec).await;
+        // With no sound under way, the key's packets are the only ones.
+        for talker in [&a, &b] {
+            talker.phone.phone.send_audio(talker.call, false);
+        }
+        for from_a in [true, false] {
+            let (from, to) = if from_a { (&mut a, &mut b) } else { (&mut b, &mut a) };
+            let (sent, received) =
+                (settled(&mut from.phone).await.sent, settled(&mut to.phone).await.received);
+            from.phone.phone.send_digits(from.call, "5x#");
+            let all = 2 * PACKETS_OF_A_KEY;
+            let end = Instant::now() + PATIENCE;
+            while quality(&mut to.phone).await.received < received + all {
+                assert!(Instant::now() < end, "{codec:?}: the key's packets do not arrive");
+            }
+            assert_eq!(settled(&mut from.phone).await.sent, sent + all, "{codec:?}");
+            assert_eq!(settled(&mut to.phone).await.received, received + all, "{codec:?}");
+        }
+        while let Ok(message) = peer.heard.try_recv() {
+            assert!(!message.starts_with("INFO "), "{codec:?}: a key went twice");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_events_were_not_agreed_a_key_goes_as_info() {
+    let mut peer = Peer::meddling(yes, a_law_without_events).await;
+    let (a, b) = talking_with(&peer, Codec::Pcma).await;
+    for (talker, from, key) in [(&a, "a", '5'), (&b, "b", '#')] {
+        talker.phone.phone.send_digits(talker.call, &format!("x{key}"));
+        let info = peer.hear("INFO ").await;
+        assert!(
+            info.starts_with("INFO sip:") && info.contains(&format!("From: <sip:{from}@test>")),
+            "{info}"
+        );
+        assert!(info.contains("\r\nContent-Type: application/dtmf-relay\r\n"), "{info}");
+        assert!(info.ends_with(&format!("\r\n\r\nSignal={key}\r\nDuration=100\r\n")), "{info}");
+        let answer = peer.hear(" INFO\r\n").await;
+        assert!(answer.starts_with("SIP/2.0 200 "), "{answer}");
     }
 }
 
