@@ -6,6 +6,7 @@ mod a_redirected_line;
 mod after_a_revocation;
 mod each_hears_the_other;
 mod how_a_call_may_end;
+mod killed_at_every_await;
 mod network;
 mod nobody_twice_nothing_lost;
 mod nothing_stays_behind;

@@ -12,7 +12,8 @@ use e2e::{
 };
 use protocol::session::Session;
 
-/// So many kills of the server between Call and wrap-up; `bench faults` does more.
+/// So many kills of the server at random times between Call and wrap-up; `bench faults` does more, and
+/// `killed_at_every_await.rs` goes from one step to the next.
 const KILLS: u64 = 8;
 
 async fn one_round(fault: Fault) {

@@ -10,9 +10,12 @@ use std::{
 
 use anyhow::Result;
 use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     task::JoinSet,
 };
+
+use crate::trap::{Lane, Trap};
 
 /// The cable. Whoever connects to [`Cable::address`] arrives at the far end, while it is plugged in.
 pub struct Cable {
@@ -28,6 +31,14 @@ impl Cable {
     /// # Errors
     /// When no port can be had.
     pub async fn to(far: SocketAddr) -> Result<Self> {
+        Self::with_trap(far, Trap::default()).await
+    }
+
+    /// The same; whatever goes through it passes a trap: each request, and each answer, that fits into one packet.
+    ///
+    /// # Errors
+    /// As [`Cable::to`].
+    pub async fn with_trap(far: SocketAddr, trap: Trap) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let plugged = Arc::new(AtomicBool::new(true));
@@ -35,14 +46,20 @@ impl Cable {
         let (open, all) = (Arc::clone(&plugged), Arc::clone(&connections));
         let mut task = JoinSet::new();
         task.spawn(async move {
-            while let Ok((mut near, _)) = listener.accept().await {
+            while let Ok((near, _)) = listener.accept().await {
                 if !open.load(Ordering::Relaxed) {
                     continue; // dropped: the connection is reset
                 }
+                let trap = trap.clone();
                 let carry = async move {
-                    let Ok(mut far) = TcpStream::connect(far).await else { return };
+                    let Ok(far) = TcpStream::connect(far).await else { return };
                     let _ = (near.set_nodelay(true), far.set_nodelay(true));
-                    let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
+                    let ((from_app, to_app), (from_server, to_server)) =
+                        (near.into_split(), far.into_split());
+                    tokio::join!(
+                        one_way(from_app, to_server, Lane::FromApp, &trap),
+                        one_way(from_server, to_app, Lane::ToApp, &trap)
+                    );
                 };
                 all.lock().unwrap_or_else(PoisonError::into_inner).spawn(carry);
             }
@@ -65,4 +82,15 @@ impl Cable {
     pub fn plug(&self) {
         self.plugged.store(true, Ordering::Relaxed);
     }
+}
+
+/// Until one end closes, which the other is told by closing it too.
+async fn one_way(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, lane: Lane, trap: &Trap) {
+    let mut piece = vec![0; 16 * 1024];
+    while let Ok(length @ 1..) = from.read(&mut piece).await {
+        if !trap.pass(lane, to.write_all(&piece[..length])).await {
+            break;
+        }
+    }
+    let _ = to.shutdown().await;
 }

@@ -1,12 +1,14 @@
 //! The harness of the end-to-end tests, the headless demo and the benches: one file a boundary.
 
 pub mod api;
+pub mod ari_proxy;
 pub mod cable;
 pub mod callee;
 pub mod canary;
 pub mod child;
 pub mod desktop;
 pub mod drain;
+pub mod every_await;
 pub mod faults;
 pub mod g711;
 pub mod handset;
@@ -20,6 +22,7 @@ pub mod ringround;
 pub mod sound;
 pub mod sound_server;
 pub mod tls;
+pub mod trap;
 pub mod volunteer;
 pub mod window;
 pub mod wire;

@@ -15,6 +15,7 @@ use protocol::join_link::JoinLink;
 use serde_json::Value;
 
 use crate::{
+    ari_proxy::AriProxy,
     child::{Child, poll},
     pbx::{Node, free_tcp_port, project},
     tls,
@@ -80,6 +81,18 @@ impl Ringround {
     /// # Errors
     /// As [`Ringround::start`].
     pub async fn start_binary(binary: &Path, folder: &Path, node: &Node) -> Result<Self> {
+        Self::start_by(binary, folder, node, &node.http()).await
+    }
+
+    /// The same as [`Ringround::start`]; it reaches the node by a proxy.
+    ///
+    /// # Errors
+    /// As [`Ringround::start`].
+    pub async fn start_behind(proxy: &AriProxy, folder: &Path, node: &Node) -> Result<Self> {
+        Self::start_by(built()?, folder, node, &proxy.url()).await
+    }
+
+    async fn start_by(binary: &Path, folder: &Path, node: &Node, ari: &str) -> Result<Self> {
         tls::use_ring();
         let binary = binary.canonicalize().with_context(|| format!("{} is not built", binary.display()))?;
         let data = folder.join("server");
@@ -92,7 +105,7 @@ impl Ringround {
             "--name",
             "127.0.0.1",
             "--ari",
-            &node.http(),
+            ari,
             "--ari-user",
             "ringround",
             "--ari-password-file",

@@ -14,7 +14,7 @@ use protocol::{line::Line, session::Desk};
 use tokio::time::Instant;
 
 pub use disk::Disk;
-pub use person::Person;
+pub use person::{Person, number_of};
 pub use watched::{Seen, Watched};
 
 use crate::{
