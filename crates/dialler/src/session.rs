@@ -4,7 +4,7 @@
 //! | --- | --- | --- | --- | --- | --- | --- | --- |
 //! | ended | waiting; WantLease | refused | refused | - | given back | - | |
 //! | waiting | - | paused | - | ended | holding | waiting, asks again later | |
-//! | holding | - | after the attempt | - | after the attempt | unexpected | unexpected | waiting, paused or ended |
+//! | holding | forgets Pause and Stop | after the attempt | forgets Pause | after the attempt | unexpected | unexpected | waiting, paused or ended |
 //! | paused | - | - | waiting; WantLease | ended | given back | - | |
 //!
 //! | state | Look | Tick | Absent | Revoked |
