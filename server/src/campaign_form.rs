@@ -168,6 +168,8 @@ fn bad(field: &'static str, why: impl Into<String>) -> BadForm {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const TOML: &str = r#"
@@ -211,6 +213,99 @@ mod tests {
         ];
         for (field, form) in wrong {
             assert_eq!(form.check(TrunkKind::Simulated).expect_err("refused").field, field);
+        }
+    }
+
+    /// A value of TOML, half of the time one that the field could hold.
+    fn value() -> impl Strategy<Value = toml::Value> {
+        let words = [
+            "",
+            "GB",
+            "GB-SCT",
+            "Europe/London",
+            "always",
+            "rules",
+            "0",
+            "2h",
+            "-2h",
+            "9999999999999h",
+            "1y",
+            "P1DT2H",
+            "2 h 90 m",
+            "020 7946 0000",
+            "+44",
+            "+",
+            "{name}",
+            "{",
+            "}",
+            "{}",
+            "{{}}",
+            "\0",
+            "\u{feff}",
+        ];
+        let text = prop_oneof![
+            prop::sample::select(words.to_vec()).prop_map(str::to_owned),
+            "[-+]?[0-9]{0,20}(ns|us|ms|s|m|h|d|w|mo|y)?",
+            "(\\{|\\}|[a-z_]|\\PC){0,40}",
+            ".{0,300}",
+        ];
+        prop_oneof![
+            4 => text.prop_map(toml::Value::String),
+            1 => any::<i64>().prop_map(toml::Value::Integer),
+            1 => any::<f64>().prop_map(toml::Value::Float),
+            1 => any::<bool>().prop_map(toml::Value::Boolean),
+            1 => prop::collection::vec(any::<u32>().prop_map(|n| i64::from(n).into()), 0..3)
+                .prop_map(toml::Value::Array),
+        ]
+    }
+
+    /// A good form with some of its lines replaced, so that each check is reached.
+    fn form() -> impl Strategy<Value = String> {
+        let fields = [
+            "name",
+            "organisation",
+            "organiser",
+            "caller_id",
+            "country",
+            "time_zone",
+            "script",
+            "hours",
+            "spacing",
+            "attempts_allowed",
+            "nonsense",
+        ];
+        let line = (prop::sample::select(fields.to_vec()), value());
+        prop::collection::vec(line, 0..4).prop_map(|lines| {
+            let mut form: toml::Table = toml::from_str(TOML).expect("toml");
+            form.extend(lines.into_iter().map(|(field, value)| (field.to_owned(), value)));
+            form.to_string()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_form_holds_it_is_good_or_one_field_is_named(toml in form(), simulated in any::<bool>()) {
+            let trunk = if simulated { TrunkKind::Simulated } else { TrunkKind::Sip };
+            let Ok(form) = CampaignForm::from_toml(&toml) else { return Ok(()) };
+            match form.check(trunk) {
+                Ok(campaign) => {
+                    prop_assert!((0..=28 * 24 * 3_600_000).contains(&campaign.spacing_ms));
+                    prop_assert!(simulated || campaign.spacing_ms >= 7_200_000, "{}", form.spacing);
+                    prop_assert!(simulated || campaign.hours == Hours::Rules);
+                    prop_assert!((1..=20).contains(&campaign.attempts_allowed));
+                }
+                Err(bad) => {
+                    let is_a_field = toml::Table::try_from(&form).expect("a table").contains_key(bad.field);
+                    prop_assert!(is_a_field && !bad.why.is_empty(), "{bad:?}");
+                }
+            }
+        }
+
+        #[test]
+        fn no_text_makes_the_reading_panic(text in "(\\PC|[\n\t\"'=\\[\\]{}#,.0-9a-z_ ]){0,400}") {
+            if let Ok(form) = CampaignForm::from_toml(&text) {
+                let _ = form.check(TrunkKind::Simulated);
+            }
         }
     }
 }
