@@ -69,7 +69,8 @@ pub enum Wish {
     /// The first line names the columns: name,phone and, where wanted,
     /// form_of_address,flag,context,reference; separated by commas, semicolons or tabs, in UTF-8. A number
     /// without + is read as one of the campaign's country. Rows that are on the list already stay as
-    /// they are. Each row that is refused is reported with its line, column and reason; the good rows
+    /// they are. Each row that is refused is reported with its line, column and reason, up to 5,000 of them
+    /// (all are counted: mend those, and import the file again); the good rows
     /// are kept, all at once: after an error of the whole file, or of the disk, none is.
     Import {
         /// The file; - reads standard input
