@@ -150,12 +150,9 @@ impl Handle {
     }
 
     /// Rings the leased contact. The answer comes when the attempt is on the disk and its channel
-    /// is being made.
+    /// is being made. Whoever asks has looked whether the lease became an attempt before.
     pub async fn dial(&self, device: DeviceId, lease: LeaseId) -> Result<AttemptId, ApiError> {
         let since = Instant::now();
-        if let Some(attempt) = self.store.attempt_of_lease(lease, device).await? {
-            return Ok(attempt);
-        }
         let facts = self.store.facts_of_lease(lease, device, self.clock.now_ms()).await?;
         let attempt = AttemptId::new(uuid::Uuid::now_v7());
         match self.ask(device, Ask::Dial { lease, attempt, facts }).await? {
