@@ -31,11 +31,11 @@ pub async fn account_for(ari: &Ari, device: DeviceId) -> Result<SipAccount, ApiE
     match ari.put_account(&account).await {
         Ok(()) => Ok(SipAccount { password, domain: SIP_DOMAIN.to_owned() }),
         Err(error @ (AriError::Away | AriError::Silent)) => {
-            Err(refusal(ErrorCode::NoTelephone, format!("{error}. Trying again by itself")))
+            Err(ApiError::new(ErrorCode::NoTelephone, format!("{error}. Trying again by itself")))
         }
         Err(error) => {
             error!(%error, "Asterisk refused an account; compare sorcery.conf with deploy/asterisk");
-            Err(refusal(
+            Err(ApiError::new(
                 ErrorCode::Internal,
                 "The telephone system refused this computer's account. Tell the organiser".to_owned(),
             ))
@@ -58,10 +58,6 @@ pub async fn remove_unless_signed_in(ari: &Ari, store: &Store, device: DeviceId,
         Ok(()) => info!(%device, "removed the SIP account of a device that is not signed in"),
         Err(error) => warn!(%error, %device, "a SIP account could not be removed"),
     }
-}
-
-fn refusal(code: ErrorCode, message: String) -> ApiError {
-    ApiError { code, message, again_at_ms: None }
 }
 
 #[cfg(test)]

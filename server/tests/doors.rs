@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use common::{Device, Server, code, server};
 use protocol::{
-    http::{Challenge, ErrorCode, Joined, PROTOCOL_HEADER, SignIn},
+    http::{Challenge, EndedLink, ErrorCode, Joined, PROTOCOL_HEADER, SignIn},
     ids::DeviceId,
 };
 use rcgen::{KeyPair, PublicKeyData};
@@ -30,16 +30,25 @@ async fn a_link_is_spent_once_and_a_retry_is_answered_alike() {
         let joined: Joined = server.post("/api/join", None, &device.join(&link)).await.unwrap();
         assert_eq!((joined.volunteer.as_str(), joined.campaign.organiser.as_str()), ("Maya", "Ruth"));
     }
+    let refused = async |link: &str| {
+        server.post::<Joined>("/api/join", None, &Device::new().join(link)).await.unwrap_err()
+    };
     let join = async |device: &Device, link: &str| {
         code(server.post::<Joined>("/api/join", None, &device.join(link)).await)
     };
-    assert_eq!(join(&Device::new(), &link).await, Some((410, ErrorCode::LinkSpent)));
+    let week = 7 * 24 * 60 * 60 * 1_000;
+    let ended = Some(EndedLink { organiser: "Ruth".into(), expires_at_ms: server.clock.now_ms() + week });
+    let (status, spent) = refused(&link).await;
+    assert_eq!((status, spent.code, &spent.link), (410, ErrorCode::LinkSpent, &ended));
+    assert!(spent.message.contains("Ruth can send a new one"), "{}", spent.message);
     let unknown = server::secret::random::<16>();
     assert_eq!(join(&Device::new(), &unknown).await, Some((403, ErrorCode::UnknownLink)));
     assert_eq!(join(&Device::new(), "x").await, Some((403, ErrorCode::UnknownLink)));
     let late = server.invite("Sam").await;
-    server.clock.advance(8 * 24 * 60 * 60 * 1_000);
-    assert_eq!(join(&Device::new(), &late).await, Some((410, ErrorCode::LinkExpired)));
+    server.clock.advance(week);
+    let (status, expired) = refused(&late).await;
+    assert_eq!((status, expired.code, expired.link), (410, ErrorCode::LinkExpired, ended));
+    assert!(expired.message.contains("Ruth can send a new one"), "{}", expired.message);
     server.running.stop().await;
 }
 
@@ -80,7 +89,7 @@ async fn only_the_devices_own_signature_of_a_fresh_challenge_signs_in() {
     server.running.app.store.revoke_device(device.id, server.clock.now_ms()).await.unwrap();
     let fresh = challenge(&server, device.id).await;
     let signature = device.sign(&fresh);
-    assert_eq!(sign_in(device.id, fresh, signature).await, Some((403, ErrorCode::DeviceRevoked)));
+    assert_eq!(sign_in(device.id, fresh, signature).await, Some((401, ErrorCode::DeviceRevoked)));
     server.running.stop().await;
 }
 
@@ -101,7 +110,7 @@ async fn a_token_opens_until_it_ends_or_its_device_is_revoked() {
     server.clock.advance(12 * 60 * 60 * 1_000);
     assert_eq!(out(Some(&token)).await, again, "twelve hours later");
     server.running.app.store.revoke_device(other.id, server.clock.now_ms()).await.unwrap();
-    assert_eq!(out(Some(&token)).await, Some((403, ErrorCode::DeviceRevoked)));
+    assert_eq!(out(Some(&token)).await, Some((401, ErrorCode::DeviceRevoked)));
     assert_ne!(device.id, other.id);
     server.running.stop().await;
 }

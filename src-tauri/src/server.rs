@@ -164,7 +164,7 @@ pub(crate) fn refusal(status: u16, reply: &[u8]) -> RequestError {
                 _ => return RequestError::Unreachable { why: format!("HTTP status {status}") },
             };
             let message = format!("The server answered with status {status}");
-            RequestError::Refused { status, error: ApiError { code, message, again_at_ms: None } }
+            RequestError::Refused { status, error: ApiError::new(code, message) }
         }
     }
 }
@@ -182,7 +182,7 @@ mod tests {
             }
         }
         let ours = br#"{"code":"device-revoked","message":"Ask Ruth"}"#;
-        assert_eq!(refusal(403, ours).code(), Some(ErrorCode::DeviceRevoked));
+        assert_eq!(refusal(401, ours).code(), Some(ErrorCode::DeviceRevoked));
         assert_eq!(refusal(401, b"").code(), Some(ErrorCode::SignInAgain));
         assert_eq!(refusal(426, b"").code(), Some(ErrorCode::UpdateApp));
     }

@@ -68,9 +68,18 @@ pub enum JoinProblem {
     /// The server does not know it.
     Unknown,
     /// Used by another device.
-    Spent,
+    Spent {
+        /// First name of the person who can send a new one.
+        organiser: String,
+    },
     /// Past its time.
-    Expired,
+    Expired {
+        /// First name of the person who can send a new one.
+        organiser: String,
+        /// When it ended, UTC epoch milliseconds.
+        #[specta(type = specta_typescript::Number)]
+        ended_at_ms: i64,
+    },
     /// The server cannot be reached.
     Unreachable,
     /// Its certificate is not the one the link names.

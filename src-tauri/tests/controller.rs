@@ -11,7 +11,7 @@ use keyring_core::{CredentialStore, Error};
 use protocol::{
     call::{Call, CallState, EndedBy},
     contact::Card,
-    http::ErrorCode,
+    http::{ApiError, EndedLink, ErrorCode},
     ids::{AttemptId, LeaseId},
     join_link::JoinLink,
     outcome::Outcome,
@@ -138,15 +138,22 @@ async fn each_bad_link_has_its_own_word() {
     let folder = tempfile::tempdir().unwrap();
     let mut controller = start(folder.path(), Secrets::new(mock_keyring));
     until(&mut controller, "asks for a link", |view| matches!(view.screen, Screen::Join { .. })).await;
-    for (status, code, problem) in [
-        (403, ErrorCode::UnknownLink, JoinProblem::Unknown),
-        (410, ErrorCode::LinkSpent, JoinProblem::Spent),
-        (410, ErrorCode::LinkExpired, JoinProblem::Expired),
-        (426, ErrorCode::UpdateApp, JoinProblem::UpdateApp),
-        (426, ErrorCode::UpdateServer, JoinProblem::UpdateServer),
-        (429, ErrorCode::TooMany, JoinProblem::Refused { message: "The double says no".into() }),
+    let ruth = || "Ruth".to_owned();
+    let in_its_words = || JoinProblem::Refused { message: "The double says no".into() };
+    let link = Some(EndedLink { organiser: ruth(), expires_at_ms: 1_795_435_200_000 });
+    let expired = JoinProblem::Expired { organiser: ruth(), ended_at_ms: 1_795_435_200_000 };
+    for (status, code, link, problem) in [
+        (403, ErrorCode::UnknownLink, None, JoinProblem::Unknown),
+        (410, ErrorCode::LinkSpent, link.clone(), JoinProblem::Spent { organiser: ruth() }),
+        (410, ErrorCode::LinkSpent, None, in_its_words()),
+        (410, ErrorCode::LinkExpired, link, expired),
+        (410, ErrorCode::LinkExpired, None, in_its_words()),
+        (426, ErrorCode::UpdateApp, None, JoinProblem::UpdateApp),
+        (426, ErrorCode::UpdateServer, None, JoinProblem::UpdateServer),
+        (429, ErrorCode::TooMany, None, in_its_words()),
     ] {
-        double.refuse("/api/join", status, code);
+        let refusal = ApiError { link, ..ApiError::new(code, "The double says no") };
+        double.answer("/api/join", status, serde_json::to_value(refusal).unwrap());
         controller.ask(Request::Join { link: double.link() }).await.unwrap();
         let wanted = Screen::Join { busy: false, problem: Some(problem) };
         until(&mut controller, &format!("{wanted:?}"), |view| view.screen == wanted).await;

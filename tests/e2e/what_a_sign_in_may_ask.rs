@@ -6,12 +6,13 @@ use e2e::{
     api::{Api, Failure},
     live::Live,
     tls,
-    volunteer::{PATIENCE, authorise, new_key, spend},
+    volunteer::{PATIENCE, Volunteer, authorise, new_key, spend},
     world::{World, number},
 };
 use protocol::{
     http::{ErrorCode, Settle, SettleLease},
     ids::DeviceId,
+    session::{Desk, Session, Waiting},
 };
 use serde_json::Value;
 use uuid::Uuid;
@@ -40,6 +41,67 @@ async fn a_list_is_not_read_by_passing_on_its_cards() {
     assert!(world.logs().contains("passes on more cards than people read"), "not in the log");
     assert_eq!(mallory.card().unwrap().lease_id, read.last().unwrap().lease_id);
     mallory.call_and_talk().await.unwrap();
+}
+
+/// When the next card comes, if this desk waits because many were passed on.
+fn waits_until(desk: &Desk) -> Option<i64> {
+    match desk.session {
+        Session::Waiting { why: Waiting::PassedOn { next_at_ms } } => Some(next_at_ms),
+        Session::Waiting { .. }
+        | Session::Ended
+        | Session::Ready { .. }
+        | Session::Dialling { .. }
+        | Session::Talking { .. }
+        | Session::WrapUp { .. }
+        | Session::Paused { .. } => None,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_is_not_marked_never_to_be_rung_by_passing_on_its_cards() {
+    let people: Vec<String> = (1..=40).map(|which| number(0, which)).collect();
+    let world = World::with(&people).await.unwrap();
+    let link = world.server.invite("Mallory").unwrap();
+    let (device, key) = (DeviceId::new(Uuid::now_v7()), new_key().unwrap());
+    let api = Api::new(link.server.clone(), world.server.client().unwrap());
+    spend(&api, &link, device, &key).await.unwrap();
+    let sign_in = async || Volunteer::sign_in(&world.server, &link, device, &key).await.unwrap();
+
+    let mallory = sign_in().await;
+    mallory.start().await.unwrap();
+    let mut marked = 0;
+    let until = loop {
+        let card = mallory.card().unwrap().lease_id;
+        // Never refused.
+        mallory.settle(Settle::DoNotCall).await.unwrap();
+        marked += 1;
+        assert!(marked < people.len(), "the whole list");
+        let next = |desk: &Desk| desk.session.card().is_some_and(|next| next.lease_id != card);
+        let desk = mallory.until("what follows", |desk| next(desk) || waits_until(desk).is_some()).await;
+        if let Some(until) = waits_until(&desk.unwrap()) {
+            break until;
+        }
+    };
+    assert!((21..=23).contains(&marked), "{marked} marked");
+    assert!(world.logs().contains("passes on more cards than people read"), "not in the log");
+    let is_the_same = |desk: &Desk| waits_until(desk).is_some_and(|again| (again - until).abs() < 1_000);
+
+    mallory.session("stop").await.unwrap();
+    mallory.until("the end", |desk| desk.session == Session::Ended).await.unwrap();
+    let desk = mallory.start().await.unwrap();
+    assert!(is_the_same(&desk), "a new session: {:?}", desk.session);
+    drop(mallory);
+    let again = sign_in().await;
+    let desk = again.start().await.unwrap();
+    assert!(is_the_same(&desk), "a new sign-in: {:?}", desk.session);
+    // Nobody else waits for it.
+    let tom = world.volunteer("Tom").await.unwrap();
+    tom.start().await.unwrap();
+    tom.next_card(None).await.unwrap();
+    let came = again.live.until("the next card", Duration::from_secs(70), |told| {
+        told.desk.as_ref().is_some_and(|desk| desk.session.card().is_some())
+    });
+    came.await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -209,6 +209,22 @@ describe('what happens is said politely', () => {
     expect(window.button('Calling starts').getAttribute('aria-disabled')).toBe('true');
   });
 
+  test('many were passed on: when the next card comes', async () => {
+    const window = await openWindow(view('ready'));
+    const next_at_ms = new Date(2026, 10, 25, 14, 4, 20).getTime();
+    await window.show({
+      ...deskView({ state: 'waiting', why: { reason: 'passed-on', next_at_ms } }),
+      server_now_ms: next_at_ms - 50_000,
+    });
+    const sentence = 'You passed on many people without a call. The next card comes at 14:05';
+    expect(window.status()).toBe(sentence);
+    expect(window.text('[data-part=card]')).toContain(`${sentence}.`);
+    expect(window.text('#main-button')).toBe('Next card at 14:05');
+    expect(window.button('Next card').getAttribute('aria-disabled')).toBe('true');
+    await window.show(view('ready'));
+    expect(window.button('Call Margaret').getAttribute('aria-disabled')).toBe('false');
+  });
+
   test('waiting for the line, for the telephone and for the server’s disk', async () => {
     const window = await openWindow(view('start'));
     await window.show(view('waiting-line'));
@@ -273,8 +289,18 @@ describe('a link that does not work', () => {
     [{ kind: 'not-a-link' }, /not an invitation link/],
     [{ kind: 'damaged' }, /part of this link is missing/],
     [{ kind: 'unknown' }, /does not know this link/],
-    [{ kind: 'spent' }, /used on another computer/],
-    [{ kind: 'expired' }, /This link has ended/],
+    [
+      { kind: 'spent', organiser: 'Ruth' },
+      /^This link was used on another computer\. Ruth can send a new one: ask for it\.$/,
+    ],
+    [
+      { kind: 'expired', organiser: 'Ruth', ended_at_ms: new Date(2026, 10, 30, 12).getTime() },
+      /^This link ended on 30 November\. Ruth can send a new one: ask for it\.$/,
+    ],
+    [
+      { kind: 'expired', organiser: 'Ruth', ended_at_ms: new Date(2025, 11, 1, 12).getTime() },
+      /^This link ended on 1 December 2025\./,
+    ],
     [{ kind: 'unreachable' }, /can’t be reached/],
     [{ kind: 'untrusted' }, /not the server the link names/],
     [{ kind: 'update-app' }, /This app is too old/],

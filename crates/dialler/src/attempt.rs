@@ -7,6 +7,7 @@
 //! | leased | Dial, a rule forbids it | settling | Answer refused, Save Release |
 //! | leased | Dial, the store does not hold it any more | closed | Answer refused |
 //! | leased | Settle, GiveBack; lease or hours over | settling | Save Release |
+//! | leased | Settle, too many were passed on before | leased | Answer refused |
 //! | committing | Saved | calling | Answer dialled, CreateChannel |
 //! | committing | Saved, but line or Asterisk are gone | settling | Answer dialled, Save Close `unknown` |
 //! | committing | SaveFailed | leased; closed if the lease was lost | Answer refused |

@@ -466,11 +466,13 @@ impl Dialler {
             telephone: matches!(self.telephone, Telephone::There),
             line_up: seat.line.is_up(),
             present: seat.is_present(now),
+            passed_on: seat.passed_on,
             contact_is_due: false,
             out: &mut self.outputs,
             saves: &mut self.saves,
         };
         act(seat, &mut scene);
+        seat.passed_on = scene.passed_on;
         seat.tell(&mut scene);
         if scene.contact_is_due {
             let campaign = campaign.id;

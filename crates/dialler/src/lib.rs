@@ -18,6 +18,7 @@ pub mod input;
 mod line;
 mod now;
 pub mod output;
+mod passed_on;
 pub mod retry;
 pub mod rules;
 mod scene;

@@ -21,6 +21,11 @@ pub struct Now {
 }
 
 impl Now {
+    /// What the wall's clock will say at this steady time, if nobody sets it.
+    pub(crate) fn on_the_wall(self, steady: i64) -> i64 {
+        self.wall.saturating_add(steady.saturating_sub(self.steady))
+    }
+
     /// When to look whether a time on the wall has come: then, and at least every minute, as the wall's clock
     /// may be set meanwhile.
     pub(crate) fn look_for(self, wall: i64) -> i64 {

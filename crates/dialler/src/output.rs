@@ -109,6 +109,11 @@ pub enum Output {
         /// What: [`Change::Line`], [`Change::Session`] or [`Change::LastOutcome`].
         change: Change,
     },
+    /// This device passes on more cards than people read, without a call; for the log, now and then.
+    PassesOnMany {
+        /// Which.
+        device: DeviceId,
+    },
     /// The trunk refused the call for a reason that a person must mend; for the log.
     TrunkFault {
         /// Whose call.
@@ -308,6 +313,16 @@ pub enum Released {
         /// UTC epoch milliseconds; `None`: for ever, the contact is done.
         due_at: Option<i64>,
     },
+}
+
+impl Released {
+    /// The volunteer wanted it.
+    pub(crate) fn is_passed_on(self) -> bool {
+        match self {
+            Released::Skipped { .. } | Released::Later { .. } | Released::DoNotCall => true,
+            Released::Expired | Released::GivenBack | Released::Refused { .. } => false,
+        }
+    }
 }
 
 /// Why the callee's channel is hung up.

@@ -11,6 +11,7 @@ use crate::{
     input::{CampaignRules, SaveId, Ticket},
     now::Now,
     output::{Answer, Output, Write},
+    passed_on::PassedOn,
 };
 
 /// One input's surroundings.
@@ -27,6 +28,8 @@ pub(crate) struct Scene<'a> {
     pub line_up: bool,
     /// The app was heard of lately.
     pub present: bool,
+    /// What it may still pass on; goes back to the seat.
+    pub passed_on: PassedOn,
     /// Set when a contact went back that another seat may have now.
     pub contact_is_due: bool,
     /// Where outputs go.
@@ -92,6 +95,13 @@ impl Scene<'_> {
     /// The request is answered when the write is done.
     pub fn waits(&mut self, save: SaveId, ticket: Ticket) {
         self.saves.tickets.insert(save, ticket);
+    }
+
+    /// For the organiser, who is not told at each card.
+    pub fn passes_on_many(&mut self) {
+        if self.passed_on.is_to_be_told(self.now) {
+            self.push(Output::PassesOnMany { device: self.device });
+        }
     }
 
     pub fn unexpected(&mut self, state: &'static str, input: &'static str) {

@@ -18,6 +18,7 @@ use crate::{
     line::{Line, LineInput},
     now::Now,
     output::{Output, Release, Released, Write},
+    passed_on::PassedOn,
     rules::{HOUR, MINUTE, SECOND},
     scene::{self, Scene},
     session::{Session, SessionInput},
@@ -39,6 +40,7 @@ pub(crate) struct Seat {
     pub campaign: CampaignId,
     pub line: Line,
     pub session: Session,
+    pub passed_on: PassedOn,
     seen_at: i64,
     /// The last closed attempt, for corrections.
     last: Option<StoredAttempt>,
@@ -70,6 +72,7 @@ impl Seat {
             campaign,
             line: Line::default(),
             session: Session::default(),
+            passed_on: PassedOn::default(),
             seen_at: now.steady,
             last: None,
             corrections: BTreeMap::new(),

@@ -2,7 +2,10 @@
 
 use protocol::http::{ApiError, ErrorCode};
 
-use crate::rules::{HOUR, MINUTE, Refusal};
+use crate::{
+    passed_on::AT_ONCE,
+    rules::{HOUR, MINUTE, Refusal},
+};
 
 pub(crate) const NOT_RUNG_DO_NOT_CALL: &str =
     "Not rung: this person asked not to be called. The next card is ready";
@@ -43,39 +46,43 @@ pub(crate) fn not_rung_too_often(last: Option<i64>, now: i64) -> String {
 }
 
 pub(crate) fn refused(refusal: Refusal) -> ApiError {
-    ApiError { code: ErrorCode::RefusedByRule, message: refusal.words, again_at_ms: refusal.until }
+    ApiError { again_at_ms: refusal.until, ..ApiError::new(ErrorCode::RefusedByRule, refusal.words) }
 }
 
 pub(crate) fn number_in_a_call() -> ApiError {
-    error(ErrorCode::RefusedByRule, "Not rung: this number is in a call now. The next card is ready")
+    ApiError::new(ErrorCode::RefusedByRule, "Not rung: this number is in a call now. The next card is ready")
+}
+
+/// A card that is not passed on: it may be called.
+pub(crate) fn passed_on_many(again_at_ms: i64) -> ApiError {
+    let words = format!(
+        "You have passed on {AT_ONCE} people without a call in a short time. Call this one, or wait a minute"
+    );
+    ApiError { again_at_ms: Some(again_at_ms), ..ApiError::new(ErrorCode::TooMany, words) }
 }
 
 pub(crate) fn wrong_state(message: &str) -> ApiError {
-    error(ErrorCode::WrongState, message)
+    ApiError::new(ErrorCode::WrongState, message)
 }
 
 pub(crate) fn lease_lost() -> ApiError {
-    error(ErrorCode::LeaseLost, "This card is no longer held. The next card is ready")
+    ApiError::new(ErrorCode::LeaseLost, "This card is no longer held. The next card is ready")
 }
 
 pub(crate) fn no_telephone() -> ApiError {
-    error(
+    ApiError::new(
         ErrorCode::NoTelephone,
         "The server's telephone line is away. Nobody was rung; try again in a moment",
     )
 }
 
 pub(crate) fn no_storage() -> ApiError {
-    error(
+    ApiError::new(
         ErrorCode::NoStorage,
         "The server cannot save (its disk is full or read-only). Nothing was changed; tell your organiser",
     )
 }
 
 pub(crate) fn not_found(message: &str) -> ApiError {
-    error(ErrorCode::NotFound, message)
-}
-
-fn error(code: ErrorCode, message: &str) -> ApiError {
-    ApiError { code, message: message.to_owned(), again_at_ms: None }
+    ApiError::new(ErrorCode::NotFound, message)
 }

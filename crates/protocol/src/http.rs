@@ -203,6 +203,25 @@ pub struct ApiError {
     /// When trying again makes sense, UTC epoch milliseconds.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub again_at_ms: Option<i64>,
+    /// With [`ErrorCode::LinkSpent`] and [`ErrorCode::LinkExpired`]: which invitation it was.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub link: Option<EndedLink>,
+}
+
+impl ApiError {
+    /// A refusal of this code, with words for a person.
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), again_at_ms: None, link: None }
+    }
+}
+
+/// An invitation that lets nobody in any more. Only who holds its link is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndedLink {
+    /// First name of the person who can send a new one, "Ruth".
+    pub organiser: String,
+    /// When its time is or was over, UTC epoch milliseconds.
+    pub expires_at_ms: i64,
 }
 
 /// Why a request was refused.
@@ -213,7 +232,7 @@ pub enum ErrorCode {
     Invalid,
     /// 401: no token, an unknown one, or one past its time: sign in again.
     SignInAgain,
-    /// 403: the device was switched off by an organiser.
+    /// 401: the device was switched off by an organiser; signing in again is of no use.
     DeviceRevoked,
     /// 403: the link is not known here.
     UnknownLink,

@@ -106,6 +106,12 @@ pub enum Waiting {
         #[specta(type = specta_typescript::Number)]
         opens_at_ms: i64,
     },
+    /// Many cards were passed on without a call: the next one comes at a quieter pace.
+    PassedOn {
+        /// When it comes, UTC epoch milliseconds.
+        #[specta(type = specta_typescript::Number)]
+        next_at_ms: i64,
+    },
     /// Asterisk or the trunk is not there.
     NoTelephone,
     /// The server cannot save: its disk is full or read-only.

@@ -277,7 +277,7 @@ impl Turn {
             TrunkRefuses::NotDrama => ErrorCode::RefusedByRule,
             TrunkRefuses::NotLoopback | TrunkRefuses::Unknown => ErrorCode::NoTelephone,
         };
-        Err(ApiError { code, message: format!("Nobody was rung: {why}"), again_at_ms: None })
+        Err(ApiError::new(code, format!("Nobody was rung: {why}")))
     }
 
     fn campaign(&mut self, row: &CampaignRow) {

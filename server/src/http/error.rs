@@ -17,7 +17,7 @@ pub struct Refusal(pub ApiError);
 
 /// A refusal of this code, with words for a person.
 pub fn refuse(code: ErrorCode, message: impl Into<String>) -> Refusal {
-    Refusal(ApiError { code, message: message.into(), again_at_ms: None })
+    Refusal(ApiError::new(code, message))
 }
 
 /// Takes steps that belong together to their end, also when whoever asked for them goes away meanwhile: then
@@ -78,8 +78,8 @@ pub async fn count(State(app): State<Shared>, request: Request, next: Next) -> R
 fn status(code: ErrorCode) -> StatusCode {
     match code {
         ErrorCode::Invalid => StatusCode::BAD_REQUEST,
-        ErrorCode::SignInAgain => StatusCode::UNAUTHORIZED,
-        ErrorCode::DeviceRevoked | ErrorCode::UnknownLink => StatusCode::FORBIDDEN,
+        ErrorCode::SignInAgain | ErrorCode::DeviceRevoked => StatusCode::UNAUTHORIZED,
+        ErrorCode::UnknownLink => StatusCode::FORBIDDEN,
         ErrorCode::NotFound => StatusCode::NOT_FOUND,
         ErrorCode::WrongState | ErrorCode::LeaseLost | ErrorCode::RefusedByRule => StatusCode::CONFLICT,
         ErrorCode::LinkSpent | ErrorCode::LinkExpired => StatusCode::GONE,

@@ -46,11 +46,11 @@ impl Failures {
     pub fn check(&self, who: Who, now: Now) -> Result<(), ApiError> {
         let failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match failures.get(&who.kept()) {
-            Some(failed) if failed.until > now.steady && failed.times >= MOST_FAILURES => Err(ApiError {
-                code: ErrorCode::TooMany,
-                message: "Too many tries from this network. Wait ten minutes, then try again".into(),
-                again_at_ms: Some(now.wall + failed.until - now.steady),
-            }),
+            Some(failed) if failed.until > now.steady && failed.times >= MOST_FAILURES => {
+                let words = "Too many tries from this network. Wait ten minutes, then try again";
+                let again_at_ms = Some(now.wall + failed.until - now.steady);
+                Err(ApiError { again_at_ms, ..ApiError::new(ErrorCode::TooMany, words) })
+            }
             Some(_) | None => Ok(()),
         }
     }

@@ -8,7 +8,7 @@ use axum::{
     routing::post,
 };
 use ed25519_dalek::{Signature, VerifyingKey};
-use protocol::http::{ErrorCode, Join, Joined, join_text};
+use protocol::http::{ApiError, ErrorCode, Join, Joined, join_text};
 
 use super::{Body, Refusal, failures::Who, refuse, to_the_end};
 use crate::{
@@ -64,10 +64,10 @@ async fn spend(
     };
     let (person, campaign) = match spent {
         Spent::Joined { person, campaign } => (person, campaign),
-        refused @ (Spent::Unknown | Spent::Spent | Spent::Expired | Spent::Revoked | Spent::Taken) => {
+        refused @ (Spent::Unknown | Spent::Spent(_) | Spent::Expired(_) | Spent::Revoked | Spent::Taken) => {
             app.limits.failures.count(who, now);
             tracing::info!(device = %new.id, ?refused, "a device could not join");
-            return Err(refusal(&refused));
+            return Err(refusal(refused));
         }
     };
     if before.is_some_and(|before| (before.person_id, before.campaign_id) != (person, campaign)) {
@@ -106,11 +106,15 @@ fn new_device(join: &Join) -> Result<NewDevice, Refusal> {
     Ok(NewDevice { id: join.device_id, public_key: key, name })
 }
 
-fn refusal(spent: &Spent) -> Refusal {
+fn refusal(spent: Spent) -> Refusal {
     match spent {
-        Spent::Spent => refuse(ErrorCode::LinkSpent, "This link was used. Ask the organiser for a new one"),
-        Spent::Expired => {
-            refuse(ErrorCode::LinkExpired, "This link has ended. Ask the organiser for a new one")
+        Spent::Spent(link) => {
+            let words = format!("This link was used. {} can send a new one", link.organiser);
+            Refusal(ApiError { link: Some(link), ..ApiError::new(ErrorCode::LinkSpent, words) })
+        }
+        Spent::Expired(link) => {
+            let words = format!("This link has ended. {} can send a new one", link.organiser);
+            Refusal(ApiError { link: Some(link), ..ApiError::new(ErrorCode::LinkExpired, words) })
         }
         Spent::Revoked => refuse(ErrorCode::DeviceRevoked, "This device was switched off by an organiser"),
         Spent::Taken => {

@@ -1,7 +1,7 @@
 //! Giving a contact back without ringing it.
 
 use axum::{Json, Router, extract::State, routing::post};
-use protocol::http::{Settle, SettleLease};
+use protocol::http::SettleLease;
 use serde_json::{Value, json};
 
 use super::{Body, Refusal, SignedInDevice};
@@ -17,14 +17,6 @@ async fn settle(
     device: SignedInDevice,
     Body(settle): Body<SettleLease>,
 ) -> Result<Json<Value>, Refusal> {
-    let now_ms = app.clock.now_ms();
-    if settle.how == Settle::DoNotCall {
-        // Who asks not to be called is heard, however often (R12); it counts, and is reported, all the same.
-        app.dialling.settle(device.id, settle.lease_id, settle.how).await?;
-        let _ = app.limits.card(device.id, now_ms);
-    } else {
-        app.limits.card(device.id, now_ms)?;
-        app.dialling.settle(device.id, settle.lease_id, settle.how).await?;
-    }
+    app.dialling.settle(device.id, settle.lease_id, settle.how).await?;
     Ok(Json(json!({})))
 }

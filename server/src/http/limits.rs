@@ -1,4 +1,5 @@
-//! How often somebody may ask. Each limit is far above what an app does for an honest volunteer.
+//! How often somebody may ask. Each limit is far above what an app does for an honest volunteer. How many cards
+//! they may pass on without a call is the dialler's to say, as it knows which of them were.
 
 use std::{
     hash::Hash,
@@ -15,9 +16,6 @@ use protocol::{
 
 use super::failures::Failures;
 
-/// Passed on without a call, at once; then one more a minute: thirty in any ten minutes.
-const CARDS_AT_ONCE: u32 = 20;
-
 /// What the doors count.
 #[derive(Debug)]
 pub struct Limits {
@@ -30,7 +28,6 @@ pub struct Limits {
     pub live: PerKey<DeviceId>,
     strangers_challenges: PerKey<IpAddr>,
     devices_challenges: PerKey<(DeviceId, IpAddr)>,
-    cards: Reported,
     dials: Reported,
     tunnels: PerKey<DeviceId>,
 }
@@ -44,7 +41,6 @@ impl Default for Limits {
             live: PerKey::new(30, seconds(1)),
             strangers_challenges: PerKey::new(200, Duration::from_millis(500)),
             devices_challenges: PerKey::new(20, seconds(2)),
-            cards: Reported::new(CARDS_AT_ONCE, seconds(60)),
             // A row of engaged lines takes a volunteer some seconds each.
             dials: Reported::new(60, seconds(5)),
             // An app on a bad network comes back a few times in a row.
@@ -102,26 +98,12 @@ impl Limits {
         self.requests.take(&device).map_err(|wait| too_many(words, wait, now_ms))
     }
 
-    /// Whether a device may pass on one more card without a call: else one stolen sign-in reads a whole list.
-    ///
-    /// # Errors
-    /// [`ErrorCode::TooMany`], and a line in the log for the organiser.
-    pub fn card(&self, device: DeviceId, now_ms: i64) -> Result<(), ApiError> {
-        let words = format!(
-            "You have passed on {CARDS_AT_ONCE} people without a call in a short time. Call this one, or wait a minute"
-        );
-        let seen = "this device passes on more cards than people read, without calling";
-        self.cards.take(device, seen).map_err(|wait| too_many(&words, wait, now_ms))
-    }
-
     /// Forgets who has not asked for a while.
     pub fn forget(&self) {
         for devices in [&self.requests, &self.live, &self.tunnels] {
             devices.forget();
         }
-        for reported in [&self.cards, &self.dials] {
-            reported.forget();
-        }
+        self.dials.forget();
         self.strangers_challenges.forget();
         self.devices_challenges.forget();
     }
@@ -207,11 +189,8 @@ pub fn site(address: IpAddr) -> IpAddr {
 
 fn too_many(words: &str, wait: Duration, now_ms: i64) -> ApiError {
     let wait_ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
-    ApiError {
-        code: ErrorCode::TooMany,
-        message: words.to_owned(),
-        again_at_ms: Some(now_ms.saturating_add(wait_ms)),
-    }
+    let again_at_ms = Some(now_ms.saturating_add(wait_ms));
+    ApiError { again_at_ms, ..ApiError::new(ErrorCode::TooMany, words) }
 }
 
 #[cfg(test)]
@@ -238,24 +217,13 @@ mod tests {
     }
 
     #[test]
-    fn the_twenty_first_card_in_a_row_waits_a_minute() {
-        let (limits, maya, sam) = (Limits::default(), device(), device());
-        for _ in 0..CARDS_AT_ONCE {
-            assert_eq!(limits.card(maya, 0), Ok(()));
-        }
-        let refused = limits.card(maya, 0).expect_err("too many");
-        assert_eq!(refused.code, ErrorCode::TooMany);
-        assert!(refused.again_at_ms.is_some_and(|at| (50_000..=60_000).contains(&at)), "{refused:?}");
-        assert_eq!(limits.card(sam, 0), Ok(()));
-    }
-
-    #[test]
     fn who_rings_a_whole_list_waits_and_an_honest_row_of_calls_does_not() {
         let (limits, maya, sam) = (Limits::default(), device(), device());
         for _ in 0..60 {
             assert_eq!(limits.dial(maya, 0), Ok(()));
         }
         let refused = limits.dial(maya, 0).expect_err("too many");
+        assert_eq!(refused.code, ErrorCode::TooMany);
         assert!(refused.again_at_ms.is_some_and(|at| (1..=5_000).contains(&at)), "{refused:?}");
         assert_eq!(limits.dial(sam, 0), Ok(()));
     }

@@ -52,6 +52,6 @@ impl From<StoreError> for ApiError {
                 (ErrorCode::Internal, "The server made a mistake. Its log says which".to_owned())
             }
         };
-        ApiError { code, message, again_at_ms: None }
+        ApiError::new(code, message)
     }
 }

@@ -1,6 +1,9 @@
 //! Join links: spent in the transaction that makes the device.
 
-use protocol::ids::{CampaignId, DeviceId, PersonId};
+use protocol::{
+    http::EndedLink,
+    ids::{CampaignId, DeviceId, PersonId},
+};
 use sqlx::Row;
 
 use super::{Store, StoreError, devices::device_of, id};
@@ -29,9 +32,9 @@ pub enum Spent {
     /// No such link.
     Unknown,
     /// Another device used it.
-    Spent,
+    Spent(EndedLink),
     /// Past its time.
-    Expired,
+    Expired(EndedLink),
     /// The device was switched off; it may not come back with the same key.
     Revoked,
     /// The id or the key belongs to another device.
@@ -83,12 +86,18 @@ impl Store {
         now_ms: i64,
     ) -> Result<Spent, StoreError> {
         let mut tx = self.begin().await?;
-        let link = sqlx::query("SELECT * FROM join_links WHERE token_hash = $1")
-            .bind(token_hash)
-            .fetch_optional(&mut *tx)
-            .await?;
+        let link = sqlx::query(
+            "SELECT join_links.*, campaigns.organiser
+             FROM join_links JOIN campaigns ON campaigns.id = join_links.campaign_id
+             WHERE join_links.token_hash = $1",
+        )
+        .bind(token_hash)
+        .fetch_optional(&mut *tx)
+        .await?;
         let Some(link) = link else { return Ok(Spent::Unknown) };
         let (person, campaign): (PersonId, CampaignId) = (id(&link, "person_id")?, id(&link, "campaign_id")?);
+        let ended =
+            EndedLink { organiser: link.try_get("organiser")?, expires_at_ms: link.try_get("expires_at")? };
         let known = sqlx::query("SELECT * FROM devices WHERE id = $1 OR public_key = $2")
             .bind(new.id.to_string())
             .bind(new.public_key.as_slice())
@@ -102,11 +111,11 @@ impl Store {
             return Ok(match same {
                 Some(device) if device.id == spender && device.revoked_at.is_some() => Spent::Revoked,
                 Some(device) if device.id == spender => Spent::Joined { person, campaign },
-                Some(_) | None => Spent::Spent,
+                Some(_) | None => Spent::Spent(ended),
             });
         }
-        if link.try_get::<i64, _>("expires_at")? <= now_ms {
-            return Ok(Spent::Expired);
+        if ended.expires_at_ms <= now_ms {
+            return Ok(Spent::Expired(ended));
         }
         match same {
             Some(device) if device.revoked_at.is_some() => return Ok(Spent::Revoked),

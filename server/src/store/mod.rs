@@ -165,20 +165,28 @@ async fn migrate(writer: &SqlitePool, folder: &Path) -> Result<(), StoreError> {
     };
     for migration in MIGRATIONS.iter().filter(|m| m.version > done) {
         if done > 0 {
-            let copy = folder.join(format!("before-{:04}.db", migration.version));
-            if !copy.exists() {
-                backup::for_its_owner(&copy).map_err(|e| StoreError::Open(e.to_string()))?;
-                let copied =
-                    sqlx::query("VACUUM INTO $1").bind(copy.display().to_string()).execute(writer).await;
-                if let Err(error) = copied {
-                    // Else the next start would take it for a whole one.
-                    let _ = std::fs::remove_file(&copy);
-                    return Err(error.into());
-                }
-            }
+            copy_before(migration.version, writer, folder).await?;
         }
         MIGRATIONS.run_to(migration.version, writer).await.map_err(|e| StoreError::Open(e.to_string()))?;
     }
     // Also when none was new: refuses a file of a newer server, and a changed migration.
     MIGRATIONS.run(writer).await.map_err(|e| StoreError::Open(e.to_string()))
+}
+
+/// The copy has its name when it is whole: a start that is killed meanwhile leaves none that looks like one.
+async fn copy_before(version: i64, writer: &SqlitePool, folder: &Path) -> Result<(), StoreError> {
+    let copy = folder.join(format!("before-{version:04}.db"));
+    if copy.exists() {
+        return Ok(());
+    }
+    let part = folder.join(format!(".before-{version:04}"));
+    let refused = |e: std::io::Error| StoreError::Open(format!("{}: {e}", copy.display()));
+    backup::remove(&part);
+    let whole = backup::for_its_owner(&part).map_err(refused)?;
+    let copied = sqlx::query("VACUUM INTO $1").bind(part.display().to_string()).execute(writer).await;
+    if let Err(error) = copied {
+        backup::remove(&part);
+        return Err(error.into());
+    }
+    whole.sync_all().and_then(|()| std::fs::rename(&part, &copy)).map_err(refused)
 }

@@ -1,16 +1,20 @@
 //! The store on a real file: joining, signing in, lists, copies, and a disk that refuses.
 
+use std::{os::unix::fs::PermissionsExt, path::Path};
+
 use dialler::hours::Hours;
 use protocol::{
     campaign::Mode,
+    http::EndedLink,
     ids::{CampaignId, DeviceId, PersonId},
     number::Number,
 };
+use sqlx::{Connection, Row, SqliteConnection, sqlite::SqliteConnectOptions};
 use tempfile::TempDir;
 use uuid::Uuid;
 
 use super::{
-    FILE, Store, StoreError,
+    FILE, MIGRATIONS, Store, StoreError,
     backup::{self, BackupRefused},
     campaigns::{CampaignPause, NewCampaign},
     imports::NotAdded,
@@ -70,6 +74,10 @@ fn contact(line: u64) -> NewContact {
     }
 }
 
+fn ruths(expires_at_ms: i64) -> EndedLink {
+    EndedLink { organiser: "Ruth".into(), expires_at_ms }
+}
+
 impl Here {
     async fn link(&self, token: &[u8]) {
         let added = self.store.add_join_link(token, self.person, self.campaign, NOW, LATER).await;
@@ -89,8 +97,10 @@ async fn a_link_is_spent_once_and_a_retry_with_the_same_key_gets_the_same_answer
     let joined = Spent::Joined { person: here.person, campaign: here.campaign };
     assert_eq!(here.spend(b"one", &mine).await, joined);
     assert_eq!(here.spend(b"one", &mine).await, joined);
-    assert_eq!(here.spend(b"one", &device(2)).await, Spent::Spent);
-    assert_eq!(here.spend(b"one", &NewDevice { public_key: [3; 32], ..mine.clone() }).await, Spent::Spent);
+    let other_key = NewDevice { public_key: [3; 32], ..mine.clone() };
+    for other in [device(2), other_key] {
+        assert_eq!(here.spend(b"one", &other).await, Spent::Spent(ruths(LATER)));
+    }
     assert_eq!(here.spend(b"two", &mine).await, Spent::Unknown);
     assert_eq!(here.store.devices().await.expect("devices").len(), 1);
 }
@@ -102,7 +112,7 @@ async fn a_link_past_its_time_and_a_key_of_another_device_are_refused() {
     here.link(b"two").await;
     let mine = device(1);
     let late = here.store.spend_join_link(b"one", &mine, LATER).await.expect("answer");
-    assert_eq!(late, Spent::Expired);
+    assert_eq!(late, Spent::Expired(ruths(LATER)));
     here.spend(b"one", &mine).await;
     assert_eq!(here.spend(b"two", &device(1)).await, Spent::Taken, "the key of another device");
     here.store.revoke_device(mine.id, NOW).await.expect("revoked");
@@ -168,7 +178,7 @@ async fn revoking_a_person_ends_their_unused_links() {
     let here = here().await;
     here.link(b"one").await;
     here.store.revoke_person(here.person, NOW).await.expect("revoked");
-    assert_eq!(here.spend(b"one", &device(1)).await, Spent::Expired);
+    assert_eq!(here.spend(b"one", &device(1)).await, Spent::Expired(ruths(NOW)));
 }
 
 #[tokio::test]
@@ -236,8 +246,6 @@ async fn a_read_only_disk_refuses_in_words() {
 
 #[tokio::test]
 async fn a_copy_is_whole_private_and_never_overwrites() {
-    use std::os::unix::fs::PermissionsExt;
-
     let here = here().await;
     let to = tempfile::tempdir().expect("folder");
     let file = to.path().join(FILE);
@@ -270,8 +278,6 @@ async fn a_database_of_a_newer_server_is_left_alone() {
 
 #[tokio::test]
 async fn the_file_is_private() {
-    use std::os::unix::fs::PermissionsExt;
-
     let here = here().await;
     for file in [FILE.to_owned(), format!("{FILE}-wal")] {
         let meta = std::fs::metadata(here.folder.path().join(&file)).expect("there");
@@ -289,4 +295,48 @@ async fn a_transaction_that_sqlite_rolled_back_by_itself_does_not_end_all_writin
     let tx = here.store.begin().await.expect("a new one");
     tx.commit().await.expect("kept");
     here.store.probe(NOW).await.expect("written");
+}
+
+#[tokio::test]
+async fn before_a_migration_the_file_is_copied_whole_and_for_its_owner_only() {
+    let folder = tempfile::tempdir().expect("folder");
+    let file = SqliteConnectOptions::new().filename(folder.path().join(FILE)).create_if_missing(true);
+    let mut first_version = SqliteConnection::connect_with(&file).await.expect("a new file");
+    MIGRATIONS.run_to(1, &mut first_version).await.expect("as the first version had it");
+    sqlx::query("INSERT INTO people (id, name, role, created_at) VALUES ('p', 'Maya', 'volunteer', 1)")
+        .execute(&mut first_version)
+        .await
+        .expect("a row");
+    first_version.close().await.expect("closed");
+    // Of a start that was killed while it copied.
+    std::fs::write(folder.path().join(".before-0002"), "half").expect("written");
+
+    Store::open(folder.path()).await.expect("migrated").close().await;
+    let copy = folder.path().join("before-0002.db");
+    let mode = std::fs::metadata(&copy).expect("the copy").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert!(!folder.path().join(".before-0002").exists());
+    assert!(!folder.path().join("before-0001.db").exists(), "nothing was there before");
+    let (index, versions) = (
+        "SELECT count(*) FROM sqlite_master WHERE name = 'contacts_callbacks'",
+        "SELECT max(version) FROM _sqlx_migrations",
+    );
+    let at = |file: &Path| SqliteConnectOptions::new().filename(file);
+    let mut copied = SqliteConnection::connect_with(&at(&copy)).await.expect("a database");
+    let mut kept = SqliteConnection::connect_with(&at(&folder.path().join(FILE))).await.expect("a database");
+    let whole: String =
+        sqlx::query_scalar("PRAGMA integrity_check").fetch_one(&mut copied).await.expect("read");
+    assert_eq!(whole, "ok");
+    for (database, newest) in [(&mut copied, 1_i64), (&mut kept, 2)] {
+        let names = sqlx::query("SELECT name FROM people").fetch_all(&mut *database).await.expect("read");
+        let names: Vec<String> = names.iter().map(|row| row.get(0)).collect();
+        assert_eq!(names, ["Maya"]);
+        let version: i64 = sqlx::query_scalar(versions).fetch_one(&mut *database).await.expect("read");
+        let callbacks: i64 = sqlx::query_scalar(index).fetch_one(&mut *database).await.expect("read");
+        assert_eq!((version, callbacks), (newest, newest - 1));
+    }
+    // A migration is copied once: what was before it is not written over by a later start.
+    let before = std::fs::metadata(&copy).and_then(|copy| copy.modified()).expect("read");
+    Store::open(folder.path()).await.expect("open").close().await;
+    assert_eq!(std::fs::metadata(&copy).and_then(|copy| copy.modified()).expect("read"), before);
 }

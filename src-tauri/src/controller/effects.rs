@@ -470,18 +470,20 @@ fn forget_unjoined(secrets: &Secrets, pending: &PendingJoin) {
 }
 
 fn problem(error: &RequestError) -> JoinProblem {
-    let message = match error {
+    let error = match error {
         RequestError::Unreachable { .. } => return JoinProblem::Unreachable,
         RequestError::Untrusted => return JoinProblem::Untrusted,
-        RequestError::Refused { error, .. } => error.message.clone(),
+        RequestError::Refused { error, .. } => error.clone(),
     };
-    match error.code() {
-        Some(ErrorCode::UnknownLink) => JoinProblem::Unknown,
-        Some(ErrorCode::LinkSpent) => JoinProblem::Spent,
-        Some(ErrorCode::LinkExpired) => JoinProblem::Expired,
-        Some(ErrorCode::UpdateApp) => JoinProblem::UpdateApp,
-        Some(ErrorCode::UpdateServer) => JoinProblem::UpdateServer,
-        _ => JoinProblem::Refused { message },
+    match (error.code, error.link) {
+        (ErrorCode::UnknownLink, _) => JoinProblem::Unknown,
+        (ErrorCode::LinkSpent, Some(link)) => JoinProblem::Spent { organiser: link.organiser },
+        (ErrorCode::LinkExpired, Some(link)) => {
+            JoinProblem::Expired { organiser: link.organiser, ended_at_ms: link.expires_at_ms }
+        }
+        (ErrorCode::UpdateApp, _) => JoinProblem::UpdateApp,
+        (ErrorCode::UpdateServer, _) => JoinProblem::UpdateServer,
+        _ => JoinProblem::Refused { message: error.message },
     }
 }
 

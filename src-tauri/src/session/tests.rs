@@ -95,7 +95,7 @@ fn desk(session: Session, line: ServersLine) -> Desk {
 }
 
 fn refused(status: u16, code: ErrorCode) -> RequestError {
-    RequestError::Refused { status, error: ApiError { code, message: "Because".into(), again_at_ms: None } }
+    RequestError::Refused { status, error: ApiError::new(code, "Because") }
 }
 
 fn away() -> RequestError {

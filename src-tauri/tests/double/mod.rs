@@ -94,7 +94,7 @@ impl Double {
     }
 
     pub fn refuse(&self, path: &str, status: u16, code: ErrorCode) {
-        let error = ApiError { code, message: "The double says no".into(), again_at_ms: None };
+        let error = ApiError::new(code, "The double says no");
         self.answer(path, status, serde_json::to_value(error).unwrap());
     }
 
@@ -259,8 +259,7 @@ async fn usual(
     Json(body): Json<Value>,
 ) -> Response {
     if !signed_in(&state, &headers) {
-        let error =
-            ApiError { code: ErrorCode::SignInAgain, message: "Sign in again".into(), again_at_ms: None };
+        let error = ApiError::new(ErrorCode::SignInAgain, "Sign in again");
         return (StatusCode::UNAUTHORIZED, Json(error)).into_response();
     }
     reply(&state, &format!("/api/{path}"), body, json!({}))
@@ -282,8 +281,7 @@ fn reply(state: &Shared, path: &str, body: Value, usual: Value) -> Response {
 
 async fn live(State(state): State<Arc<Shared>>, headers: HeaderMap, upgrade: WebSocketUpgrade) -> Response {
     if !signed_in(&state, &headers) {
-        let error =
-            ApiError { code: ErrorCode::SignInAgain, message: "Sign in again".into(), again_at_ms: None };
+        let error = ApiError::new(ErrorCode::SignInAgain, "Sign in again");
         return (StatusCode::UNAUTHORIZED, Json(error)).into_response();
     }
     upgrade.on_upgrade(async move |socket| talk(&state, socket).await)

@@ -225,9 +225,15 @@ export type JoinProblem =
 /**  The server does not know it. */
 { kind: "unknown" } | 
 /**  Used by another device. */
-{ kind: "spent" } | 
+{ kind: "spent"; 
+/**  First name of the person who can send a new one. */
+organiser: string } | 
 /**  Past its time. */
-{ kind: "expired" } | 
+{ kind: "expired"; 
+/**  First name of the person who can send a new one. */
+organiser: string; 
+/**  When it ended, UTC epoch milliseconds. */
+ended_at_ms: number } | 
 /**  The server cannot be reached. */
 { kind: "unreachable" } | 
 /**  Its certificate is not the one the link names. */
@@ -563,6 +569,10 @@ next_at_ms: number | null } |
 { reason: "outside-hours"; 
 /**  When calling opens, UTC epoch milliseconds. */
 opens_at_ms: number } | 
+/**  Many cards were passed on without a call: the next one comes at a quieter pace. */
+{ reason: "passed-on"; 
+/**  When it comes, UTC epoch milliseconds. */
+next_at_ms: number } | 
 /**  Asterisk or the trunk is not there. */
 { reason: "no-telephone" } | 
 /**  The server cannot save: its disk is full or read-only. */

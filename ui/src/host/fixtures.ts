@@ -173,7 +173,8 @@ export const views: Readonly<Record<string, View>> = {
   },
   join: joinView(null),
   'join-busy': joinView(null, true),
-  'join-spent': joinView({ kind: 'spent' }),
+  'join-spent': joinView({ kind: 'spent', organiser: 'Ruth' }),
+  'join-expired': joinView({ kind: 'expired', organiser: 'Ruth', ended_at_ms: NOW - 4 * 1440 * MINUTE }),
   'join-unreachable': joinView({ kind: 'unreachable' }),
   start: deskView({ state: 'ended' }, { last_outcome: null }),
   invitation: deskView(
@@ -198,6 +199,10 @@ export const views: Readonly<Record<string, View>> = {
   'outside-hours': deskView({
     state: 'waiting',
     why: { reason: 'outside-hours', opens_at_ms: NOW + 888 * MINUTE },
+  }),
+  'passed-on': deskView({
+    state: 'waiting',
+    why: { reason: 'passed-on', next_at_ms: NOW + MINUTE },
   }),
   'no-telephone': trouble({ state: 'waiting', why: { reason: 'no-telephone' } }, [{ kind: 'no-telephone' }]),
   'no-storage': deskView({ state: 'waiting', why: { reason: 'no-storage' } }),

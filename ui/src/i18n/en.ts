@@ -106,8 +106,10 @@ export const en = {
       'not-a-link': 'That is not an invitation link. It starts with ringround://join',
       damaged: 'A part of this link is missing. Copy the whole of it again.',
       unknown: 'The server does not know this link. Ask for a new one.',
-      spent: 'This link was used on another computer. Ask for a new one.',
-      expired: 'This link has ended. Your organiser can send a new one.',
+      spent: (organiser: string) =>
+        `This link was used on another computer. ${organiser} can send a new one: ask for it.`,
+      expired: (organiser: string, date: string) =>
+        `This link ended on ${date}. ${organiser} can send a new one: ask for it.`,
       unreachable: 'The server can’t be reached. Check your network, then join again.',
       untrusted: 'This is not the server the link names. Tell your organiser.',
       'update-app': 'This app is too old. Install the newest Ringround.',
@@ -193,6 +195,14 @@ export const en = {
       whyTitle: 'Why nobody is rung now',
       why: 'People are rung only within the campaign’s calling hours. Leave this open: a card comes when they begin.',
       button: (when: string) => `Calling starts again at ${when}`,
+    },
+    passedOn: {
+      name: 'The next card waits',
+      text: (time: string) => `You passed on many people without a call. The next card comes at ${time}.`,
+      said: (time: string) => `You passed on many people without a call. The next card comes at ${time}`,
+      whyTitle: 'Why a card waits',
+      why: 'Twenty people can be passed on at once, then one a minute; people you ring do not count. It protects the list if a computer is stolen.',
+      button: (time: string) => `Next card at ${time}`,
     },
     telephone: {
       name: 'No telephone just now',
@@ -536,6 +546,8 @@ export const en = {
     tomorrow: (time: string) => `${time} tomorrow`,
     onDay: (time: string, day: string) => `${time} on ${day}`,
     onDate: (time: string, day: number, month: string) => `${time} on ${day} ${month}`,
+    date: (day: number, month: string) => `${day} ${month}`,
+    dateOfYear: (day: number, month: string, year: number) => `${day} ${month} ${year}`,
     days: ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday'],
     months: [
       'January',

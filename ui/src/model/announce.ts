@@ -2,9 +2,10 @@ import type { Session, View } from '../api/types';
 import { t } from '../i18n';
 import { endedText } from './call-block';
 import { stateName } from './hand';
+import { joinProblemText } from './join-problem';
 import { noticeText } from './keys';
 import { troubleName, troubleOver, troubleSaid } from './trouble';
-import { sameDay, timeAndDay } from './when';
+import { sameDay, timeAndDay, timeOfDayBy } from './when';
 
 /** One sentence for one of the two live regions. */
 export interface Said {
@@ -79,7 +80,7 @@ function joinProblem(before: View | null, after: View): string | null {
   const was = before?.screen.name === 'join' ? before.screen.problem : null;
   const { problem } = after.screen;
   if (JSON.stringify(was) === JSON.stringify(problem)) return null;
-  return problem.kind === 'refused' ? t.join.problem.refused(problem.message) : t.join.problem[problem.kind];
+  return joinProblemText(problem, after.server_now_ms);
 }
 
 function stateSaid(session: Session, view: View, was: { session: Session } | null): string | null {
@@ -116,6 +117,8 @@ function waitingSaid(why: (Session & { state: 'waiting' })['why'], nowMs: number
       );
     case 'outside-hours':
       return t.waiting.hours.said(timeAndDay(why.opens_at_ms, nowMs), sameDay(why.opens_at_ms, nowMs));
+    case 'passed-on':
+      return t.waiting.passedOn.said(timeOfDayBy(why.next_at_ms));
     case 'no-telephone':
       return t.waiting.telephone.said;
     case 'no-storage':

@@ -3,7 +3,7 @@ import { t } from '../i18n';
 import type { Hand } from './hand';
 import type { Intent } from './intent';
 import { firstName } from './people';
-import { timeAndDay } from './when';
+import { timeAndDay, timeOfDayBy } from './when';
 
 /** Colour of a dot; a word always says the same. */
 export type Tone = 'good' | 'info' | 'wait' | 'stop' | 'off';
@@ -220,6 +220,10 @@ function waitingBlock(
     case 'outside-hours': {
       const label = t.waiting.hours.button(timeAndDay(why.opens_at_ms, nowMs));
       return [lineStatus(desk), { ...nothing, label, meaning: 'outside hours' }];
+    }
+    case 'passed-on': {
+      const label = t.waiting.passedOn.button(timeOfDayBy(why.next_at_ms));
+      return [lineStatus(desk), { ...nothing, label, meaning: 'passed on' }];
     }
   }
 }

@@ -1,4 +1,4 @@
-import type { DeskView, Trouble, View } from '../api/types';
+import type { DeskView, Trouble, View, Waiting } from '../api/types';
 import { t } from '../i18n';
 import type { Hand } from './hand';
 import { stepsOf, type Step } from './script';
@@ -94,7 +94,7 @@ function deskPage(base: Page, desk: DeskView, troubles: Trouble[], hand: Hand, t
     case 'waiting': {
       const { reason } = session.why;
       const item = waitingItem(reason);
-      const mayPause = reason === 'nobody-left' || reason === 'outside-hours';
+      const mayPause = reason === 'nobody-left' || reason === 'outside-hours' || reason === 'passed-on';
       const page: Page = { ...saved(base), title: t.waiting.page, pause: mayPause ? 'now' : 'none' };
       if (reason === 'nobody-left' && tally.people > 0) {
         const lead = t.finished.lead(desk.volunteer, tally.people, tally.spoke);
@@ -185,7 +185,7 @@ function keptFoot({ troubles }: View, desk: DeskView): Pick<Page, 'foot' | 'kept
   return away && 'card' in desk.session ? { foot: t.finished.keeps, kept: true } : { foot: '', kept: false };
 }
 
-function waitingItem(reason: 'line' | 'nobody-left' | 'outside-hours' | 'no-telephone' | 'no-storage'): Item {
+function waitingItem(reason: Waiting['reason']): Item {
   const w = t.waiting;
   switch (reason) {
     case 'line':
@@ -194,6 +194,8 @@ function waitingItem(reason: 'line' | 'nobody-left' | 'outside-hours' | 'no-tele
       return { icon: 'volunteers', title: w.nobody.whyTitle, text: w.nobody.why };
     case 'outside-hours':
       return { icon: 'clock', title: w.hours.whyTitle, text: w.hours.why };
+    case 'passed-on':
+      return { icon: 'card', title: w.passedOn.whyTitle, text: w.passedOn.why };
     case 'no-telephone':
       return { icon: 'phone-off', title: w.telephone.whyTitle, text: w.telephone.why };
     case 'no-storage':

@@ -2,10 +2,11 @@ import type { Card, DeskView, View } from '../api/types';
 import { t } from '../i18n';
 import { callBlock, type CallBlock } from './call-block';
 import type { Hand } from './hand';
+import { joinProblemText } from './join-problem';
 import { keysOf, type Keys } from './keys';
 import { splitFlag } from './people';
 import { barsStart } from './trouble';
-import { timeAndDay } from './when';
+import { timeAndDay, timeOfDayBy } from './when';
 
 /** The phone column, top to bottom. */
 export interface Phone {
@@ -59,13 +60,14 @@ function cardOf(view: View, hand: Hand): CardFace {
     return { ...blank, caption: t.opening.caption, name: t.opening.name, text: t.opening.text, foot: t.app };
   }
   if (screen.name === 'join') {
+    const problem = screen.problem && joinProblemText(screen.problem, view.server_now_ms);
     return {
       ...blank,
       caption: t.join.caption,
       name: t.join.name,
       text: t.join.text,
       foot: t.join.once,
-      field: { problem: problemText(screen.problem), busy: screen.busy },
+      field: { problem, busy: screen.busy },
     };
   }
   return deskCard(screen, view, hand);
@@ -127,6 +129,10 @@ function deskCard(desk: DeskView, { server_now_ms: nowMs, troubles }: View, hand
           const text = w.hours.text(timeAndDay(session.why.opens_at_ms, nowMs));
           return { ...plain, caption: t.card.next, name: w.hours.name, text };
         }
+        case 'passed-on': {
+          const text = w.passedOn.text(timeOfDayBy(session.why.next_at_ms));
+          return { ...plain, caption: t.card.next, name: w.passedOn.name, text };
+        }
         case 'no-telephone':
           return { ...plain, caption: t.card.next, name: w.telephone.name, text: w.telephone.text };
         case 'no-storage':
@@ -167,10 +173,4 @@ function personFace(card: Card): CardFace {
     facts: [...facts, ...card.facts.map(plainFact)],
     foot: t.card.attempt(card.attempt, card.attempts_allowed),
   };
-}
-
-function problemText(problem: (View['screen'] & { name: 'join' })['problem']): string | null {
-  if (problem === null) return null;
-  if (problem.kind === 'refused') return t.join.problem.refused(problem.message);
-  return t.join.problem[problem.kind];
 }

@@ -19,6 +19,20 @@ export function timeAndDay(ms: number, nowMs: number): string {
   return t.when.onDate(time, date.getDate(), t.when.months[date.getMonth()] ?? '');
 }
 
+/** "30 November"; of another year "30 November 2025". */
+export function dateOf(ms: number, nowMs: number): string {
+  const date = new Date(ms);
+  const [day, month, year] = [date.getDate(), t.when.months[date.getMonth()] ?? '', date.getFullYear()];
+  return year === new Date(nowMs).getFullYear()
+    ? t.when.date(day, month)
+    : t.when.dateOfYear(day, month, year);
+}
+
+/** The time of day at which it has surely come: "14:06" for 14:05:20. */
+export function timeOfDayBy(ms: number): string {
+  return timeOfDay(ms + 59_999);
+}
+
 /** Whether both are on one day of the volunteer's calendar. */
 export function sameDay(a: number, b: number): boolean {
   return midnight(a) === midnight(b);

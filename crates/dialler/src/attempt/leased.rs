@@ -116,6 +116,14 @@ impl Leased {
             scene.refuse(ticket, words::lease_lost());
             return Attempt::Leased(self);
         }
+        // Who asks not to be called is heard, however often (R12).
+        if how != protocol::http::Settle::DoNotCall
+            && let Some(at) = scene.passed_on.next_at(scene.now)
+        {
+            scene.passes_on_many();
+            scene.refuse(ticket, words::passed_on_many(scene.now.on_the_wall(at)));
+            return Attempt::Leased(self);
+        }
         let contact = &self.lease.contact;
         let how = match how {
             protocol::http::Settle::Skip => {

@@ -193,10 +193,17 @@ impl Settling {
             |next: Option<ContactNext>| matches!(next, Some(ContactNext::Due(at)) if at <= scene.now.wall);
         let (last, contact_is_due) = match self.write {
             Write::Close(close) => (Some(last(&self.lease, &close, scene)), due(close.contact)),
-            Write::Release(release) => (
-                None,
-                matches!(release.how, Released::Expired | Released::GivenBack | Released::Skipped { .. }),
-            ),
+            Write::Release(release) => {
+                if release.how.is_passed_on() {
+                    scene.passed_on.take(scene.now);
+                    if scene.passed_on.owes_until(scene.now).is_some() {
+                        scene.passes_on_many();
+                    }
+                }
+                let is_due =
+                    matches!(release.how, Released::Expired | Released::GivenBack | Released::Skipped { .. });
+                (None, is_due)
+            }
             Write::Attempt(_) | Write::Progress(_) | Write::Keep(_) | Write::Renew { .. } => (None, false),
         };
         Attempt::Closed(Closed { last, contact_is_due, pressed: self.pressed })

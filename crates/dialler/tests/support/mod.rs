@@ -355,6 +355,7 @@ impl World {
             | Output::StopAnnouncement { .. }
             | Output::CallOver { .. }
             | Output::Tell { .. }
+            | Output::PassesOnMany { .. }
             | Output::TrunkFault { .. } => {}
         }
     }

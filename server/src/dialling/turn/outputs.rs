@@ -65,6 +65,11 @@ impl Turn {
             Output::CallOver { attempt } => self.call_over(attempt),
             Output::Tell { device, change } => self.parts.live.tell(device, change),
             Output::TrunkFault { attempt, words } => error!(%attempt, "the trunk refused a call: {words}"),
+            Output::PassesOnMany { device } => warn!(
+                %device,
+                "this device passes on more cards than people read, without calling; if nobody sits there, \
+                 switch it off: ringround-server people revoke"
+            ),
             Output::Unexpected { state, input } => {
                 self.parts.metrics.unexpected_inputs.inc();
                 warn!(state, input, "an input that does not fit the state; nothing was changed");
