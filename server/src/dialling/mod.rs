@@ -119,7 +119,7 @@ impl Handle {
     /// [`ApiError`], as for all requests below: for the app.
     pub async fn start_session(&self, device: DeviceId, campaign: CampaignId) -> Result<(), ApiError> {
         if !self.tell_of_campaign(campaign).await? {
-            return Err(refusal(ErrorCode::NotFound, "This campaign is no more. Ask for a new link"));
+            return Err(ApiError::new(ErrorCode::NotFound, "This campaign is no more. Ask for a new link"));
         }
         self.ask(device, Ask::Start { campaign }).await.map(|_| ())
     }
@@ -142,7 +142,7 @@ impl Handle {
     /// Has Asterisk call the app; `token` comes back to it in the INVITE.
     pub async fn open_line(&self, device: DeviceId, token: String) -> Result<(), ApiError> {
         if token.len() != 32 || !token.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Err(refusal(ErrorCode::Invalid, "The line's token is not 32 hexadecimal digits"));
+            return Err(ApiError::new(ErrorCode::Invalid, "The line's token is not 32 hexadecimal digits"));
         }
         self.ask(device, Ask::OpenLine { line: names::line(device), token: LineToken(token) })
             .await
@@ -162,7 +162,7 @@ impl Handle {
             }
             Answer::Done => {
                 tracing::error!(%device, "a request to dial was granted, and nobody was dialled; a fault of ours");
-                Err(refusal(ErrorCode::Internal, "The server made a mistake: it dialled nobody"))
+                Err(ApiError::new(ErrorCode::Internal, "The server made a mistake: it dialled nobody"))
             }
         }
     }
@@ -181,11 +181,11 @@ impl Handle {
     pub async fn record_outcome(&self, device: DeviceId, record: RecordOutcome) -> Result<(), ApiError> {
         if record.note.as_ref().is_some_and(|note| note.chars().count() > LONGEST_NOTE) {
             let words = format!("The note is longer than {LONGEST_NOTE} characters");
-            return Err(refusal(ErrorCode::Invalid, &words));
+            return Err(ApiError::new(ErrorCode::Invalid, words));
         }
         // The others are the server's own findings, with waiting times of their own.
         if !Outcome::KEYS.contains(&record.outcome) {
-            return Err(refusal(ErrorCode::Invalid, "This outcome has no key; a fault of the app"));
+            return Err(ApiError::new(ErrorCode::Invalid, "This outcome has no key; a fault of the app"));
         }
         let stored = self.store.stored_attempt(record.attempt_id, device, self.clock.now_ms()).await?;
         self.ask(device, Ask::Record { record, stored: stored.map(Box::new) }).await.map(|_| ())
@@ -239,7 +239,7 @@ impl Handle {
     ) -> Result<Following, ApiError> {
         let row = self.store.campaign(campaign).await?;
         let Some(row) = row else {
-            return Err(refusal(ErrorCode::NotFound, "This campaign is no more. Ask for a new link"));
+            return Err(ApiError::new(ErrorCode::NotFound, "This campaign is no more. Ask for a new link"));
         };
         let (reply, following) = oneshot::channel();
         self.tell(Command::Follow { device, volunteer, campaign: row.seen(), reply });
@@ -268,7 +268,7 @@ impl Handle {
             Err(_) => {
                 let seconds = ANSWER_WITHIN.as_secs();
                 tracing::error!(%device, seconds, "a request was not answered in time; is the disk, or Asterisk, stuck?");
-                Err(refusal(ErrorCode::Internal, "The server is stuck. Try again in a moment"))
+                Err(ApiError::new(ErrorCode::Internal, "The server is stuck. Try again in a moment"))
             }
         }
     }
@@ -279,10 +279,9 @@ impl Handle {
     }
 }
 
-fn refusal(code: ErrorCode, message: &str) -> ApiError {
-    ApiError { code, message: message.to_owned(), again_at_ms: None }
-}
-
 fn stopping() -> ApiError {
-    refusal(ErrorCode::NoTelephone, "The server is stopping. Nothing was changed; try again in a moment")
+    ApiError::new(
+        ErrorCode::NoTelephone,
+        "The server is stopping. Nothing was changed; try again in a moment",
+    )
 }
