@@ -10,6 +10,7 @@ const view = (name: string) => views[name] as View;
 describe('the big button', () => {
   const labels: [string, string, boolean][] = [
     ['opening', 'Opening', false],
+    ['keyring-locked', 'Unlock your keyring', false],
     ['join', 'Paste your link to join', false],
     ['join-busy', 'Joining', false],
     ['start', 'Start calling Space', true],
@@ -28,10 +29,11 @@ describe('the big button', () => {
     ['line-lost-idle', 'Your line comes back by itself', false],
     ['server-lost', 'Waiting for the server', false],
     ['no-microphone', 'Use built-in microphone Space', true],
-    ['no-speaker', 'Plug in a headset', false],
-    ['revoked', 'Switched off', false],
+    ['no-speaker', 'Use USB headset Space', true],
+    ['revoked', 'Use a new link', true],
     ['update-app', 'Update needed', false],
-    ['untrusted', 'This is not the server you joined.', false],
+    ['update-server', 'Server too old', false],
+    ['untrusted', 'This is not the server you joined', false],
   ];
   test.each(labels)('%s: %s', async (name, label, works) => {
     const window = await openWindow(view(name));
@@ -453,8 +455,27 @@ describe('later, call back, do not call', () => {
     expect(document.activeElement?.textContent, 'Enter keeps').toContain('Keep on the list');
     window.press('Escape');
     window.press('x');
+    window.wait(400);
     window.press('x');
     expect(window.host.pressed).toEqual([{ command: 'settle', with: [{ how: 'do-not-call' }, 'lease-1'] }]);
+  });
+
+  test('a double press of X, or a double click, is not the answer to its own question', async () => {
+    const window = await openWindow(view('ready'));
+    window.wait(5000);
+    for (let opened = 0; opened < 2; opened += 1) {
+      window.press('x');
+      window.wait(399);
+      window.press('x');
+      document.querySelector<HTMLElement>('[data-part=sheet] .danger')?.click();
+      expect(window.commands(), `opened ${opened} times before`).toEqual([]);
+      expect(window.text('[data-part=sheet] h2')).toBe('Never ring Mrs Hollis again?');
+      window.press('Escape');
+    }
+    window.press('x');
+    window.wait(400);
+    document.querySelector<HTMLElement>('[data-part=sheet] .danger')?.click();
+    expect(window.commands()).toEqual(['settle']);
   });
 
   test('an open chooser and the list of keys leave Tab and Page Down alone', async () => {
@@ -658,6 +679,14 @@ describe('join, start, finish, devices', () => {
     await settled();
     expect(window.text('[data-trouble]')).toContain('GNOME Keyring or KeePassXC');
     expect(window.text('[data-trouble]')).not.toContain('ServiceUnknown');
+    window.click('Try again');
+    expect(window.commands()).toEqual(['retryNow']);
+  });
+
+  test('a locked keyring has no button to press in vain: its password window is open', async () => {
+    const window = await openWindow(view('keyring-locked'));
+    expect(window.text('.status')).toBe('Waiting for the keyring');
+    expect(document.querySelector('[data-trouble] button')).toBeNull();
   });
 
   test('the device in use is marked, whether it was chosen or is the system’s choice', async () => {
@@ -683,5 +712,41 @@ describe('join, start, finish, devices', () => {
     const server = await openWindow(view('server-lost'));
     server.click('Try now');
     expect([...window.commands(), ...server.commands()]).toEqual(['leave', 'retryNow']);
+  });
+
+  test('neither Space nor a press that was meant for what stood there before leaves the server', async () => {
+    const window = await openWindow(view('ready'));
+    await window.show(view('revoked'));
+    window.wait(399);
+    window.click('Use a new link');
+    window.wait(1);
+    const button = document.querySelector('#main-button') as HTMLElement;
+    for (const on of [document.body, button]) {
+      expect(window.press(' ', { on }).defaultPrevented).toBe(true);
+      window.press(' ', { on, altKey: true });
+    }
+    expect(window.commands()).toEqual([]);
+    window.click('Use a new link');
+    expect(window.commands()).toEqual(['leave']);
+    expect(document.querySelector('[data-trouble] button'), 'it stands in one place').toBeNull();
+  });
+
+  test('without a loudspeaker the chooser is there, and Space uses the other one', async () => {
+    const window = await openWindow(view('ready'));
+    window.host.choices = {
+      microphones: [{ id: 'usb', name: 'USB headset', chosen: true }],
+      speakers: [{ id: 'built-in', name: 'built-in speaker', chosen: false }],
+    };
+    await window.show(view('no-speaker'));
+    await settled();
+    expect(window.text('[data-part=sheet]')).toContain('built-in speaker');
+    window.wait(400);
+    window.press(' ', { on: document.body });
+    expect(window.host.pressed).toEqual([{ command: 'chooseDevices', with: ['usb', 'built-in'] }]);
+    const none = await openWindow(view('ready'));
+    none.host.choices = { microphones: [], speakers: [] };
+    await none.show(view('no-speaker'));
+    await settled();
+    expect(none.text('#main-button')).toBe('Plug in a headset');
   });
 });

@@ -44,7 +44,10 @@ describe('what is wrong is said once, assertively', () => {
       { kind: 'no-keyring', why: 'no bus' },
       'No keyring on this computer. You stay signed in until you close the app',
     ],
-    [{ kind: 'untrusted' }, 'This is not the server you joined. Its certificate is another one. Tell Ruth'],
+    [
+      { kind: 'untrusted' },
+      'This is not the server you joined. It could not prove that it is Ruth’s server. Tell Ruth',
+    ],
     [
       { kind: 'update-app' },
       'This app is too old for the server. Install the newest Ringround, then open it again',

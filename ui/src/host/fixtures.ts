@@ -1,4 +1,4 @@
-import type { Card, DeskView, LastOutcome, Session, Trouble, View } from '../api/types';
+import type { Card, DeskView, LastOutcome, LineView, Session, Trouble, View } from '../api/types';
 
 /** Recorded views of every screen, for looking at them in a browser and for tests. */
 
@@ -76,6 +76,7 @@ export const LAST: LastOutcome = {
 };
 
 export const ready: Session = { state: 'ready', card: CARD };
+const readyNext: Session = { state: 'ready', card: NEXT_CARD };
 export const dialling: Session = {
   state: 'dialling',
   card: CARD,
@@ -108,6 +109,8 @@ export function deskView(
   desk: Partial<DeskView> = {},
   view: Partial<Pick<View, 'troubles' | 'notice' | 'invitation'>> = {},
 ): View {
+  const line: LineView = desk.line ?? (session.state === 'ended' ? { state: 'down' } : { state: 'up' });
+  const grades = { up: 'good', lost: 'down', down: 'unknown', opening: 'unknown' } as const;
   return {
     server_now_ms: NOW,
     troubles: [],
@@ -124,7 +127,7 @@ export function deskView(
         mode: 'one-touch',
         organiser: 'Ruth',
       },
-      line: session.state === 'ended' ? { state: 'down' } : { state: 'up' },
+      line,
       session,
       last_outcome: LAST,
       muted: false,
@@ -132,12 +135,7 @@ export function deskView(
       busy: null,
       rings: false,
       waiting_outcomes: 0,
-      quality: {
-        grade: session.state === 'ended' ? 'unknown' : 'good',
-        loss: 0,
-        jitter_ms: 4,
-        round_trip_ms: 31,
-      },
+      quality: { grade: grades[line.state], loss: 0, jitter_ms: 4, round_trip_ms: 31 },
       devices: { microphone: 'USB headset', speaker: 'USB headset' },
       ...desk,
     },
@@ -209,11 +207,11 @@ export const views: Readonly<Record<string, View>> = {
   ready: deskView(ready),
   'ready-calling': deskView(ready, { busy: 'call' }),
   'ready-rule': deskView(
-    ready,
+    readyNext,
     {},
     { notice: { kind: 'refused-by-rule', message: 'she was called an hour ago. The next card is ready' } },
   ),
-  'ready-do-not-call': deskView(ready, {}, { notice: { kind: 'do-not-call', name: 'Mrs Hollis' } }),
+  'ready-do-not-call': deskView(readyNext, {}, { notice: { kind: 'do-not-call', name: 'Mrs Hollis' } }),
   'ready-saved-here': deskView(
     ready,
     { waiting_outcomes: 1 },
@@ -231,7 +229,6 @@ export const views: Readonly<Record<string, View>> = {
   'wrap-up-cancelled': deskView(ended('volunteer', 0)),
   'line-lost': trouble(talking, [{ kind: 'line-lost', since_ms: NOW - 8_000, in_call: true }], {
     line: { state: 'lost', since_ms: NOW - 8_000 },
-    quality: { grade: 'down', loss: 1, jitter_ms: 0, round_trip_ms: null },
   }),
   'line-lost-idle': trouble(ready, [{ kind: 'line-lost', since_ms: NOW - 3_000, in_call: false }], {
     line: { state: 'lost', since_ms: NOW - 3_000 },

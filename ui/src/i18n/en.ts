@@ -52,6 +52,7 @@ export const en = {
     text: 'Reading your sign-in from the system’s keyring.',
     status: 'Usually under a second',
     button: 'Opening',
+    locked: { status: 'Waiting for the keyring', button: 'Unlock your keyring' },
     page: 'Opening',
     keyring: {
       title: 'Your sign-in is in the keyring',
@@ -71,6 +72,7 @@ export const en = {
     found: 'Link found, nothing else to type',
     asking: 'Asking the server',
     wrong: 'This link did not work',
+    notYet: 'Not joined yet',
     button: 'Join',
     busy: 'Joining',
     empty: 'Paste your link to join',
@@ -165,6 +167,7 @@ export const en = {
 
   waiting: {
     page: 'Why am I waiting?',
+    caption: 'No call just now',
     line: {
       name: 'Your line is coming up',
       text: 'Usually two or three seconds. The first card follows.',
@@ -189,7 +192,6 @@ export const en = {
     },
     hours: {
       name: 'Outside calling hours',
-      text: (when: string) => `Calling starts again at ${when}.`,
       said: (when: string, today: boolean) =>
         `Calling starts again at ${when}. It is too ${today ? 'early' : 'late'} to ring people now`,
       whyTitle: 'Why nobody is rung now',
@@ -234,8 +236,7 @@ export const en = {
     by: (name: string) => `${name} paused this campaign`,
     bySaid: (name: string, message: string | null) =>
       message ? `${name} paused this campaign: “${message}”` : `${name} paused this campaign`,
-    message: (message: string) => `“${message}”`,
-    noMessage: 'A card comes by itself when it goes on.',
+    comes: 'A card comes by itself when it goes on.',
     waits: (name: string) => `Waiting for ${name}`,
     page: 'Paused',
     whyTitle: 'Take your time',
@@ -303,11 +304,11 @@ export const en = {
     holds: 'for you',
     lineLost: 'Your line comes back by itself',
     noServer: 'Waiting for the server',
-    useMicrophone: (name: string) => `Use ${name}`,
+    useDevice: (name: string) => `Use ${name}`,
     plugMicrophone: 'Plug in a microphone',
     plugSpeaker: 'Plug in a headset',
-    off: 'Switched off',
     update: 'Update needed',
+    serverOld: 'Server too old',
     skip: 'Skip',
     later: 'Later',
     pause: 'Pause',
@@ -411,6 +412,7 @@ export const en = {
       ['↑ ↓', 'Step through the script'],
       ['F6', 'Phone, page, header'],
       ['Esc', 'Close what is open'],
+      ['?', 'This list'],
     ] as ReadonlyArray<readonly [string, string]>,
   },
 
@@ -422,7 +424,6 @@ export const en = {
     down: 'Line down',
     figures: (loss: number, jitter: number, roundTrip: number | null) =>
       `${loss.toFixed(1)} % lost, ${Math.round(jitter)} ms jitter` +
-      ['?', 'This list'],
       (roundTrip === null ? '' : `, ${Math.round(roundTrip)} ms there and back`),
   },
 
@@ -442,7 +443,7 @@ export const en = {
     updateApp: {
       head: 'This app is too old for the server.',
       text: 'Install the newest Ringround, then open it again.',
-      then: 'You stay joined: no new link is needed.',
+      then: 'Install the newest Ringround, then open it again. You stay joined: no new link is needed.',
     },
     updateServer: {
       head: 'The server is too old for this app.',
@@ -451,7 +452,7 @@ export const en = {
     },
     untrusted: {
       head: 'This is not the server you joined.',
-      text: (organiser: string) => `Its certificate is another one. Tell ${organiser}.`,
+      text: (organiser: string) => `It could not prove that it is ${organiser}’s server. Tell ${organiser}.`,
       then: 'Someone on your network may be in between. Another network may help.',
     },
     lineLost: {
@@ -502,19 +503,20 @@ export const en = {
     keyringLocked: {
       head: 'Your keyring is locked.',
       text: 'Unlock it in the window that opened.',
-      button: 'Try again',
     },
     noKeyring: {
       head: 'No keyring on this computer.',
       text: 'You stay signed in until you close the app.',
       details: 'What to do',
       then: 'Unlock it, or start one that offers the Secret Service, such as GNOME Keyring or KeePassXC.',
+      button: 'Try again',
     },
     outcomeRefused: {
       head: (outcome: string, time: string) => `The server refused “${outcome}” of ${time}.`,
       text: (organiser: string) => `It is kept on this computer. Tell ${organiser}.`,
     },
     organiser: 'your organiser',
+    close: 'Close',
     more: (n: number) => `${n} more`,
     moreLabel: (n: number) => `${count(n)} more ${plural(n, 'trouble', 'troubles')}, show the next`,
   },

@@ -4,6 +4,7 @@ import { endedText } from './call-block';
 import { stateName } from './hand';
 import { joinProblemText } from './join-problem';
 import { noticeText } from './keys';
+import { firstName } from './people';
 import { troubleName, troubleOver, troubleSaid } from './trouble';
 import { sameDay, timeAndDay, timeOfDayBy } from './when';
 
@@ -71,7 +72,8 @@ function politely(before: View | null, after: View): string | null {
   const outcome = t.outcome[last.outcome];
   const corrected = was.last_outcome?.attempt_id === last.attempt_id;
   if (corrected) return t.said.corrected(outcome);
-  const saved = last.outcome === 'wrong-number' ? t.notice.wrongNumber(last.name) : t.said.saved(outcome);
+  const saved =
+    last.outcome === 'wrong-number' ? t.notice.wrongNumber(firstName(last.name)) : t.said.saved(outcome);
   return state === null ? saved : t.said.join(saved, state);
 }
 

@@ -1,8 +1,9 @@
-import type { DeskView, Session, Trouble, View } from '../api/types';
+import type { DeskView, DeviceChoice, JoinProblem, Session, Trouble, View } from '../api/types';
 import { t } from '../i18n';
 import type { Hand } from './hand';
 import type { Intent } from './intent';
 import { firstName } from './people';
+import { serverAway } from './trouble';
 import { timeAndDay, timeOfDayBy } from './when';
 
 /** Colour of a dot; a word always says the same. */
@@ -45,7 +46,7 @@ export type Look =
 
 export interface MainButton {
   look: Look;
-  icon: 'call' | 'ringing' | 'hang-up' | 'pause' | 'resume' | 'microphone' | null;
+  icon: 'call' | 'ringing' | 'hang-up' | 'pause' | 'resume' | 'microphone' | 'speaker' | null;
   label: string;
   /** Second line, or what stands beside the label. */
   under: string;
@@ -75,14 +76,36 @@ const quiet: Status = { tone: 'off', head: '', text: '', clock: null, card: fals
 export function callBlock(view: View, hand: Hand): CallBlock {
   const { screen } = view;
   if (screen.name === 'opening') {
+    if (view.troubles.some(({ kind }) => kind === 'keyring-locked')) {
+      const status: Status = { ...quiet, tone: 'wait', text: t.opening.locked.status };
+      return block(status, { ...nothing, label: t.opening.locked.button, meaning: 'opening' });
+    }
     const status: Status = { ...quiet, tone: 'info', text: t.opening.status };
-    return block(status, { ...nothing, label: t.opening.button, meaning: 'opening' });
+    const main: MainButton = { ...nothing, look: 'primary', label: t.opening.button };
+    return block(status, { ...main, busy: true, meaning: 'opening' });
   }
   if (screen.name === 'join') return joinBlock(screen, hand);
-  return barred(view, screen, hand) ?? deskBlock(screen, view, hand);
+  return barred(view, screen, hand) ?? withoutServer(deskBlock(screen, view, hand), view);
+}
+
+/** What is asked of the server while it is away would be refused, so the button says that it waits. */
+function withoutServer(found: CallBlock, view: View): CallBlock {
+  const asks = ['start', 'call', 'pause', 'resume', 'stop'].includes(found.main.intent?.do ?? '');
+  if (!serverAway(view) || (!asks && !found.status.card)) return found;
+  const main = asks ? { ...nothing, label: t.call.noServer, meaning: 'no server' } : found.main;
+  return { ...found, status: { ...found.status, card: false }, main };
 }
 
 const block = (status: Status, main: MainButton): CallBlock => ({ status, main, mute: null });
+
+/** With the others it may be the link that is right, and something else that is not. */
+const LINK_IS_WRONG: ReadonlySet<JoinProblem['kind']> = new Set([
+  'not-a-link',
+  'damaged',
+  'unknown',
+  'spent',
+  'expired',
+]);
 
 function joinBlock(screen: View['screen'] & { name: 'join' }, hand: Hand): CallBlock {
   const linked = hand.link.trim() !== '';
@@ -99,7 +122,13 @@ function joinBlock(screen: View['screen'] & { name: 'join' }, hand: Hand): CallB
         }
       : { ...nothing, label: t.join.empty, meaning: 'no link' };
   if (screen.busy) return block({ ...quiet, tone: 'info', text: t.join.asking }, main);
-  if (screen.problem) return block({ ...quiet, tone: 'stop', text: t.join.wrong }, main);
+  if (screen.problem) {
+    const wrong = LINK_IS_WRONG.has(screen.problem.kind);
+    const status: Status = wrong
+      ? { ...quiet, tone: 'stop', text: t.join.wrong }
+      : { ...quiet, tone: 'wait', text: t.join.notYet };
+    return block(status, main);
+  }
   return block(
     { ...quiet, tone: linked ? 'info' : 'off', text: linked ? t.join.found : t.join.waiting },
     main,
@@ -113,19 +142,30 @@ function barred(view: View, desk: DeskView, hand: Hand): CallBlock | null {
   const kinds = new Set(view.troubles.map((trouble) => trouble.kind));
   const cannot = (label: string): CallBlock =>
     block(lineStatus(desk), { ...nothing, label, meaning: `cannot ${label}` });
-  if (kinds.has('revoked')) return cannot(t.call.off);
-  if (kinds.has('untrusted')) return cannot(t.trouble.untrusted.head);
-  if (kinds.has('update-app') || kinds.has('update-server')) return cannot(t.call.update);
+  if (kinds.has('revoked')) {
+    const label = t.trouble.revoked.button;
+    const main: MainButton = {
+      ...nothing,
+      look: 'primary',
+      label,
+      intent: { do: 'leave' },
+      meaning: 'leave',
+    };
+    return block(lineStatus(desk), main);
+  }
+  if (kinds.has('untrusted')) return cannot(t.trouble.untrusted.head.replace(/\.$/, ''));
+  if (kinds.has('update-app')) return cannot(t.call.update);
+  if (kinds.has('update-server')) return cannot(t.call.serverOld);
   if (state === 'paused') return null;
   if (kinds.has('no-microphone')) {
     const status: Status = { ...quiet, tone: 'wait', head: t.status.noMicrophone, text: t.status.callsWait };
-    const other = hand.devices?.microphones.find((device) => !device.chosen) ?? hand.devices?.microphones[0];
+    const other = otherThanChosen(hand.devices?.microphones);
     if (!other) return block(status, { ...nothing, label: t.call.plugMicrophone, meaning: 'no microphone' });
     return block(status, {
       ...nothing,
       look: 'primary',
       icon: 'microphone',
-      label: t.call.useMicrophone(other.name),
+      label: t.call.useDevice(other.name),
       hint: t.key.space,
       intent: { do: 'use-microphone', id: other.id },
       meaning: `use ${other.id}`,
@@ -133,9 +173,23 @@ function barred(view: View, desk: DeskView, hand: Hand): CallBlock | null {
   }
   if (kinds.has('no-speaker')) {
     const status: Status = { ...quiet, tone: 'wait', head: t.status.noSpeaker, text: t.status.callsWait };
-    return block(status, { ...nothing, label: t.call.plugSpeaker, meaning: 'no speaker' });
+    const other = otherThanChosen(hand.devices?.speakers);
+    if (!other) return block(status, { ...nothing, label: t.call.plugSpeaker, meaning: 'no speaker' });
+    return block(status, {
+      ...nothing,
+      look: 'primary',
+      icon: 'speaker',
+      label: t.call.useDevice(other.name),
+      hint: t.key.space,
+      intent: { do: 'use-speaker', id: other.id },
+      meaning: `use ${other.id}`,
+    });
   }
   return null;
+}
+
+function otherThanChosen(choices: DeviceChoice[] = []): DeviceChoice | undefined {
+  return choices.find(({ chosen }) => !chosen) ?? choices[0];
 }
 
 function deskBlock(desk: DeskView, view: View, hand: Hand): CallBlock {
@@ -148,7 +202,7 @@ function deskBlock(desk: DeskView, view: View, hand: Hand): CallBlock {
     case 'waiting':
       return block(...waitingBlock(desk, session.why, view.server_now_ms));
     case 'ready':
-      return readyBlock(desk, session, view);
+      return readyBlock(desk, session);
     case 'dialling':
       return diallingBlock(desk, session);
     case 'talking':
@@ -228,16 +282,13 @@ function waitingBlock(
   }
 }
 
-function readyBlock(desk: DeskView, session: Session & { state: 'ready' }, view: View): CallBlock {
+function readyBlock(desk: DeskView, session: Session & { state: 'ready' }): CallBlock {
   const name = firstName(session.card.name);
   const busy = desk.busy === 'call';
   const status: Status = { ...lineStatus(desk), card: true };
   const meaning = `call ${session.card.lease_id}`;
   if (desk.line.state === 'lost') {
     return block(status, { ...nothing, label: t.call.lineLost, meaning: 'line lost' });
-  }
-  if (view.troubles.some(({ kind }) => kind === 'server-unreachable')) {
-    return block(status, { ...nothing, label: t.call.noServer, meaning: 'no server' });
   }
   return block(status, {
     ...nothing,

@@ -30,6 +30,8 @@ export interface Hand {
   devices: DeviceChoices | null;
   /** Which of the troubles the header shows. */
   trouble: number;
+  /** Troubles that were read and put away, by name, while they last. */
+  away: string[];
 }
 
 /** Nothing open, nothing written. */
@@ -51,6 +53,7 @@ export function emptyHand(singleKeys: boolean): Hand {
     settled: null,
     devices: null,
     trouble: 0,
+    away: [],
   };
 }
 

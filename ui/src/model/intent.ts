@@ -28,6 +28,8 @@ export type Intent =
   | { do: 'step'; by: 1 | -1 }
   | { do: 'devices' }
   | { do: 'use-microphone'; id: string }
+  | { do: 'use-speaker'; id: string }
+  | { do: 'put-away'; trouble: string }
   | { do: 'focus-keys' }
   | { do: 'help' }
   | { do: 'single-keys' }

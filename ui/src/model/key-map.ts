@@ -38,11 +38,12 @@ export function intentOf(key: Key, view: View, hand: Hand, main: Intent | null):
   return single(letter);
 }
 
-/** Space presses the big button, and never hangs up, whatever has the focus. */
+/** Space presses the big button, and never hangs up or leaves, whatever has the focus. */
 function space(key: Key, main: Intent | null): Intent | 'nothing' | null {
   if (key.on === 'control' && !key.alt) return key.repeat ? 'nothing' : null;
   if (key.repeat || key.on === 'hangs-up' || main?.do === 'hang-up') return 'nothing';
-  if (main?.do === 'pause') return 'nothing';
+  // A pause has P; leaving is for good.
+  if (main?.do === 'pause' || main?.do === 'leave') return 'nothing';
   return main ?? 'nothing';
 }
 

@@ -4,6 +4,7 @@ import { t } from '../i18n';
 import type { Hand } from './hand';
 import type { KeyOutcome } from './outcomes';
 import { firstName } from './people';
+import { barsStart } from './trouble';
 
 /** The title row and the nine keys, or the twelve of the telephone in the same rectangle. */
 export interface Keys {
@@ -82,17 +83,26 @@ function settledTitle({ settled }: Hand): Title | null {
   return settled === null ? null : { kind: 'saved', text: settled, aside: '', button: null };
 }
 
-function savedTitle({ screen }: View): Title | null {
-  if (screen.name !== 'desk' || !screen.last_outcome) return null;
+/** Not where this computer calls no more: the server would not take it. */
+export function mayCorrect({ screen, troubles }: View): boolean {
+  if (screen.name !== 'desk' || !screen.last_outcome) return false;
+  return screen.session.state !== 'ended' || !troubles.some(barsStart);
+}
+
+function savedTitle(view: View): Title | null {
+  const { screen } = view;
+  if (screen.name !== 'desk' || !screen.last_outcome || !mayCorrect(view)) return null;
   const { name, outcome } = screen.last_outcome;
-  const words = screen.waiting_outcomes > 0 ? t.keys.kept : t.keys.saved;
-  return { kind: 'saved', text: words(name, t.outcome[outcome]), aside: '', button: 'correct' };
+  const saved = (text: string): Title => ({ kind: 'saved', text, aside: '', button: 'correct' });
+  if (screen.waiting_outcomes > 0) return saved(t.keys.kept(name, t.outcome[outcome]));
+  if (outcome === 'wrong-number') return saved(t.notice.wrongNumber(firstName(name)));
+  return saved(t.keys.saved(name, t.outcome[outcome]));
 }
 
 function noticeTitle(view: View): Title | null {
   const { notice, screen } = view;
   if (!notice || screen.name !== 'desk') return null;
-  const correctable = notice.kind === 'saved-here' && screen.last_outcome !== null;
+  const correctable = notice.kind === 'saved-here' && mayCorrect(view);
   return {
     kind: 'notice',
     text: noticeText(notice, view),

@@ -18,6 +18,7 @@ export interface Page {
   note: 'none' | 'button' | 'open';
   /** Pause stands in the header; in a call it waits for its end. */
   pause: 'none' | 'now' | 'later';
+  /** How the line sounds, where there is one. */
   sound: boolean;
 }
 
@@ -69,7 +70,8 @@ export function pageOf(view: View, hand: Hand, tally: Tally): Page {
       foot: t.join.agree,
     };
   }
-  return deskPage({ ...base, sound: true, ...keptFoot(view, screen) }, screen, view.troubles, hand, tally);
+  const sound = screen.line.state === 'up' || screen.line.state === 'lost';
+  return deskPage({ ...base, sound, ...keptFoot(view, screen) }, screen, view.troubles, hand, tally);
 }
 
 function deskPage(base: Page, desk: DeskView, troubles: Trouble[], hand: Hand, tally: Tally): Page {
@@ -95,7 +97,12 @@ function deskPage(base: Page, desk: DeskView, troubles: Trouble[], hand: Hand, t
       const { reason } = session.why;
       const item = waitingItem(reason);
       const mayPause = reason === 'nobody-left' || reason === 'outside-hours' || reason === 'passed-on';
-      const page: Page = { ...saved(base), title: t.waiting.page, pause: mayPause ? 'now' : 'none' };
+      const serversFault = reason === 'no-storage' || reason === 'no-telephone';
+      const page: Page = {
+        ...(serversFault ? base : saved(base)),
+        title: t.waiting.page,
+        pause: mayPause ? 'now' : 'none',
+      };
       if (reason === 'nobody-left' && tally.people > 0) {
         const lead = t.finished.lead(desk.volunteer, tally.people, tally.spoke);
         return {
@@ -105,7 +112,7 @@ function deskPage(base: Page, desk: DeskView, troubles: Trouble[], hand: Hand, t
         };
       }
       // Nothing on the page moves while the line comes up after Start.
-      if (reason === 'line' && tally.people === 0) return { ...page, body: startBody(desk, [item]) };
+      if (reason === 'line' && tally.people === 0) return startPage(base, desk, [item]);
       return { ...page, body: soFar(tally, item) };
     }
     case 'paused': {
@@ -127,37 +134,37 @@ function deskPage(base: Page, desk: DeskView, troubles: Trouble[], hand: Hand, t
 /** What may be done where no call can be made at all. */
 function howToGoOn(troubles: Trouble[]): Body | null {
   for (const trouble of troubles) {
-    const text = thenOf(trouble);
-    if (text !== null)
-      return { kind: 'info', lead: '', items: [{ icon: 'key', title: t.trouble.how, text }] };
+    const then = thenOf(trouble);
+    if (then !== null) return { kind: 'info', lead: '', items: [{ ...then, title: t.trouble.how }] };
   }
   return null;
 }
 
-function thenOf(trouble: Trouble): string | null {
+function thenOf(trouble: Trouble): Pick<Item, 'icon' | 'text'> | null {
   const words = t.trouble;
-  if (trouble.kind === 'revoked') return words.revoked.then(trouble.organiser);
-  if (trouble.kind === 'update-app') return words.updateApp.then;
-  if (trouble.kind === 'update-server') return words.updateServer.then;
-  return trouble.kind === 'untrusted' ? words.untrusted.then : null;
+  if (trouble.kind === 'revoked') return { icon: 'key', text: words.revoked.then(trouble.organiser) };
+  if (trouble.kind === 'update-app') return { icon: 'clock', text: words.updateApp.then };
+  if (trouble.kind === 'update-server') return { icon: 'clock', text: words.updateServer.then };
+  return trouble.kind === 'untrusted' ? { icon: 'phone-off', text: words.untrusted.then } : null;
 }
 
-function startPage(base: Page, desk: DeskView): Page {
-  return { ...base, title: t.start.page, body: startBody(desk), foot: base.foot || t.start.foot2 };
-}
-
-function startBody(desk: DeskView, more: Item[] = []): Body {
+function startPage(base: Page, desk: DeskView, more: Item[] = []): Page {
   const { items } = t.start;
   return {
-    kind: 'info',
-    lead: t.start.lead(desk.volunteer),
-    items: [
-      { icon: 'card', ...items.card },
-      { icon: 'call', ...items.call },
-      { icon: 'keys', ...items.outcome },
-      { icon: 'pause', ...items.pause },
-      ...more,
-    ],
+    ...base,
+    title: t.start.page,
+    body: {
+      kind: 'info',
+      lead: t.start.lead(desk.volunteer),
+      items: [
+        { icon: 'card', ...items.card },
+        { icon: 'call', ...items.call },
+        { icon: 'keys', ...items.outcome },
+        { icon: 'pause', ...items.pause },
+        ...more,
+      ],
+    },
+    foot: base.foot || t.start.foot2,
   };
 }
 

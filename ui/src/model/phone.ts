@@ -5,8 +5,8 @@ import type { Hand } from './hand';
 import { joinProblemText } from './join-problem';
 import { keysOf, type Keys } from './keys';
 import { splitFlag } from './people';
-import { barsStart } from './trouble';
-import { timeAndDay, timeOfDayBy } from './when';
+import { barsStart, mayGiveBack } from './trouble';
+import { sameDay, timeAndDay, timeOfDayBy } from './when';
 
 /** The phone column, top to bottom. */
 export interface Phone {
@@ -57,7 +57,7 @@ function placeOf({ screen }: View): Phone['place'] {
 function cardOf(view: View, hand: Hand): CardFace {
   const { screen } = view;
   if (screen.name === 'opening') {
-    return { ...blank, caption: t.opening.caption, name: t.opening.name, text: t.opening.text, foot: t.app };
+    return { ...blank, caption: t.opening.caption, name: t.opening.name, text: t.opening.text };
   }
   if (screen.name === 'join') {
     const problem = screen.problem && joinProblemText(screen.problem, view.server_now_ms);
@@ -73,12 +73,13 @@ function cardOf(view: View, hand: Hand): CardFace {
   return deskCard(screen, view, hand);
 }
 
-function deskCard(desk: DeskView, { server_now_ms: nowMs, troubles }: View, hand: Hand): CardFace {
+function deskCard(desk: DeskView, view: View, hand: Hand): CardFace {
+  const { server_now_ms: nowMs, troubles } = view;
   const { session, campaign } = desk;
   const plain: CardFace = { ...blank, foot: t.start.foot(desk.volunteer) };
   switch (session.state) {
     case 'ready':
-      return { ...personFace(session.card), caption: t.card.next, never: true };
+      return { ...personFace(session.card), caption: t.card.next, never: mayGiveBack(view) };
     case 'dialling':
       return { ...personFace(session.card), caption: t.card.calling };
     case 'talking':
@@ -89,9 +90,12 @@ function deskCard(desk: DeskView, { server_now_ms: nowMs, troubles }: View, hand
       return { ...personFace(session.card), caption: spoke ? t.card.spoke : t.card.rang, never: true };
     }
     case 'ended':
+      if (troubles.some(barsStart)) {
+        const { caption, barred } = t.finished;
+        return { ...plain, caption, name: t.trouble.page, text: barred };
+      }
       if (hand.finished) {
-        const { caption, name, text, barred } = t.finished;
-        if (troubles.some(barsStart)) return { ...plain, caption, name: t.trouble.page, text: barred };
+        const { caption, name, text } = t.finished;
         return { ...plain, caption, name, text };
       }
       return {
@@ -111,8 +115,8 @@ function deskCard(desk: DeskView, { server_now_ms: nowMs, troubles }: View, hand
         ...plain,
         caption: t.paused.caption,
         name: t.paused.byName,
-        text: message === null ? t.paused.noMessage : t.paused.message(message),
-        foot: message === null ? plain.foot : t.paused.noMessage,
+        text: message ? t.paused.bySaid(by, message) : `${t.paused.by(by)}.`,
+        foot: t.paused.comes,
       };
     }
     case 'waiting': {
@@ -123,20 +127,22 @@ function deskCard(desk: DeskView, { server_now_ms: nowMs, troubles }: View, hand
         case 'nobody-left': {
           const { again, next_at_ms: at } = session.why;
           const when = at === null ? null : timeAndDay(at, nowMs);
-          return { ...plain, caption: t.card.next, name: w.nobody.name, text: w.nobody.text(again, when) };
+          const { caption } = t.finished;
+          return { ...plain, caption, name: w.nobody.name, text: w.nobody.text(again, when) };
         }
         case 'outside-hours': {
-          const text = w.hours.text(timeAndDay(session.why.opens_at_ms, nowMs));
-          return { ...plain, caption: t.card.next, name: w.hours.name, text };
+          const { opens_at_ms: at } = session.why;
+          const text = `${w.hours.said(timeAndDay(at, nowMs), sameDay(at, nowMs))}.`;
+          return { ...plain, caption: w.caption, name: w.hours.name, text };
         }
         case 'passed-on': {
           const text = w.passedOn.text(timeOfDayBy(session.why.next_at_ms));
           return { ...plain, caption: t.card.next, name: w.passedOn.name, text };
         }
         case 'no-telephone':
-          return { ...plain, caption: t.card.next, name: w.telephone.name, text: w.telephone.text };
+          return { ...plain, caption: w.caption, name: w.telephone.name, text: w.telephone.text };
         case 'no-storage':
-          return { ...plain, caption: t.card.next, name: w.storage.name, text: w.storage.text };
+          return { ...plain, caption: w.caption, name: w.storage.name, text: w.storage.text };
       }
     }
   }

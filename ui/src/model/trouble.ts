@@ -1,5 +1,6 @@
 import type { Trouble, View } from '../api/types';
 import { t } from '../i18n';
+import type { Hand } from './hand';
 import type { Intent } from './intent';
 import { firstName } from './people';
 import { timeOfDay } from './when';
@@ -13,6 +14,8 @@ export interface Banner {
   text: string;
   /** What to do, behind a button of its own; the system's reason is in the log. */
   details: string;
+  /** It lasts and asks for nothing now: once read, it can be put away. */
+  closes: boolean;
   button: { label: string; hint: string; intent: Intent } | null;
 }
 
@@ -27,6 +30,7 @@ export function bannerOf(trouble: Trouble, view: View, nowMs: number): Banner {
     head: '',
     text: '',
     details: '',
+    closes: false,
     button: null,
   };
   const press = (label: string, intent: Intent, hint = '') => ({ label, hint, intent });
@@ -37,14 +41,12 @@ export function bannerOf(trouble: Trouble, view: View, nowMs: number): Banner {
         icon: 'off',
         head: words.revoked.head(trouble.organiser),
         text: words.revoked.text(trouble.organiser),
-        button: press(words.revoked.button, { do: 'leave' }),
       };
     case 'update-app':
       return { ...base, icon: 'update', head: words.updateApp.head, text: words.updateApp.text };
     case 'update-server':
       return {
         ...base,
-        icon: 'update',
         head: words.updateServer.head,
         text: words.updateServer.text(organiser),
       };
@@ -111,21 +113,48 @@ export function bannerOf(trouble: Trouble, view: View, nowMs: number): Banner {
     case 'local-storage':
       return { ...base, icon: 'disk', ...words.localStorage };
     case 'keyring-locked': {
-      const { head, text, button } = words.keyringLocked;
-      return { ...base, tone: 'wait', icon: 'key', head, text, button: press(button, { do: 'retry' }) };
+      const { head, text } = words.keyringLocked;
+      return { ...base, tone: 'wait', icon: 'key', head, text };
     }
     case 'no-keyring': {
-      const { head, text } = words.noKeyring;
-      return { ...base, tone: 'info', icon: 'key', head, text, details: words.noKeyring.then };
+      const { head, text, then, button } = words.noKeyring;
+      return {
+        ...base,
+        tone: 'info',
+        icon: 'key',
+        head,
+        text,
+        details: then,
+        closes: true,
+        button: press(button, { do: 'retry' }),
+      };
     }
     case 'outcome-refused':
       return {
         ...base,
         icon: 'disk',
+        closes: true,
         head: words.outcomeRefused.head(t.outcome[trouble.outcome], timeOfDay(trouble.pressed_at_ms)),
         text: words.outcomeRefused.text(organiser),
       };
   }
+}
+
+/** What the header tells of: not what was read and put away. */
+export function troublesToTell({ troubles }: View, { away }: Hand): Trouble[] {
+  return troubles.filter((trouble) => !away.includes(troubleName(trouble)));
+}
+
+/** Whether the server is there to take what a press asks of it. */
+export function serverAway({ troubles }: View): boolean {
+  return troubles.some(({ kind }) => kind === 'server-unreachable');
+}
+
+/** Whether the card can go back without a call, which only the server can take. */
+export function mayGiveBack(view: View): boolean {
+  const { screen } = view;
+  const ready = screen.name === 'desk' && screen.session.state === 'ready';
+  return ready && !serverAway(view) && !view.troubles.some(barsStart);
 }
 
 /** Whether it keeps a session from starting until something else is done first. */

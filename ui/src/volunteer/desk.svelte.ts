@@ -1,15 +1,16 @@
-import type { LastOutcome, Level, OutcomePress, RingAgain, Settle, View } from '../api/types';
+import type { LastOutcome, Level, OutcomePress, RingAgain, Settle, Trouble, View } from '../api/types';
 import type { Host } from '../host';
 import { announce, talks, type Said } from '../model/announce';
 import { ServerClock } from '../model/clock';
 import { Guard, HANG_UP_WAIT_MS, PRESS_WAIT_MS } from '../model/guard';
 import { cardName, emptyHand, stateName, type Hand } from '../model/hand';
 import type { Intent } from '../model/intent';
-import { suggestedOutcome } from '../model/keys';
+import { mayCorrect, suggestedOutcome } from '../model/keys';
 import type { KeyOutcome } from '../model/outcomes';
 import { pageOf } from '../model/page';
 import { phoneOf } from '../model/phone';
 import { Counter } from '../model/tally';
+import { mayGiveBack, troubleName, troublesToTell } from '../model/trouble';
 import { HOUR_MS, timeOfDay } from '../model/when';
 import { t } from '../i18n';
 
@@ -42,6 +43,7 @@ export class Desk {
   readonly phone = $derived.by(() => phoneOf(this.view, this.hand));
   readonly page = $derived.by(() => pageOf(this.view, this.hand, this.#tally));
   readonly talking = $derived.by(() => talks(this.view));
+  readonly troubles: Trouble[] = $derived.by(() => troublesToTell(this.view, this.hand));
   focus: Focus | null = null;
 
   #tally = $state.raw(new Counter().tally());
@@ -87,9 +89,9 @@ export class Desk {
     this.#means();
     const sentences = announce(before, view);
     if (sentences.length > 0) this.said = [...this.said, ...sentences];
-    const silent = noMicrophone(view);
-    if (silent && !noMicrophone(before)) void this.#openDevices(false);
-    if (!silent && this.hand.sheet === 'devices' && !this.hand.asked) this.hand.sheet = null;
+    const missing = missingDevice(view);
+    if (missing && missing !== missingDevice(before)) void this.#openDevices(false);
+    if (!missing && this.hand.sheet === 'devices' && !this.hand.asked) this.hand.sheet = null;
     if (view.invitation) this.hand.sheet = 'invitation';
     else if (this.hand.sheet === 'invitation') this.hand.sheet = null;
     if (
@@ -149,21 +151,23 @@ export class Desk {
         void this.host.retryNow();
         return;
       case 'leave':
-        void this.host.leave();
+        if (this.#mainOpen()) void this.host.leave();
         return;
       case 'skip':
-        if (state === 'ready' && this.#mainOpen()) this.#settle({ how: 'skip' });
+        if (mayGiveBack(this.view) && this.#mainOpen()) this.#settle({ how: 'skip' });
         return;
       case 'later':
-        if (state === 'ready') this.#openSheet('later');
+        if (mayGiveBack(this.view)) this.#openSheet('later');
         else if (state === 'talking' || state === 'wrap-up') this.#openSheet('callback');
         return;
       case 'never':
-        if (state === 'ready') this.#openSheet('never');
-        else this.#outcome('do-not-call');
+        if (mayGiveBack(this.view)) this.#openSheet('never');
+        else if (state !== 'ready') this.#outcome('do-not-call');
         return;
       case 'never-sure':
+        if (!this.#guard.open('never', PRESS_WAIT_MS)) return;
         this.hand.sheet = null;
+        this.#means();
         this.#settle({ how: 'do-not-call' });
         return;
       case 'again':
@@ -178,7 +182,7 @@ export class Desk {
         return;
       }
       case 'correct':
-        if (screen.name === 'desk' && screen.last_outcome) {
+        if (mayCorrect(this.view)) {
           this.hand.correcting = !this.hand.correcting;
           this.hand.keypad = false;
           this.#means();
@@ -209,6 +213,14 @@ export class Desk {
         return;
       case 'use-microphone':
         this.choose(intent.id, null);
+        return;
+      case 'use-speaker':
+        this.choose(null, intent.id);
+        return;
+      case 'put-away':
+        this.hand.away.push(intent.trouble);
+        this.hand.trouble = 0;
+        this.focus?.page();
         return;
       case 'focus-keys':
         this.focus?.keys();
@@ -301,8 +313,12 @@ export class Desk {
     const { screen } = this.view;
     if (screen.name !== 'desk' || screen.session.state !== 'ready') return;
     const { lease_id: leaseId, name } = screen.session.card;
-    this.#settling = { leaseId, said: settledText(name, how, this.clock.now()) };
-    void this.host.settle(leaseId, how);
+    const before = this.#settling;
+    const settling = { leaseId, said: settledText(name, how, this.clock.now()) };
+    this.#settling = settling;
+    void this.host.settle(leaseId, how).then((refusal) => {
+      if (refusal !== null && this.#settling === settling) this.#settling = before;
+    });
   }
 
   #note(): string | null {
@@ -312,6 +328,7 @@ export class Desk {
 
   #openSheet(sheet: 'later' | 'callback' | 'never'): void {
     this.hand.sheet = sheet;
+    this.#means();
   }
 
   async #openDevices(asked: boolean): Promise<void> {
@@ -346,6 +363,7 @@ export class Desk {
     this.#guard.mean('main', this.phone.block.main.meaning);
     this.#guard.mean('hang-up', state);
     this.#guard.mean('invitation', this.view.invitation?.host ?? '');
+    this.#guard.mean('never', this.hand.sheet === 'never' ? (cardName(this.view) ?? '') : '');
     this.#guard.mean('keys', `${state} ${this.hand.correcting}`);
   }
 
@@ -362,7 +380,11 @@ export class Desk {
       Object.assign(hand, { correcting: false, keypad: false, digits: '' });
     }
     if (after.screen.name !== 'join') hand.link = '';
-    if (hand.trouble >= after.troubles.length) hand.trouble = 0;
+    if ((hand.sheet === 'later' || hand.sheet === 'never') && !mayGiveBack(after)) hand.sheet = null;
+    // What comes again is told again.
+    const names = after.troubles.map(troubleName);
+    hand.away = hand.away.filter((name) => names.includes(name));
+    if (hand.trouble >= troublesToTell(after, hand).length) hand.trouble = 0;
   }
 
   /** A notice in its place says why it did not go. */
@@ -372,7 +394,12 @@ export class Desk {
     const newer = desk !== null && was !== null && saved(was.last_outcome, desk.last_outcome);
     if (!desk || desk.session.state === 'ended' || newer) this.hand.settled = null;
     const settling = this.#settling;
-    if (!settling || cardName(after) === settling.leaseId) return;
+    if (!settling) return;
+    if (cardName(after) === settling.leaseId) {
+      // It did not go back: it is called.
+      if (desk?.session.state !== 'ready') this.#settling = null;
+      return;
+    }
     this.#settling = null;
     if (desk && desk.session.state !== 'ended' && !after.notice) this.hand.settled = settling.said;
   }
@@ -403,8 +430,11 @@ function settledText(name: string, settle: Settle, nowMs: number): string | null
   return t.keys.later(name, when);
 }
 
-function noMicrophone(view: View | null): boolean {
-  return view?.troubles.some(({ kind }) => kind === 'no-microphone') ?? false;
+/** The microphone first, as on the button. */
+function missingDevice(view: View | null): Trouble['kind'] | null {
+  const missing = (kind: Trouble['kind']) => view?.troubles.some((trouble) => trouble.kind === kind);
+  if (missing('no-microphone')) return 'no-microphone';
+  return missing('no-speaker') ? 'no-speaker' : null;
 }
 
 function saved(before: LastOutcome | null, after: LastOutcome | null): boolean {
