@@ -6,11 +6,13 @@
 //! | the line | down, asked, up, away | `session/line.rs` |
 //! | outcomes on this computer | writing, waiting, in flight, refused | `session/outcomes.rs` |
 //! | presses | allowed or not now | `session/presses.rs` |
+//! | a hang-up | none, wanted, asked | `session/hang_up.rs` |
 //! | the screen | made of all of these | `session/picture.rs` |
 //!
 //! Where a volunteer is in their session is the server's word ([`protocol::session::Desk`]); the
 //! app never guesses it, but shows what was pressed until the answer is there.
 
+mod hang_up;
 mod line;
 mod link;
 mod outcomes;
@@ -61,7 +63,7 @@ pub struct App {
     line: line::Line,
     outcomes: outcomes::Outcomes,
     busy: Option<Busy>,
-    hang_up: Option<HangUp>,
+    hang_up: Option<hang_up::HangUp>,
     muted: bool,
     marked: Option<(AttemptId, Outcome)>,
     /// The server's word that it has no telephone, or no storage, until it does something again.
@@ -92,14 +94,6 @@ struct Busy {
     press: Press,
     /// Given up at, in case the session does not move.
     until: i64,
-}
-
-/// A hang-up that the server has not done yet.
-struct HangUp {
-    /// Unknown while the answer to Call is on its way.
-    attempt: Option<AttemptId>,
-    in_flight: bool,
-    retry_at: i64,
 }
 
 /// What happened.

@@ -1,4 +1,4 @@
-//! The way to the server: signing in, and `/live`.
+//! The way to the server: signing in, and `/live`; and what its word changes here (`desk_is`).
 //!
 //! | state | input | then |
 //! | --- | --- | --- |
@@ -10,12 +10,17 @@
 //! | any | revoked | off, until the volunteer tries again |
 //! | up | the sign-in is getting old, or the phone's account was refused | up, and signing in beside |
 
-use protocol::{http::ErrorCode, session::Session};
+use protocol::{
+    http::ErrorCode,
+    ids::AttemptId,
+    session::{Desk, Session},
+};
 
 use super::{App, Effect};
 use crate::{
     live::{Closed, News},
     server::RequestError,
+    view::{Notice, Press},
 };
 
 /// At the start of a run a sign-in must be good for an evening, so that it does not end in a call.
@@ -216,6 +221,38 @@ impl App {
         }
     }
 
+    /// The server's word on where we are.
+    fn desk_is(&mut self, desk: Desk) {
+        let before = self.desk.replace(desk);
+        let now = self.desk.as_ref();
+        if before.as_ref().map(|desk| &desk.session) == now.map(|desk| &desk.session) {
+            return;
+        }
+        let was = before.as_ref().and_then(|desk| attempt(&desk.session));
+        let is = now.and_then(|desk| attempt(&desk.session));
+        let was_talking = matches!(before.map(|desk| desk.session), Some(Session::Talking { .. }));
+        let keeps_press = self.busy.as_ref().is_some_and(|busy| busy.press == Press::Outcome) && was == is;
+        if !keeps_press {
+            self.busy = None;
+        }
+        if was != is {
+            self.marked =
+                is.and_then(|attempt| self.outcomes.pressed(attempt).map(|outcome| (attempt, outcome)));
+            if !matches!(
+                self.notice,
+                Some(Notice::DoNotCall { .. } | Notice::RefusedByRule { .. } | Notice::LeaseLost)
+            ) {
+                self.notice = None;
+            }
+        }
+        if !self.in_call() {
+            // The next callee must hear the volunteer.
+            self.mute(false);
+        } else if !was_talking && matches!(self.session(), Some(Session::Talking { .. })) {
+            self.listen_for_the_volunteer();
+        }
+    }
+
     /// A request failed: what that says about the way to the server.
     pub(super) fn lost(&mut self, error: &RequestError) {
         match error {
@@ -328,4 +365,8 @@ impl App {
         let byte = (id >> (8 * (self.link.failures % 8))) & 0xff;
         of_ms * i64::try_from(byte).unwrap_or(0) / 255
     }
+}
+
+fn attempt(session: &Session) -> Option<AttemptId> {
+    session.call().map(|call| call.attempt_id)
 }

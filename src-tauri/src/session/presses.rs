@@ -5,11 +5,11 @@ use protocol::{
     ids::{AttemptId, LeaseId},
     join_link::{BadLink, JoinLink},
     outcome::Outcome,
-    session::{Desk, Session},
+    session::Session,
 };
 use uuid::Uuid;
 
-use super::{App, Ask, Busy, Effect, HangUp, Joining, Keyring, Refusal, Request, link};
+use super::{App, Ask, Busy, Effect, Joining, Keyring, Refusal, Request, hang_up::HangUp, link};
 use crate::{
     server::RequestError,
     settings::Device,
@@ -20,7 +20,6 @@ use crate::{
 const BUSY_MS: i64 = 12_000;
 /// After the answer the session moves at once, or not at all.
 const MOVES_WITHIN_MS: i64 = 2_000;
-const HANG_UP_AGAIN_MS: i64 = 1_000;
 
 impl App {
     pub(super) fn press(&mut self, request: Request, fresh: Uuid) -> Result<(), Refusal> {
@@ -128,7 +127,7 @@ impl App {
         }
         self.notice = None;
         // From here on nothing is heard of the volunteer, whether the server is there or not.
-        self.hang_up = Some(HangUp { attempt, in_flight: false, retry_at: self.now });
+        self.hang_up = Some(HangUp::wanted(attempt, self.now));
         Ok(())
     }
 
@@ -140,7 +139,7 @@ impl App {
         Ok(())
     }
 
-    fn mute(&mut self, on: bool) {
+    pub(super) fn mute(&mut self, on: bool) {
         if self.muted == on {
             return;
         }
@@ -180,7 +179,7 @@ impl App {
             self.busy = Some(Busy { press: Press::Outcome, until: self.now + BUSY_MS });
         } else if outcome == Outcome::Machine && self.hang_up.is_none() {
             // Nobody listens: the same key rings off.
-            self.hang_up = Some(HangUp { attempt: Some(attempt), in_flight: false, retry_at: self.now });
+            self.hang_up = Some(HangUp::wanted(Some(attempt), self.now));
         }
         Ok(())
     }
@@ -335,83 +334,6 @@ impl App {
             | ErrorCode::Internal => self.notice = Some(Notice::Refused { message }),
         }
     }
-
-    fn hang_up_answered(&mut self, result: &Result<Option<AttemptId>, RequestError>) {
-        let Some(hang_up) = &mut self.hang_up else { return };
-        hang_up.in_flight = false;
-        hang_up.retry_at = self.now + HANG_UP_AGAIN_MS;
-        let Err(error) = result else { return };
-        if matches!(error.code(), Some(ErrorCode::NotFound | ErrorCode::WrongState)) {
-            // Already over: the session says so, or will.
-            self.hang_up = None;
-        } else if error.code() == Some(ErrorCode::SignInAgain) {
-            self.sign_in_again();
-        }
-    }
-
-    pub(super) fn hang_up_wake(&self) -> Option<i64> {
-        let hang_up = self.hang_up.as_ref().filter(|_| self.link.is_up())?;
-        (hang_up.attempt.is_some() && !hang_up.in_flight).then_some(hang_up.retry_at)
-    }
-
-    /// A hang-up stays wanted until the call is over, also over a loss of the server.
-    pub(super) fn reconcile_hang_up(&mut self) {
-        let current = self.attempt_in_call();
-        let dialling = self.call_pressed();
-        let up = self.link.is_up();
-        let Some(hang_up) = &mut self.hang_up else { return };
-        if hang_up.attempt.is_none() {
-            hang_up.attempt = current;
-        }
-        let over = current.is_none_or(|current| hang_up.attempt != Some(current)) && !dialling;
-        // Without the server nobody knows: it may have dialled, and its answer was lost.
-        if over && up {
-            self.hang_up = None;
-            return;
-        }
-        if let (Some(attempt), true, false) = (hang_up.attempt, up, hang_up.in_flight)
-            && self.now >= hang_up.retry_at
-        {
-            hang_up.in_flight = true;
-            self.want(Effect::Ask(Ask::HangUp(attempt)));
-        }
-    }
-
-    /// The server's word on where we are.
-    pub(super) fn desk_is(&mut self, desk: Desk) {
-        let before = self.desk.replace(desk);
-        let now = self.desk.as_ref();
-        if before.as_ref().map(|desk| &desk.session) == now.map(|desk| &desk.session) {
-            return;
-        }
-        let was = before.as_ref().and_then(|desk| attempt(&desk.session));
-        let is = now.and_then(|desk| attempt(&desk.session));
-        let was_talking = matches!(before.map(|desk| desk.session), Some(Session::Talking { .. }));
-        let keeps_press = self.busy.as_ref().is_some_and(|busy| busy.press == Press::Outcome) && was == is;
-        if !keeps_press {
-            self.busy = None;
-        }
-        if was != is {
-            self.marked =
-                is.and_then(|attempt| self.outcomes.pressed(attempt).map(|outcome| (attempt, outcome)));
-            if !matches!(
-                self.notice,
-                Some(Notice::DoNotCall { .. } | Notice::RefusedByRule { .. } | Notice::LeaseLost)
-            ) {
-                self.notice = None;
-            }
-        }
-        if !self.in_call() {
-            // The next callee must hear the volunteer.
-            self.mute(false);
-        } else if !was_talking && matches!(self.session(), Some(Session::Talking { .. })) {
-            self.listen_for_the_volunteer();
-        }
-    }
-}
-
-fn attempt(session: &Session) -> Option<AttemptId> {
-    session.call().map(|call| call.attempt_id)
 }
 
 fn called(card: &protocol::contact::Card) -> String {
