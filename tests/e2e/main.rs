@@ -2,6 +2,7 @@
 //! softphone. One file a behaviour.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod a_clicked_link;
 mod a_redirected_line;
 mod after_a_revocation;
 mod each_hears_the_other;
@@ -12,6 +13,7 @@ mod nobody_twice_nothing_lost;
 mod nothing_stays_behind;
 mod settling_a_card;
 mod the_counting_itself;
+mod the_demo_with_a_window;
 mod what_a_screen_reader_gets;
 mod what_a_sign_in_may_ask;
 mod what_the_app_is_told;

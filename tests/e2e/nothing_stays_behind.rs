@@ -1,4 +1,5 @@
-//! The demo is ended in the middle, by a Ctrl-C or by SIGKILL: nothing that it started is left, and none of its files.
+//! The demo is ended in the middle, by a Ctrl-C or by SIGKILL, or fails: nothing that it started is left, and none of
+//! its files.
 
 use std::{
     fs::File,
@@ -8,11 +9,11 @@ use std::{
     time::Duration,
 };
 
-use e2e::{child::poll, pbx::project};
+use e2e::{child::poll, ringround, window::app};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// The processes that have a path in their arguments or their environment; those that have ended have neither.
-fn of_folder(folder: &Path) -> Vec<String> {
+pub(crate) fn of_folder(folder: &Path) -> Vec<String> {
     let folder = folder.display().to_string();
     let holds =
         |file: PathBuf| std::fs::read(file).is_ok_and(|b| String::from_utf8_lossy(&b).contains(&folder));
@@ -28,17 +29,7 @@ async fn ended_by(signal: Signal) -> ExitStatus {
     let (out, temporary) = (folder.path().join("out"), folder.path().join("tmp"));
     std::fs::create_dir(&temporary).unwrap();
     let said = folder.path().join("said");
-    let built = |name: &str, variable: &str| {
-        std::env::var_os(variable).map_or_else(|| project().join("target/debug").join(name), PathBuf::from)
-    };
-    let mut demo = Command::new(env!("CARGO_BIN_EXE_demo-headless"))
-        .arg("--app")
-        .arg(built("ringround", "RINGROUND_APP"))
-        .arg("--server")
-        .arg(built("ringround-server", "RINGROUND_SERVER"))
-        .arg("--out")
-        .arg(&out)
-        .env("TMPDIR", &temporary)
+    let mut demo = demo(&out, &temporary, &ringround::built().unwrap())
         .stderr(File::create(&said).unwrap())
         .spawn()
         .unwrap();
@@ -56,14 +47,24 @@ async fn ended_by(signal: Signal) -> ExitStatus {
 
     kill_process(Pid::from_child(&demo), signal).unwrap();
     let status = demo.wait().unwrap();
+    until_nothing_is_left(&temporary).await;
+    status
+}
+
+fn demo(out: &Path, temporary: &Path, server: &Path) -> Command {
+    let mut demo = Command::new(env!("CARGO_BIN_EXE_demo-headless"));
+    demo.arg("--app").arg(app()).arg("--server").arg(server).arg("--out").arg(out).env("TMPDIR", temporary);
+    demo
+}
+
+async fn until_nothing_is_left(temporary: &Path) {
     let none = || async {
-        of_folder(&temporary).is_empty() && std::fs::read_dir(&temporary).unwrap().next().is_none()
+        of_folder(temporary).is_empty() && std::fs::read_dir(temporary).unwrap().next().is_none()
     };
     poll("an end of everything", Duration::from_secs(15), none).await.unwrap_or_else(|error| {
-        let left: Vec<_> = std::fs::read_dir(&temporary).unwrap().flatten().map(|e| e.path()).collect();
-        panic!("{error}: {:?} still run, {left:?} are there", of_folder(&temporary))
+        let left: Vec<_> = std::fs::read_dir(temporary).unwrap().flatten().map(|e| e.path()).collect();
+        panic!("{error}: {:?} still run, {left:?} are there", of_folder(temporary))
     });
-    status
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -74,4 +75,18 @@ async fn after_a_kill_of_the_demo() {
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_ctrl_c_in_the_demo() {
     assert_eq!(ended_by(Signal::INT).await.code(), Some(130));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_demo_whose_server_ends_at_once() {
+    let folder = tempfile::Builder::new().prefix("rr").tempdir().unwrap();
+    let (out, temporary) = (folder.path().join("out"), folder.path().join("tmp"));
+    std::fs::create_dir(&temporary).unwrap();
+    let ended = demo(&out, &temporary, Path::new("/bin/false")).output().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(1), "{said}");
+    let sentence = "demo: failed: ringround-server ended by itself (exit status: 1)";
+    assert!(said.contains(sentence), "{said}");
+    assert!(!out.join("report.json").exists(), "nothing was proven");
+    until_nothing_is_left(&temporary).await;
 }

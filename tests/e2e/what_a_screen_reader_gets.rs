@@ -1,7 +1,7 @@
-//! The real window, as axe judges it and as AT-SPI hands it to a screen reader: Join, Start, the card, a call.
+//! The real window, as axe judges it and as AT-SPI hands it to a screen reader: Join, Start, the card, a call, the
+//! wrap-up with its note.
 
 use std::{
-    path::PathBuf,
     process::{Command, Stdio},
     time::Duration,
 };
@@ -10,7 +10,7 @@ use e2e::{
     child::poll,
     desktop::Desktop,
     pbx::project,
-    window::{PATIENCE, Window},
+    window::{PATIENCE, Window, app},
     world::{World, number},
 };
 
@@ -18,9 +18,7 @@ use e2e::{
 async fn every_screen_of_a_call_has_names_and_roles_and_no_violation() {
     let world = World::with(&[number(0, 1)]).await.unwrap();
     let desktop = Desktop::start_for_screen_readers(world.folder.path()).await.unwrap();
-    let app = std::env::var_os("RINGROUND_APP")
-        .map_or_else(|| project().join("target/debug/ringround"), PathBuf::from);
-    let window = Window::open(&app, &desktop, &[], &world.folder.path().join("app.log")).await.unwrap();
+    let window = Window::open(&app(), &desktop, &[], &world.folder.path().join("app.log")).await.unwrap();
 
     let field = window.wait_for("textbox", "Invitation link").await.unwrap();
     reads(&desktop, &[("entry", "Invitation link")]).await;
@@ -41,6 +39,21 @@ async fn every_screen_of_a_call_has_names_and_roles_and_no_violation() {
     window.wait_for_text("Talking with", PATIENCE).await.unwrap();
     reads(&desktop, &[("button", "Hang up"), ("button", "Mute"), ("button", "1, Reached")]).await;
     no_violation(&window, "the call").await;
+    window.press("Hang up").await.unwrap();
+
+    window.wait_for_text("How did it go?", PATIENCE).await.unwrap();
+    let keys: Vec<String> = (1..=9).map(|key| format!("{key}, ")).collect();
+    let keys: Vec<(&str, &str)> = keys.iter().map(|key| ("button", key.as_str())).collect();
+    reads(&desktop, &keys).await;
+    reads(&desktop, &[("button", "How did it go?"), ("button", "1, Reached"), ("entry", "Note")]).await;
+    no_violation(&window, "the wrap-up").await;
+    let note = window.wait_for("textbox", "Note").await.unwrap();
+    window.paste(&note, "Has a cold").await.unwrap();
+    no_violation(&window, "the note").await;
+    window.press("1, Reached").await.unwrap();
+    window.wait_for_text("reached, saved", PATIENCE).await.unwrap();
+    let saved = world.server.results().unwrap();
+    assert_eq!(saved[0].note.as_deref(), Some("Has a cold"), "{saved:?}");
     window.close().await;
 }
 

@@ -2,6 +2,9 @@
 
 use e2e::{
     canary,
+    live::Live,
+    tls,
+    volunteer::PATIENCE,
     world::{World, number},
 };
 use protocol::{outcome::Outcome, session::Session};
@@ -12,6 +15,7 @@ async fn no_whole_number_is_in_anything_the_app_receives() {
     let maya = world.volunteer("Maya").await.unwrap();
     maya.start().await.unwrap();
     for _ in 0..2 {
+        let called = maya.next_card(None).await.unwrap();
         let attempt = maya.call().await.unwrap();
         let over = |desk: &protocol::session::Desk| {
             matches!(desk.session, Session::Talking { .. })
@@ -21,11 +25,26 @@ async fn no_whole_number_is_in_anything_the_app_receives() {
             maya.hang_up().await.unwrap();
             maya.outcome(Outcome::Reached).await.unwrap();
         }
-        maya.until("what comes next", |desk| {
-            matches!(desk.session, Session::Ready { .. } | Session::Waiting { .. })
-        })
-        .await
-        .unwrap();
+        let next = maya
+            .until("what comes next", |desk| {
+                matches!(desk.session, Session::Ready { .. } | Session::Waiting { .. })
+            })
+            .await
+            .unwrap();
+        let next = serde_json::to_string(&next.session).unwrap();
+        let of_the_card = [called.name.as_str(), called.form_of_address.as_str(), called.number.as_str()];
+        for gone in of_the_card {
+            assert!(!next.contains(gone), "{gone} is still there: {next}");
+        }
+    }
+    // Whoever opens the app now is told no more of them than the name of the last.
+    let server = format!("https://{}", world.server.address()).parse().unwrap();
+    let tls = tls::believing(&world.server.authority()).unwrap();
+    let again = Live::open(&server, &maya.sign_in.token, tls);
+    again.until("a snapshot", PATIENCE, |told| told.desk.is_some()).await.unwrap();
+    let again = again.text();
+    for gone in ["Mx 042", "Mx 043", "the weather", "•••"] {
+        assert!(!again.contains(gone), "{gone} is still there: {again}");
     }
     assert_eq!(world.provider.records().arrivals().unwrap().len(), 2);
     let told = maya.live.text() + &maya.api.replies();

@@ -31,8 +31,9 @@ pub struct Desktop {
     pub sound: SoundServer,
     environment: Vec<(String, String)>,
     home: PathBuf,
+    folder: PathBuf,
     // Ended in this order.
-    _keyring: Option<Child>,
+    keyring: Option<Child>,
     _bus: Child,
     _screen: Child,
 }
@@ -98,10 +99,20 @@ impl Desktop {
         environment.extend(sound.environment().iter().cloned());
         let (screen, display) = screen(folder)?;
         environment.push(("DISPLAY".to_owned(), display));
-        let (bus, address) = bus(folder, &environment)?;
+        let (bus, address) = bus(folder, &environment, with_keyring)?;
         environment.push(("DBUS_SESSION_BUS_ADDRESS".to_owned(), address));
         let keyring = if with_keyring { Some(keyring(folder, &environment).await?) } else { None };
-        Ok(Self { sound, environment, home, _keyring: keyring, _bus: bus, _screen: screen })
+        let folder = folder.to_owned();
+        Ok(Self { sound, environment, home, folder, keyring, _bus: bus, _screen: screen })
+    }
+
+    /// Starts a keyring where there was none.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub async fn bring_keyring(&mut self) -> Result<()> {
+        self.keyring = Some(keyring(&self.folder, &self.environment).await?);
+        Ok(())
     }
 
     /// What a program needs in its environment to be on this desktop.
@@ -124,10 +135,21 @@ fn screen(folder: &Path) -> Result<(Child, String)> {
     Ok((screen, format!(":{number}")))
 }
 
-fn bus(folder: &Path, environment: &[(String, String)]) -> Result<(Child, String)> {
+/// A bus that starts no service by itself. A session's starts a keyring when it is asked for one.
+const ALONE: &str = r#"<busconfig><type>session</type><listen>unix:tmpdir=/tmp</listen><policy context="default">
+<allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/></policy></busconfig>"#;
+
+fn bus(folder: &Path, environment: &[(String, String)], services: bool) -> Result<(Child, String)> {
     let mut command = Command::new("dbus-daemon");
     let address = format!("--address=unix:path={}", folder.join("bus").display());
-    command.args(["--session", "--nofork", "--nopidfile", "--print-address=1", &address]);
+    command.args(["--nofork", "--nopidfile", "--print-address=1", &address]);
+    if services {
+        command.arg("--session");
+    } else {
+        let alone = folder.join("bus.conf");
+        std::fs::write(&alone, ALONE)?;
+        command.arg(format!("--config-file={}", alone.display()));
+    }
     command.envs(environment.iter().cloned());
     let mut bus = Child::start_with(
         "dbus-daemon",

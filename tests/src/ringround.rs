@@ -325,7 +325,10 @@ impl Ringround {
 }
 
 /// `RINGROUND_SERVER`, else what cargo builds from this repository (once a process).
-fn built() -> Result<&'static Path> {
+///
+/// # Errors
+/// When it cannot be built.
+pub fn built() -> Result<&'static Path> {
     static BINARY: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let built = BINARY.get_or_init(|| {
         if let Some(path) = std::env::var_os("RINGROUND_SERVER") {

@@ -14,7 +14,12 @@ use fantoccini::{
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 
-use crate::{child::Child, desktop::Desktop};
+use crate::{child::Child, desktop::Desktop, pbx::project};
+
+/// The app as it is built: `RINGROUND_APP`, else cargo's.
+pub fn app() -> PathBuf {
+    std::env::var_os("RINGROUND_APP").map_or_else(|| project().join("target/debug/ringround"), PathBuf::from)
+}
 
 /// An app with its window open.
 pub struct Window {
@@ -44,6 +49,20 @@ impl Window {
     /// # Errors
     /// When WebKit's driver is not installed, or the app shows no window.
     pub async fn open(app: &Path, desktop: &Desktop, more: &[(&str, &str)], log: &Path) -> Result<Self> {
+        Self::open_with(app, &[], desktop, more, log).await
+    }
+
+    /// The same with these arguments, as a click on a link gives one.
+    ///
+    /// # Errors
+    /// As [`Window::open`].
+    pub async fn open_with(
+        app: &Path,
+        arguments: &[&str],
+        desktop: &Desktop,
+        more: &[(&str, &str)],
+        log: &Path,
+    ) -> Result<Self> {
         let app: PathBuf = app.canonicalize().with_context(|| format!("{} is not built", app.display()))?;
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let mut command = Command::new("WebKitWebDriver");
@@ -55,7 +74,7 @@ impl Window {
         let address = format!("127.0.0.1:{port}");
         let listens = || async { tokio::net::TcpStream::connect(&address).await.is_ok() };
         crate::child::poll("WebKitWebDriver", PATIENCE, listens).await?;
-        let wanted = json!({"webkitgtk:browserOptions": {"binary": app, "args": []}});
+        let wanted = json!({"webkitgtk:browserOptions": {"binary": app, "args": arguments}});
         let Value::Object(wanted) = wanted else { bail!("capabilities are an object") };
         let url = format!("http://{address}");
         let mut builder = ClientBuilder::new(HttpConnector::new());
