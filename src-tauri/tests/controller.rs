@@ -304,14 +304,27 @@ async fn a_token_past_its_time_is_renewed_without_a_word() {
 }
 
 #[tokio::test]
-async fn frames_that_make_no_sense_are_answered_by_a_new_socket() {
+async fn frames_that_make_no_sense_are_counted_and_answered_by_a_new_socket() {
     let (double, _folder, _, mut controller) = joined().await;
-    for frame in
-        ["{", "[]", r#"{"type":"change","seq":99,"change":{"part":"line","value":{"state":"up"}}}"#, "\u{0}"]
-    {
+    let again = async |opened: usize| {
+        while double.opened() == opened {
+            controller.ask(Request::RetryNow).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let gap = r#"{"type":"change","seq":99,"change":{"part":"line","value":{"state":"up"}}}"#;
+    let long = "x".repeat(10 * 1024 * 1024);
+    let frames =
+        [("{", 1), ("[]", 2), (gap, 2), (&long, 3), ("\u{0}", 4), (r#"{"type":"change","seq":1}"#, 5)];
+    for (frame, counted) in frames {
+        let opened = double.opened();
         double.live(frame);
+        let told = &frame[..frame.len().min(40)];
+        tokio::time::timeout(PATIENCE, again(opened))
+            .await
+            .unwrap_or_else(|_| panic!("no new socket: {told}"));
+        assert_eq!(controller.unreadable_frames(), counted, "{told}");
     }
-    double.live(&"x".repeat(3 * 1024 * 1024));
     double.session(wrap_up());
     until(&mut controller, "live again", |view| {
         desk(view).is_some_and(|desk| matches!(desk.session, Session::WrapUp { .. }))
@@ -501,7 +514,8 @@ async fn joining_elsewhere_is_asked_for_and_takes_nothing_of_the_old_server_alon
 async fn without_a_keyring_it_works_for_this_run_and_says_so() {
     let double = Double::start().await;
     let folder = tempfile::tempdir().unwrap();
-    let mut controller = start(folder.path(), Secrets::new(no_keyring));
+    let secrets = Secrets::new(no_keyring);
+    let mut controller = start(folder.path(), secrets.clone());
     until(&mut controller, "asks for a link", |view| matches!(view.screen, Screen::Join { .. })).await;
     controller.ask(Request::Join { link: double.link() }).await.unwrap();
     until(&mut controller, "told", |view| {
@@ -509,11 +523,30 @@ async fn without_a_keyring_it_works_for_this_run_and_says_so() {
             && matches!(&view.troubles[..], [Trouble::NoKeyring { why }] if why.contains("ServiceUnknown"))
     })
     .await;
-    for entry in std::fs::read_dir(folder.path()).unwrap() {
-        let path = entry.unwrap().path();
-        let bytes = std::fs::read(&path).unwrap();
-        assert!(!String::from_utf8_lossy(&bytes).contains("canary-sip"), "a secret in {}", path.display());
+    let device = ringround::settings::read(folder.path()).device.unwrap().id;
+    let kept = |name: &str| secrets.read(format!("{device} {name}"));
+    let key = kept("device key").await.unwrap().expect("in memory");
+    let sign_in: protocol::http::SignedIn =
+        serde_json::from_str(&kept("sign-in").await.unwrap().expect("in memory")).unwrap();
+    assert_eq!(sign_in.sip_password, "canary-sip");
+    let mut files = 0;
+    let mut folders = vec![folder.path().to_owned()];
+    while let Some(folder) = folders.pop() {
+        for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            files += 1;
+            let text = String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned();
+            for (what, secret) in
+                [("key", &**key), ("token", &sign_in.token), ("password", &sign_in.sip_password)]
+            {
+                assert!(secret.len() > 8 && !text.contains(secret), "the {what} is in {}", path.display());
+            }
+        }
     }
+    assert!(files >= 2, "the settings and the outbox");
 }
 
 #[tokio::test]

@@ -5,7 +5,10 @@ use std::{
     collections::HashMap,
     io,
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use axum::{
@@ -59,6 +62,8 @@ struct Shared {
     desk: Mutex<Desk>,
     /// What all sockets of `/live` send; `None` closes them.
     live: broadcast::Sender<Option<String>>,
+    /// Sockets of `/live` that were greeted, ever.
+    opened: AtomicUsize,
     devices: Mutex<HashMap<String, String>>,
     tokens: Mutex<Vec<String>>,
 }
@@ -73,6 +78,7 @@ impl Double {
             answers: Mutex::default(),
             desk: Mutex::new(desk(Session::Ended)),
             live: broadcast::channel(64).0,
+            opened: AtomicUsize::new(0),
             devices: Mutex::default(),
             tokens: Mutex::default(),
         });
@@ -114,6 +120,11 @@ impl Double {
     /// Any text into `/live`.
     pub fn live(&self, text: &str) {
         let _ = self.state.live.send(Some(text.to_owned()));
+    }
+
+    /// How many sockets of `/live` were greeted so far.
+    pub fn opened(&self) -> usize {
+        self.state.opened.load(Ordering::Relaxed)
     }
 
     /// All tokens are past their time.
@@ -297,6 +308,7 @@ async fn talk(state: &Shared, mut socket: WebSocket) {
             return;
         }
     }
+    state.opened.fetch_add(1, Ordering::Relaxed);
     loop {
         tokio::select! {
             text = news.recv() => {
