@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod a_clicked_link;
+mod a_phone_in_a_terminal;
 mod a_redirected_line;
 mod after_a_revocation;
 mod each_hears_the_other;
