@@ -189,7 +189,7 @@ pub enum Grade {
     SomeLost,
     /// More than that, or much jitter.
     Poor,
-    /// No line.
+    /// The line was lost.
     Down,
 }
 

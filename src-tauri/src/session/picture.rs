@@ -111,10 +111,11 @@ impl App {
     }
 
     fn quality(&self) -> Quality {
-        let measured = match (self.line.id(), self.line.quality) {
-            (None, _) => return silent(Grade::Down),
-            (Some(_), None) => return silent(Grade::Unknown),
-            (Some(_), Some(measured)) => measured,
+        if matches!(self.line_view(), LineView::Lost { .. }) {
+            return silent(Grade::Down);
+        }
+        let Some(measured) = self.line.id().and(self.line.quality) else {
+            return silent(Grade::Unknown);
         };
         let Measured { loss, loss_up, late_drops, jitter_ms, round_trip_ms, .. } = measured;
         let loss = loss.max(loss_up).max(late_drops);
@@ -160,14 +161,11 @@ impl App {
                 troubles.push(Trouble::NoSpeaker);
             }
         }
+        if self.too_quiet() {
+            troubles.push(Trouble::TooQuiet);
+        }
         if self.disk_failed || self.outcomes.only_in_memory() {
             troubles.push(Trouble::LocalStorage);
-        }
-        for kept in self.outcomes.refused() {
-            troubles.push(Trouble::OutcomeRefused {
-                pressed_at_ms: kept.pressed_at_ms,
-                outcome: kept.record.outcome,
-            });
         }
         if self.no_storage {
             troubles.push(Trouble::ServerStorage);
@@ -178,8 +176,12 @@ impl App {
         if !in_call && self.link.trouble.is_none() {
             troubles.extend(line_lost);
         }
-        if self.too_quiet() {
-            troubles.push(Trouble::TooQuiet);
+        // These last, and hide nothing that wants something now.
+        for kept in self.outcomes.refused() {
+            troubles.push(Trouble::OutcomeRefused {
+                pressed_at_ms: kept.pressed_at_ms,
+                outcome: kept.record.outcome,
+            });
         }
         match &self.keyring {
             Keyring::Usable => {}

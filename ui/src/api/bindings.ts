@@ -200,7 +200,7 @@ export type Grade =
 "some-lost" | 
 /**  More than that, or much jitter. */
 "poor" | 
-/**  No line. */
+/**  The line was lost. */
 "down";
 
 /**

@@ -1,6 +1,7 @@
 //! When line, server, account, version or keyring are not as they should be.
 
 use super::*;
+use crate::view::Grade;
 
 #[test]
 fn a_lost_line_comes_back_by_itself_and_says_so() {
@@ -19,6 +20,41 @@ fn a_lost_line_comes_back_by_itself_and_says_so() {
     assert_eq!(bench.took(&Effect::SendAudio(CallId(8), true)), 1, "the callee is still there");
     assert_eq!(bench.app.view().notice, Some(Notice::LineBack));
     assert_eq!(bench.troubles(), []);
+}
+
+#[test]
+fn a_line_is_down_when_it_was_lost_and_not_before_it_is_wanted() {
+    let mut bench = Bench::with(Session::Ended, ServersLine::Down);
+    assert_eq!((bench.desk().line, bench.desk().quality.grade), (LineView::Down, Grade::Unknown));
+    bench.session(ready());
+    assert_eq!((bench.desk().line, bench.desk().quality.grade), (LineView::Opening, Grade::Unknown));
+
+    let mut bench = Bench::on_the_line(ready());
+    assert_eq!(bench.desk().quality.grade, Grade::Unknown, "nothing came yet");
+    let quality = Quality { received: 50, ..Quality::default() };
+    bench.give(Input::Phone(Event::Media { id: LINE, quality }));
+    assert_eq!(bench.desk().quality.grade, Grade::Good);
+    let state = CallState::Ended { by: Ender::Failure, reason: Reason::ConnectionLost };
+    bench.give(Input::Phone(Event::Call { id: LINE, state }));
+    assert!(matches!(bench.desk().line, LineView::Lost { .. }));
+    assert_eq!(bench.desk().quality.grade, Grade::Down);
+}
+
+#[test]
+fn an_outcome_refused_before_does_not_hide_that_nobody_hears_the_volunteer() {
+    let mut bench = Bench::on_the_line(wrap_up());
+    bench.press(Request::Outcome { attempt_id: attempt_id(), press: press(Outcome::Other) }).unwrap();
+    let id = bench.written(true);
+    bench.delivers().unwrap();
+    bench.give(Input::Delivered(id, Err(refused(404, ErrorCode::NotFound))));
+    bench.session(ready());
+    bench.session(talking());
+    bench.wait(11_000);
+    assert!(
+        matches!(bench.troubles()[..], [Trouble::TooQuiet, Trouble::OutcomeRefused { .. }]),
+        "{:?}",
+        bench.troubles()
+    );
 }
 
 #[test]
