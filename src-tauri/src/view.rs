@@ -7,6 +7,7 @@
 use protocol::{
     attempt::LastOutcome,
     campaign::Campaign,
+    ids::AttemptId,
     outcome::{Outcome, RingAgain},
     session::Session,
 };
@@ -303,6 +304,8 @@ pub enum Notice {
     DoNotCall {
         /// "Mrs Hollis".
         name: String,
+        /// The attempt whose outcome says so, which can be corrected; `None`: said of a card that was not rung.
+        attempt_id: Option<AttemptId>,
     },
     /// The window was to be closed in a call: hang up first.
     InCall,

@@ -34,6 +34,9 @@ describe('while the server is away', () => {
     window.wait(5000);
     for (const name of ['Skip', 'Later', 'Do not call'])
       expect(() => window.button(name)).toThrow('no button');
+    window.click('More');
+    expect(() => window.button('Finish')).toThrow('no button');
+    window.click('More');
     for (const key of ['s', 'l', 'x']) window.press(key);
     expect(document.querySelector('[data-part=sheet]')).toBeNull();
     expect(window.commands()).toEqual([]);
@@ -202,6 +205,16 @@ describe('the last outcome', () => {
     );
     await window.show(deskView(ready, { last_outcome: wrong, waiting_outcomes: 1 }));
     expect(window.text('[data-part=title-row] p')).toBe('Margaret Hollis: wrong number, kept here');
+  });
+
+  test('may be corrected where it says do not call, but not in the place of a card’s', async () => {
+    const window = await openWindow(view('ready-do-not-call'));
+    expect(window.text('[data-part=title-row]')).toBe(
+      'Mrs Hollis will not be rung again, by anyone here Correct itU',
+    );
+    const notice = { kind: 'do-not-call', name: 'Mrs Hollis', attempt_id: null } as const;
+    await window.show({ ...view('ready-do-not-call'), notice });
+    expect(() => window.button('Correct it')).toThrow('no button');
   });
 
   test('is not offered for correction by a computer that calls no more', async () => {

@@ -272,7 +272,7 @@ describe('the answer to a press', () => {
     ],
     [{ kind: 'line-back' }, 'alert', 'Your line is back'],
     [
-      { kind: 'do-not-call', name: 'Mrs Hollis' },
+      { kind: 'do-not-call', name: 'Mrs Hollis', attempt_id: null },
       'status',
       'Mrs Hollis will not be rung again, by anyone here',
     ],

@@ -172,7 +172,8 @@ impl App {
             return Err(Refusal::NotNow);
         }
         let outcome = press.outcome;
-        self.notice = (outcome == Outcome::DoNotCall).then_some(Notice::DoNotCall { name });
+        self.notice =
+            (outcome == Outcome::DoNotCall).then_some(Notice::DoNotCall { name, attempt_id: Some(attempt) });
         self.marked = Some((attempt, outcome));
         self.record(attempt, press, fresh);
         if !talking {
@@ -187,7 +188,9 @@ impl App {
     fn press_correct(&mut self, pressed: AttemptId, press: OutcomePress, fresh: Uuid) -> Result<(), Refusal> {
         let last = self.desk.as_ref().and_then(|desk| desk.last_outcome.clone());
         let last = last.filter(|last| last.attempt_id == pressed).ok_or(Refusal::NotNow)?;
-        self.notice = (press.outcome == Outcome::DoNotCall).then_some(Notice::DoNotCall { name: last.name });
+        let attempt_id = Some(last.attempt_id);
+        self.notice = (press.outcome == Outcome::DoNotCall)
+            .then_some(Notice::DoNotCall { name: last.name, attempt_id });
         self.record(last.attempt_id, press, fresh);
         Ok(())
     }
@@ -199,7 +202,7 @@ impl App {
         };
         self.ask(Press::Settle, Ask::Settle(lease, how))?;
         if how == Settle::DoNotCall {
-            self.notice = Some(Notice::DoNotCall { name });
+            self.notice = Some(Notice::DoNotCall { name, attempt_id: None });
         }
         Ok(())
     }

@@ -620,6 +620,20 @@ fn the_window_stays_open_in_a_call_and_says_why() {
 }
 
 #[test]
+fn do_not_call_says_which_outcome_may_be_corrected_and_of_a_card_none() {
+    let says = |bench: &Bench| match bench.app.view().notice {
+        Some(Notice::DoNotCall { attempt_id, .. }) => Some(attempt_id),
+        _ => None,
+    };
+    let mut bench = Bench::on_the_line(wrap_up());
+    bench.press(Request::Outcome { attempt_id: attempt_id(), press: press(Outcome::DoNotCall) }).unwrap();
+    assert_eq!(says(&bench), Some(Some(attempt_id())));
+    let mut bench = Bench::on_the_line(ready());
+    bench.press(Request::Settle { lease_id: card().lease_id, how: Settle::DoNotCall }).unwrap();
+    assert_eq!(says(&bench), Some(None));
+}
+
+#[test]
 fn digits_are_telephone_keys_only() {
     let mut bench = Bench::on_the_line(talking());
     bench.press(Request::Digits { digits: "12*#".into() }).unwrap();

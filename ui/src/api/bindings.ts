@@ -308,7 +308,9 @@ outcome: Outcome } |
 /**  Will not be rung again, by anyone here. */
 { kind: "do-not-call"; 
 /**  "Mrs Hollis". */
-name: string } | 
+name: string; 
+/**  The attempt whose outcome says so, which can be corrected; `None`: said of a card that was not rung. */
+attempt_id: AttemptId | null } | 
 /**  The window was to be closed in a call: hang up first. */
 { kind: "in-call" } | 
 /**  The server refused for another reason; its own words. */

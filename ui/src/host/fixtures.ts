@@ -211,7 +211,11 @@ export const views: Readonly<Record<string, View>> = {
     {},
     { notice: { kind: 'refused-by-rule', message: 'she was called an hour ago. The next card is ready' } },
   ),
-  'ready-do-not-call': deskView(readyNext, {}, { notice: { kind: 'do-not-call', name: 'Mrs Hollis' } }),
+  'ready-do-not-call': deskView(
+    readyNext,
+    { last_outcome: { ...LAST, attempt_id: 'attempt-1', name: 'Margaret Hollis', outcome: 'do-not-call' } },
+    { notice: { kind: 'do-not-call', name: 'Mrs Hollis', attempt_id: 'attempt-1' } },
+  ),
   'ready-saved-here': deskView(
     ready,
     { waiting_outcomes: 1 },

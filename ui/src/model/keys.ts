@@ -102,7 +102,8 @@ function savedTitle(view: View): Title | null {
 function noticeTitle(view: View): Title | null {
   const { notice, screen } = view;
   if (!notice || screen.name !== 'desk') return null;
-  const correctable = notice.kind === 'saved-here' && mayCorrect(view);
+  const ofLast = notice.kind === 'do-not-call' && notice.attempt_id === screen.last_outcome?.attempt_id;
+  const correctable = (notice.kind === 'saved-here' || ofLast) && mayCorrect(view);
   return {
     kind: 'notice',
     text: noticeText(notice, view),
