@@ -20,3 +20,4 @@ mod what_a_sign_in_may_ask;
 mod what_the_app_is_told;
 mod when_something_dies;
 mod with_stolen_credentials;
+mod without_a_keyring;
