@@ -29,7 +29,7 @@ async fn ended_by(signal: Signal) -> ExitStatus {
     let (out, temporary) = (folder.path().join("out"), folder.path().join("tmp"));
     std::fs::create_dir(&temporary).unwrap();
     let said = folder.path().join("said");
-    let mut demo = demo(&out, &temporary, &ringround::built().unwrap())
+    let mut demo = demo(&out, &temporary, ringround::built().unwrap())
         .stderr(File::create(&said).unwrap())
         .spawn()
         .unwrap();
