@@ -19,5 +19,6 @@ mod what_a_screen_reader_gets;
 mod what_a_sign_in_may_ask;
 mod what_the_app_is_told;
 mod when_something_dies;
+mod when_the_app_cannot_save;
 mod with_stolen_credentials;
 mod without_a_keyring;

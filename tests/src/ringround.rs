@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::OnceLock,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, ensure};
@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use crate::{
     ari_proxy::AriProxy,
-    child::{Child, poll},
+    child::Child,
     pbx::{Node, free_tcp_port, project},
     tls,
 };
@@ -127,12 +127,18 @@ impl Ringround {
     /// As [`Ringround::start`].
     pub async fn start_again(&mut self) -> Result<()> {
         self.spawn()?;
-        let healthy = || async { self.healthy().await };
-        let up = poll("the server's health", PATIENCE, healthy).await;
-        if let Some(process) = &mut self.process {
-            process.still_runs()?;
+        let deadline = Instant::now() + PATIENCE;
+        while !self.healthy().await {
+            // One that ended by itself says why at once.
+            self.process.as_mut().map_or(Ok(()), Child::still_runs)?;
+            ensure!(
+                Instant::now() < deadline,
+                "waited {} s in vain for the server's health",
+                PATIENCE.as_secs()
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        up
+        Ok(())
     }
 
     /// Starts its process and waits for nothing.
@@ -153,8 +159,8 @@ impl Ringround {
     pub async fn fails_to_start(&mut self) -> Result<String> {
         self.spawn()?;
         let mut process = self.process.take().context("it was started")?;
-        let deadline = std::time::Instant::now() + PATIENCE;
-        while std::time::Instant::now() < deadline {
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
             if let Err(ended) = process.still_runs() {
                 return Ok(ended.to_string());
             }
