@@ -155,6 +155,21 @@ impl Exchange {
         up.map(|(id, line)| (id.clone(), line.device, talking.contains(&line.device))).collect()
     }
 
+    /// A device's line that is up, while no callee is there.
+    pub(super) fn lone_line(&self, device: DeviceId) -> Option<&String> {
+        if self.calls.values().any(|call| call.device == Some(device)) {
+            return None;
+        }
+        let mut lines = self.lines.iter().filter(|(_, line)| line.is_up() && !line.dropped);
+        lines.find(|(_, line)| line.device == device).map(|(id, _)| id)
+    }
+
+    /// The callee who talks, or waits to, with a device's volunteer.
+    pub(super) fn answered_callee(&self, device: DeviceId) -> Option<AttemptId> {
+        let mut up = self.calls.iter().filter(|(_, call)| call.heard.up && !call.closed);
+        up.find(|(_, call)| call.device == Some(device)).map(|(attempt, _)| *attempt)
+    }
+
     /// How many lines are up.
     pub(super) fn lines_up(&self) -> usize {
         self.lines.values().filter(|line| line.is_up()).count()

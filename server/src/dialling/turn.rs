@@ -345,7 +345,15 @@ impl Turn {
         match self.exchange.event(event) {
             None => {}
             Some(Step::Announced { attempt, asked }) => self.announcement_done(attempt, asked),
-            Some(Step::Tell(input)) => self.handle(input),
+            Some(Step::Tell(input)) => {
+                let new_line = if let Input::LineUp { device, .. } = input { Some(device) } else { None };
+                self.handle(input);
+                let callee =
+                    new_line.and_then(|device| Some((device, self.exchange.answered_callee(device)?)));
+                if let Some((device, attempt)) = callee {
+                    self.hear_anew(device, attempt.to_string());
+                }
+            }
             Some(Step::Gone(Gone::Callee(attempt), cause)) => self.callee_gone(attempt, cause),
             Some(Step::Gone(Gone::Line(line), _)) => self.line_gone(&line),
             Some(Step::HangUpStray(channel)) => self.hang_up_strays(vec![channel]),
@@ -360,6 +368,10 @@ impl Turn {
             self.handle(input);
         }
         self.end_bridge_if_empty(device);
+        let line = device.and_then(|device| Some((device, self.exchange.lone_line(device)?.clone())));
+        if let Some((device, line)) = line {
+            self.hear_anew(device, line);
+        }
     }
 
     fn line_gone(&mut self, line: &str) {

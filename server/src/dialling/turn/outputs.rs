@@ -126,6 +126,21 @@ impl Turn {
         });
     }
 
+    /// Has a channel ready for a peer it did not hear before. Out of its bridge it would hear nobody: then it must go.
+    pub(super) fn hear_anew(&self, device: DeviceId, channel: String) {
+        let ari = self.parts.ari.clone();
+        let joined = ari.rejoin_bridge(&names::bridge(device), &channel);
+        tokio::spawn(async move {
+            match joined.await {
+                Ok(()) | Err(AriError::NotThere | AriError::Away | AriError::Silent) => {}
+                Err(error) => {
+                    warn!(%error, %device, "a channel could not be put back into its bridge");
+                    let _ = ari.hang_up(&channel).await;
+                }
+            }
+        });
+    }
+
     pub(super) fn drop_line(&mut self, line: String) {
         self.exchange.line_dropped(&line);
         self.hang_up_line(line);
