@@ -309,6 +309,12 @@ async fn each_key_arrives_whatever_was_agreed_and_whoever_called() {
             let up = CallState::Up { codec: spoken, line };
             let in_call = |now: &e2e::handset::Standing| now.call == Some(up.clone());
             handset.until(&format!("{name}: {up:?}"), PATIENCE, in_call).await.unwrap();
+            // Until it has heard sound Asterisk does not know by which clock a key's length is told.
+            let before = handset.standing().quality;
+            let speaks = |now: &e2e::handset::Standing| {
+                now.quality != before && now.quality.is_some_and(|quality| quality.sent > 2)
+            };
+            handset.until("sound from it", PATIENCE, speaks).await.unwrap();
             // Each phone's calls are counted from one.
             handset.phone.send_digits(softphone::CallId(1 + u64::from(line)), "1144x*#D");
             let keys = exchange.keys(&channel, 7).await.unwrap();
