@@ -8,7 +8,7 @@ use e2e::{
     trap::{Lane, Moment},
 };
 
-/// So much passes on each lane at least from Call to the outcome's answer; 3, 4, 34 and 3 were seen. Fewer mean that the
+/// So much passes on each lane at least from Call to the outcome's answer; 3, 6, 40 and 3 were seen. Fewer mean that the
 /// trap does not see what passes.
 const POINTS: [(Lane, usize); 4] =
     [(Lane::FromApp, 3), (Lane::ToAsterisk, 4), (Lane::FromAsterisk, 28), (Lane::ToApp, 3)];

@@ -7,9 +7,10 @@ use std::{collections::HashMap, time::Duration};
 use anyhow::{Context, Result, ensure};
 use fastrand::Rng;
 use protocol::{
+    contact::Card,
     http::{Dial, Dialled, HangUp},
     outcome::Outcome,
-    session::Session,
+    session::{Desk, Session, Waiting},
 };
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -39,6 +40,9 @@ const LONGEST_RINGING_MS: u64 = 300;
 pub struct Scene {
     person: Person,
     world: World,
+    /// Still to be imported, from the end: first those who ring as long as they are told, then others who answer after
+    /// a second.
+    numbers: Vec<String>,
     trap: Trap,
     /// Only requests go through it, one at a time.
     requests: Cable,
@@ -70,14 +74,13 @@ impl Scene {
         let ari = AriProxy::before(&node, trap.clone()).await?;
         let server = Ringround::start_behind(&ari, folder.path(), &node).await?;
         server.create_campaign()?;
-        // First those who ring as long as they are told; the others answer after a second.
-        let numbers = [9, 0, 6].into_iter().flat_map(|kind| (0..97).map(move |n| number(kind, n)));
-        server.import(&numbers.collect::<Vec<_>>())?;
         let requests = Cable::with_trap(server.address(), trap.clone()).await?;
-        let mut person = Person::join(&server, "Maya").await?;
-        person.next_card().await?;
+        let person = Person::join(&server, "Maya").await?;
         let world = World { server, node, provider, folder };
-        Ok(Self { person, world, trap, requests, callee, chance: Rng::with_seed(seed), _ari: ari })
+        let mut numbers: Vec<String> =
+            [9, 0, 6].into_iter().flat_map(|kind| (0..97).map(move |n| number(kind, n))).collect();
+        numbers.reverse();
+        Ok(Self { person, world, numbers, trap, requests, callee, chance: Rng::with_seed(seed), _ari: ari })
     }
 
     /// Kills the server at each point, and counts.
@@ -108,7 +111,7 @@ impl Scene {
         };
         let point = Point { lane, moment, nth, lingers };
         self.callee.behave(manner(self.chance.u64(..LONGEST_RINGING_MS)));
-        let card = self.person.next_card().await?;
+        let card = self.next_card().await?;
         let number = number_of(&card)?;
         let what = || format!("{point}, at {number}");
         let api = self.connected().await.with_context(what)?;
@@ -129,12 +132,26 @@ impl Scene {
             called.with_context(what)?;
         }
         self.person.go_on(Some(card.lease_id)).await.with_context(what)?;
+        self.next_card().await.with_context(what)?;
         self.only_the_line_is_left().await.with_context(what)?;
         let invites = self.world.provider.records().rung()?.get(&number).copied().unwrap_or_default();
         let fits = if rang || !killed { invites == 1 } else { invites <= 1 };
         ensure!(fits, "{}: {invites} INVITEs; the volunteer has seen it ring: {rang}", what());
         tracing::info!(%point, %number, killed, rang, invites, "went on");
         Ok(killed)
+    }
+
+    /// A contact is imported only when nobody is left: somebody who comes back on the list is on the next card.
+    async fn next_card(&mut self) -> Result<Card> {
+        self.person.go_on(None).await?;
+        let app = self.person.app()?;
+        if app.card().is_none() {
+            self.world.server.import(&[self.numbers.pop().context("a number that was not called yet")?])?;
+            let nobody_left =
+                |desk: &Desk| matches!(desk.session, Session::Waiting { why: Waiting::NobodyLeft { .. } });
+            app.until("somebody to call", |desk| !nobody_left(desk)).await?;
+        }
+        self.person.next_card().await
     }
 
     /// Between two calls Asterisk has one channel: the volunteer's line.
