@@ -162,30 +162,28 @@ function barred(view: View, desk: DeskView, hand: Hand): CallBlock | null {
     const other = otherThanChosen(hand.devices?.microphones);
     if (!other) return block(status, { ...nothing, label: t.call.plugMicrophone, meaning: 'no microphone' });
     return block(status, {
-      ...nothing,
-      look: 'primary',
+      ...use(other),
       icon: 'microphone',
-      label: t.call.useDevice(other.name),
-      hint: t.key.space,
       intent: { do: 'use-microphone', id: other.id },
-      meaning: `use ${other.id}`,
     });
   }
   if (kinds.has('no-speaker')) {
     const status: Status = { ...quiet, tone: 'wait', head: t.status.noSpeaker, text: t.status.callsWait };
     const other = otherThanChosen(hand.devices?.speakers);
     if (!other) return block(status, { ...nothing, label: t.call.plugSpeaker, meaning: 'no speaker' });
-    return block(status, {
-      ...nothing,
-      look: 'primary',
-      icon: 'speaker',
-      label: t.call.useDevice(other.name),
-      hint: t.key.space,
-      intent: { do: 'use-speaker', id: other.id },
-      meaning: `use ${other.id}`,
-    });
+    return block(status, { ...use(other), icon: 'speaker', intent: { do: 'use-speaker', id: other.id } });
   }
   return null;
+}
+
+function use({ id, name }: DeviceChoice): MainButton {
+  return {
+    ...nothing,
+    look: 'primary',
+    label: t.call.useDevice(name),
+    hint: t.key.space,
+    meaning: `use ${id}`,
+  };
 }
 
 function otherThanChosen(choices: DeviceChoice[] = []): DeviceChoice | undefined {
