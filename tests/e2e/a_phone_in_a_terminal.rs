@@ -14,7 +14,8 @@ use e2e::{
     child::{Child, poll},
     handset::Handset,
     listening::{self, HEARD},
-    pbx::{Node, Provider, project},
+    pbx::{Node, Provider},
+    ringround::program,
     sound::{Sentence, Sound},
     world::number,
 };
@@ -151,23 +152,7 @@ fn password_of(node: &Node) -> Result<String> {
 /// `RINGROUND_PHONE`, else what cargo builds from this repository (once a process).
 fn phone() -> Result<&'static Path> {
     static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    let built = BUILT.get_or_init(|| {
-        if let Some(path) = std::env::var_os("RINGROUND_PHONE") {
-            return Ok(PathBuf::from(path));
-        }
-        let target =
-            std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| project().join("target"), PathBuf::from);
-        let build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-            // The whole workspace's features, as everywhere: else its crates would be built once more.
-            .args(["build", "--quiet", "--offline", "--workspace", "--example", "call"])
-            .current_dir(project())
-            .output()
-            .map_err(|error| format!("cargo: {error}"))?;
-        if !build.status.success() {
-            return Err(String::from_utf8_lossy(&build.stderr).into_owned());
-        }
-        Ok(target.join("debug/examples/call"))
-    });
+    let built = BUILT.get_or_init(|| program("RINGROUND_PHONE", ["--example", "call"], "examples/call"));
     built.as_deref().map_err(|error| anyhow::anyhow!("building the phone: {error}"))
 }
 

@@ -336,23 +336,29 @@ impl Ringround {
 /// When it cannot be built.
 pub fn built() -> Result<&'static Path> {
     static BINARY: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    let built = BINARY.get_or_init(|| {
-        if let Some(path) = std::env::var_os("RINGROUND_SERVER") {
-            return Ok(PathBuf::from(path));
-        }
-        let target =
-            std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| project().join("target"), PathBuf::from);
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let build = Command::new(cargo)
-            // The whole workspace's features, as everywhere: else its crates would be built once more.
-            .args(["build", "--quiet", "--offline", "--workspace", "--bin", "ringround-server"])
-            .current_dir(project())
-            .output()
-            .map_err(|error| format!("cargo: {error}"))?;
-        if !build.status.success() {
-            return Err(String::from_utf8_lossy(&build.stderr).into_owned());
-        }
-        Ok(target.join("debug/ringround-server"))
-    });
+    let built =
+        BINARY.get_or_init(|| program("RINGROUND_SERVER", ["--bin", "ringround-server"], "ringround-server"));
     built.as_deref().map_err(|error| anyhow::anyhow!("building the server: {error}"))
+}
+
+/// The program that this variable names, else `file` in cargo's folder, once cargo has built it from this repository.
+///
+/// # Errors
+/// What cargo says when it cannot.
+pub fn program(variable: &str, target: [&str; 2], file: &str) -> Result<PathBuf, String> {
+    if let Some(path) = std::env::var_os(variable) {
+        return Ok(PathBuf::from(path));
+    }
+    let folder = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| project().join("target"), PathBuf::from);
+    let build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        // The whole workspace's features, as everywhere: else its crates would be built once more.
+        .args(["build", "--quiet", "--offline", "--workspace"])
+        .args(target)
+        .current_dir(project())
+        .output()
+        .map_err(|error| format!("cargo: {error}"))?;
+    if !build.status.success() {
+        return Err(String::from_utf8_lossy(&build.stderr).into_owned());
+    }
+    Ok(folder.join("debug").join(file))
 }
