@@ -48,6 +48,10 @@ pub enum Asterisk {
 pub const CHECK_THE_TRUNK: &str = "check this machine's way to the internet, the provider's address, user name and password in Asterisk's \
      etc/pjsip.conf, and whether the provider has a fault";
 
+/// What an organiser and a volunteer can do when a line's sound does not get through.
+pub const CHECK_THE_WAY_OF_SOUND: &str = "it needs UDP, from the volunteer's network to Asterisk's RTP ports on this machine: check this machine's firewall \
+     (rtpstart to rtpend in etc/rtp.conf), and have the volunteer try another network; many offices hold UDP back";
+
 impl Health {
     /// Nothing is missing.
     pub fn is_well(&self) -> bool {

@@ -119,6 +119,13 @@ pub enum Input {
     Phone(Event),
     /// The server was asked to call us.
     LineAsked(Result<(), RequestError>),
+    /// The server was told whether sound gets through on the line.
+    SoundTold {
+        /// What it was told.
+        gets_through: bool,
+        /// Whether it heard it.
+        result: Result<(), RequestError>,
+    },
     /// Another request was answered.
     Answered(Ask, Result<Option<AttemptId>, RequestError>),
     /// An outcome was to be written to the disk.
@@ -192,6 +199,11 @@ pub enum Effect {
     RetryPhone,
     /// Make a line token, expect it, and ask the server to call.
     OpenLine,
+    /// Tell the server whether sound gets through on the line.
+    TellOfSound {
+        /// ICE has found a way.
+        gets_through: bool,
+    },
     /// Take the line down.
     DropLine(CallId),
     /// Packets or none.
@@ -341,6 +353,7 @@ impl App {
             Input::Live(news) => self.live(news),
             Input::Phone(event) => self.phone(event),
             Input::LineAsked(result) => self.line_asked(result),
+            Input::SoundTold { gets_through, result } => self.sound_told(gets_through, result),
             Input::Answered(ask, result) => self.answered(ask, result),
             Input::Written(id, on_disk) => self.written(id, on_disk),
             Input::Delivered(id, result) => self.delivered(id, result),

@@ -259,6 +259,8 @@ pub enum Trouble {
     NoSpeaker,
     /// The microphone gives nothing but silence while talking.
     TooQuiet,
+    /// Between calls: sound finds no way to the server.
+    WithoutSound,
     /// The server has no telephone: Asterisk or the trunk is away.
     NoTelephone,
     /// The server cannot write its disk.

@@ -6,6 +6,7 @@ mod a_clicked_link;
 mod a_phone_in_a_terminal;
 mod a_redirected_line;
 mod after_a_revocation;
+mod another_computer;
 mod each_hears_the_other;
 mod how_a_call_may_end;
 mod killed_at_every_await;

@@ -6,6 +6,7 @@ use e2e::{
     callee::{Callee, Manner},
     child::poll,
     listening::{self, HEARD},
+    networks::Networks,
     pbx::{Node, Provider},
     sound::{Sentence, Sound},
     tones,
@@ -27,8 +28,9 @@ use tokio::sync::Mutex;
 #[tokio::test]
 async fn both_asterisks_come_up_and_leave_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
-    let provider = Provider::start(folder.path(), None).await.unwrap();
-    let mut node = Node::start(folder.path(), provider.address()).await.unwrap();
+    let networks = Networks::lay().unwrap();
+    let provider = Provider::start(&networks, folder.path(), None).await.unwrap();
+    let mut node = Node::start(&networks, folder.path(), provider.address()).await.unwrap();
     assert_eq!(node.channels().await.unwrap(), Vec::<String>::new());
     node.kill();
     assert!(node.channels().await.is_err());
@@ -107,9 +109,8 @@ async fn each_kind_of_callee_does_as_its_number_says_and_its_volunteer_is_told()
         says: voices.harness.clone().then(&Sound::silence(8_000, 1_000)),
         rings_off_after: None,
     };
-    let callee = Callee::listen(manner).await.unwrap();
     let numbers: Vec<String> = KINDS.iter().map(|kind| number(kind.behaviour, 20)).collect();
-    let world = World::with_callee(&numbers, Some(callee.address())).await.unwrap();
+    let (world, callee) = World::with_callee(&numbers, manner).await.unwrap();
     world.provider.says(&voices.hello).unwrap();
     let spoken = world.folder.path().join("provider/voices");
     voices.greeting.at_rate(8_000).write(&spoken.join("voicemail.wav")).unwrap();

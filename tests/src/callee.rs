@@ -15,7 +15,11 @@ use tokio::{
     task::JoinSet,
 };
 
-use crate::{g711, sound::Sound};
+use crate::{
+    g711,
+    networks::{Networks, PROVIDER},
+    sound::Sound,
+};
 
 /// How the callee behaves.
 #[derive(Debug, Clone)]
@@ -57,18 +61,19 @@ pub struct Callee {
 }
 
 impl Callee {
-    /// Listens on a free port of the loopback address.
+    /// Listens on a free port in the provider's network.
     ///
     /// # Errors
     /// When no port can be had.
-    pub async fn listen(manner: Manner) -> Result<Self> {
-        let socket = Arc::new(UdpSocket::bind("127.0.0.1:0").await.context("a port for the callee")?);
+    pub async fn listen(networks: &Networks, manner: Manner) -> Result<Self> {
+        let socket = networks.provider.run(UdpSocket::bind((PROVIDER, 0))).await;
+        let socket = Arc::new(socket.context("a port for the callee")?);
         let address = socket.local_addr()?;
         let manner = Arc::new(Mutex::new(manner));
         let (tell, calls) = mpsc::unbounded_channel();
         let mut tasks = JoinSet::new();
         let shared = Arc::clone(&manner);
-        tasks.spawn(async move {
+        let answering = async move {
             let mut telephone =
                 Telephone { socket, shared, tell, calls: HashMap::new(), talks: JoinSet::new() };
             let mut datagram = vec![0; 65_536];
@@ -76,7 +81,8 @@ impl Callee {
                 let text = String::from_utf8_lossy(&datagram[..length]).into_owned();
                 telephone.handle(&text, from, Instant::now()).await;
             }
-        });
+        };
+        tasks.spawn_on(answering, networks.provider.runtime());
         Ok(Self { address, calls, manner, _tasks: tasks })
     }
 
@@ -170,7 +176,7 @@ impl Telephone {
         let Some(media) = media_address(&invite.body) else {
             return self.send(&invite.reply("488 Not Acceptable Here", "", ""), from).await;
         };
-        let Ok(rtp) = UdpSocket::bind("127.0.0.1:0").await else { return };
+        let Ok(rtp) = UdpSocket::bind((PROVIDER, 0)).await else { return };
         let (over, ended) = watch::channel(false);
         let state = Arc::new(Mutex::new(State::default()));
         let id = invite.call_id.clone();
@@ -214,7 +220,7 @@ async fn talk(
     tokio::time::sleep(manner.rings_for).await;
     let port = rtp.local_addr().ok()?.port();
     let sdp = format!(
-        "v=0\r\no=callee 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\n\
+        "v=0\r\no=callee 1 1 IN IP4 {PROVIDER}\r\ns=-\r\nc=IN IP4 {PROVIDER}\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\n\
          a=rtpmap:0 PCMU/8000\r\na=ptime:20\r\na=sendrecv\r\n"
     );
     let answer = invite.reply("200 OK", &format!("{contact}Content-Type: application/sdp\r\n"), &sdp);
@@ -343,6 +349,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::networks::TRUNK;
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -350,12 +357,11 @@ mod tests {
     async fn it_answers_speaks_with_the_answer_and_hears() {
         let manner =
             Manner { rings_for: Duration::ZERO, says: Sound::marker(1, 8_000, 400), rings_off_after: None };
-        let mut callee = Callee::listen(manner).await.expect("a callee");
-        let (sip, rtp) = (udp().await, udp().await);
-        let sdp = format!(
-            "c=IN IP4 127.0.0.1\r\nm=audio {} RTP/AVP 0\r\n",
-            rtp.local_addr().expect("bound").port()
-        );
+        let networks = Networks::lay().expect("networks");
+        let mut callee = Callee::listen(&networks, manner).await.expect("a callee");
+        let (sip, rtp) = (udp(&networks).await, udp(&networks).await);
+        let sdp =
+            format!("c=IN IP4 {TRUNK}\r\nm=audio {} RTP/AVP 0\r\n", rtp.local_addr().expect("bound").port());
         let invite = format!(
             "INVITE sip:+447700900900@x SIP/2.0\r\nVia: v\r\nFrom: <sip:a>;tag=1\r\nTo: <sip:b>\r\nCall-ID: c1\r\n\
              CSeq: 1 INVITE\r\nContact: <sip:a@127.0.0.1>\r\n\r\n{sdp}"
@@ -378,8 +384,8 @@ mod tests {
         call.ended(SECOND).await.expect("over");
     }
 
-    async fn udp() -> UdpSocket {
-        UdpSocket::bind("127.0.0.1:0").await.expect("a port")
+    async fn udp(networks: &Networks) -> UdpSocket {
+        networks.server.run(UdpSocket::bind((TRUNK, 0))).await.expect("a port")
     }
 
     proptest::proptest! {

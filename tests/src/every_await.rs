@@ -23,6 +23,7 @@ use crate::{
     callee::{Callee, Manner},
     child::poll,
     faults::{Person, Round, SETTLED_AFTER, number_of},
+    networks::Networks,
     pbx::{Node, Provider},
     ringround::Ringround,
     sound::Sound,
@@ -67,15 +68,16 @@ impl Scene {
     /// When a part does not come up.
     pub async fn set(seed: u64) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("rr").tempdir()?;
-        let callee = Callee::listen(manner(0)).await?;
-        let provider = Provider::start(folder.path(), Some(callee.address())).await?;
-        let node = Node::start(folder.path(), provider.address()).await?;
+        let networks = Networks::lay()?;
+        let callee = Callee::listen(&networks, manner(0)).await?;
+        let provider = Provider::start(&networks, folder.path(), Some(callee.address())).await?;
+        let node = Node::start(&networks, folder.path(), provider.address()).await?;
         let trap = Trap::default();
         let ari = AriProxy::before(&node, trap.clone()).await?;
         let server = Ringround::start_behind(&ari, folder.path(), &node).await?;
         server.create_campaign()?;
-        let requests = Cable::with_trap(server.address(), trap.clone()).await?;
         let person = Person::join(&server, "Maya").await?;
+        let requests = Cable::with_trap(&server, &person.home, trap.clone()).await?;
         let world = World { server, node, provider, folder };
         let mut numbers: Vec<String> =
             [9, 0, 6].into_iter().flat_map(|kind| (0..97).map(move |n| number(kind, n))).collect();

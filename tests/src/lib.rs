@@ -15,6 +15,7 @@ pub mod handset;
 pub mod line;
 pub mod listening;
 pub mod live;
+pub mod networks;
 pub mod pbx;
 pub mod provider_records;
 pub mod raw_sip;

@@ -20,6 +20,7 @@ use uuid::Uuid;
 
 use crate::{
     api::Api,
+    networks::Net,
     ringround::Ringround,
     tls,
     volunteer::{authorise, new_key, spend},
@@ -36,6 +37,8 @@ pub struct Stolen {
     pub sign_in: SignedIn,
     /// Requests with its token.
     pub api: Api,
+    /// Where the thief is.
+    pub home: Arc<Net>,
     server: Url,
     tls: Arc<rustls::ClientConfig>,
 }
@@ -81,12 +84,14 @@ impl Stolen {
     /// When joining fails.
     pub async fn from(server: &Ringround, name: &str) -> Result<Self> {
         let link = server.invite(name)?;
-        let api = Api::new(link.server.clone(), server.client()?);
+        let home = server.networks.home()?;
+        let api = Api::new(&home, &link.server, server)?;
         let (device, key) = (DeviceId::new(Uuid::now_v7()), new_key()?);
         spend(&api, &link, device, &key).await?;
         let sign_in = authorise(&api, device, &key).await?;
         let api = api.signed_in(&sign_in.token);
-        Ok(Self { device, sign_in, api, server: link.server, tls: tls::believing(&server.authority())? })
+        let tls = tls::believing(&server.authority())?;
+        Ok(Self { device, sign_in, api, home, server: link.server, tls })
     }
 
     /// Opens `/sip` or `/live` with its token.
@@ -94,7 +99,7 @@ impl Stolen {
     /// # Errors
     /// When it is refused.
     pub async fn open(&self, path: &str) -> Result<Socket> {
-        match connect(&self.server, path, Some(&self.sign_in.token), Arc::clone(&self.tls)).await? {
+        match self.connect(path, Some(&self.sign_in.token)).await? {
             Ok(frames) => Ok(Socket {
                 frames,
                 user: self.device.to_string(),
@@ -110,7 +115,17 @@ impl Stolen {
     /// # Errors
     /// When there is no answer.
     pub async fn refusal(&self, path: &str, token: Option<&str>) -> Result<Option<u16>> {
-        Ok(connect(&self.server, path, token, Arc::clone(&self.tls)).await?.err())
+        Ok(self.connect(path, token).await?.err())
+    }
+
+    async fn connect(
+        &self,
+        path: &str,
+        token: Option<&str>,
+    ) -> Result<Result<WebSocketStream<MaybeTlsStream<TcpStream>>, u16>> {
+        let (server, path, token) = (self.server.clone(), path.to_owned(), token.map(str::to_owned));
+        let tls = Arc::clone(&self.tls);
+        self.home.run(async move { connect(&server, &path, token.as_deref(), tls).await }).await
     }
 }
 

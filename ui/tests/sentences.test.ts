@@ -32,6 +32,10 @@ describe('what is wrong is said once, assertively', () => {
       'The server has no telephone line. Calls wait until it is back. Nothing is lost',
     ],
     [
+      { kind: 'without-sound' },
+      'Sound does not get through to the server. Nobody is rung. Your network may hold back calls (UDP): try another one, or tell Ruth',
+    ],
+    [
       { kind: 'server-storage' },
       'The server can’t save. Its disk is full or locked. Tell Ruth. Outcomes are kept here',
     ],

@@ -91,11 +91,13 @@ impl Dialler {
             }
             Input::Saved { save } => self.saved(save, None, now),
             Input::SaveFailed { save, why } => self.saved(save, Some(why), now),
-            Input::LineUp { device, line } => {
+            Input::LineAnswered { device, line } => {
                 if !self.seats.contains_key(&device) {
                     return self.outputs.push_back(Output::DropLine { line });
                 }
-                self.at(device, now, "LineUp", |seat, scene| seat.line(LineInput::Up(line), scene));
+                self.at(device, now, "LineAnswered", |seat, scene| {
+                    seat.line(LineInput::Answered(line), scene)
+                });
             }
             Input::LineGone { device, line } => {
                 if self.seats.contains_key(&device) {
@@ -160,6 +162,12 @@ impl Dialler {
         (started, calling.filter(|attempt| attempt.is_calling()).count())
     }
 
+    /// Whose app says that no sound gets through to it, and since when, by the wall.
+    pub fn without_sound(&self) -> Vec<(DeviceId, i64)> {
+        let since = |(device, seat): (&DeviceId, &Seat)| Some((*device, seat.without_sound_since?));
+        self.seats.iter().filter_map(since).collect()
+    }
+
     fn ask(&mut self, ticket: Ticket, device: DeviceId, ask: Ask, now: Now) {
         if let Ask::Start { campaign } = ask {
             if !self.campaigns.contains_key(&campaign) {
@@ -184,9 +192,11 @@ impl Dialler {
                 Ask::Stop | Ask::HangUp { .. } => Ok(crate::Answer::Done),
                 Ask::Dial { .. } | Ask::Settle { .. } => Err(words::lease_lost()),
                 Ask::Record { .. } => Err(words::unknown_call()),
-                Ask::Start { .. } | Ask::Pause | Ask::Resume | Ask::OpenLine { .. } => {
-                    Err(words::not_calling())
-                }
+                Ask::Start { .. }
+                | Ask::Pause
+                | Ask::Resume
+                | Ask::OpenLine { .. }
+                | Ask::LineSound { .. } => Err(words::not_calling()),
             };
             return self.outputs.push_back(Output::Answer { ticket, answer });
         }
@@ -198,6 +208,7 @@ impl Dialler {
             | Ask::Resume
             | Ask::Stop
             | Ask::OpenLine { .. }
+            | Ask::LineSound { .. }
             | Ask::HangUp { .. }
             | Ask::Settle { .. }
             | Ask::Record { .. } => false,
@@ -210,6 +221,10 @@ impl Dialler {
                 Ask::Resume => seat.session(SessionInput::Resume(ticket), scene),
                 Ask::Stop => seat.session(SessionInput::Stop(ticket), scene),
                 Ask::OpenLine { line, token } => seat.open_line(ticket, line, token, scene),
+                Ask::LineSound { token, gets_through } => {
+                    seat.line_sound(token, gets_through, scene);
+                    scene.done(ticket);
+                }
                 Ask::Dial { lease, attempt, facts } => {
                     let input = AttemptInput::Dial { ticket, lease, attempt, facts, number_busy };
                     match seat.dialled_before(lease) {

@@ -105,7 +105,7 @@ pub enum Input {
     },
 
     /// The line's channel answered and is in the device's bridge.
-    LineUp {
+    LineAnswered {
         /// Whose.
         device: DeviceId,
         /// Which.
@@ -201,6 +201,13 @@ pub enum Ask {
         line: LineId,
         /// Goes into the INVITE.
         token: LineToken,
+    },
+    /// The app says whether sound gets through on its line.
+    LineSound {
+        /// Of the line.
+        token: LineToken,
+        /// `false`: not yet, or no more.
+        gets_through: bool,
     },
     /// Ring the leased contact.
     Dial {

@@ -39,6 +39,8 @@ const FORGET_AFTER: i64 = 12 * HOUR;
 pub(crate) struct Seat {
     pub campaign: CampaignId,
     pub line: Line,
+    /// The app says that no sound gets through; by the wall, for the organiser.
+    pub without_sound_since: Option<i64>,
     pub session: Session,
     pub passed_on: PassedOn,
     seen_at: i64,
@@ -71,6 +73,7 @@ impl Seat {
         Seat {
             campaign,
             line: Line::default(),
+            without_sound_since: None,
             session: Session::default(),
             passed_on: PassedOn::default(),
             seen_at: now.steady,
@@ -119,6 +122,7 @@ impl Seat {
             self.closed(closed, scene);
         }
         if self.session.is_ended() {
+            self.without_sound_since = None;
             self.line(LineInput::Close, scene);
         }
     }
@@ -127,6 +131,9 @@ impl Seat {
         let was_up = self.line.is_up();
         self.line = std::mem::take(&mut self.line).handle(input, scene.device, scene.now, scene.out);
         scene.line_up = self.line.is_up();
+        if scene.line_up {
+            self.without_sound_since = None;
+        }
         if was_up == scene.line_up {
             return;
         }
@@ -144,6 +151,13 @@ impl Seat {
         }
         scene.done(ticket);
         self.line(LineInput::Open { line, token }, scene);
+    }
+
+    pub fn line_sound(&mut self, token: LineToken, gets_through: bool, scene: &mut Scene<'_>) {
+        if !gets_through && !self.session.is_ended() {
+            self.without_sound_since.get_or_insert(scene.now.wall);
+        }
+        self.line(LineInput::Sound { token, gets_through }, scene);
     }
 
     /// The attempt that came of a lease which is closed by now: the app asks again when it did

@@ -58,6 +58,10 @@ enum Step {
         what: u8,
         cause: u16,
     },
+    Sound {
+        device: u32,
+        gets_through: bool,
+    },
     Telephone {
         there: bool,
         keeps: u8,
@@ -89,7 +93,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => device.clone().prop_map(|device| Step::Ping { device }),
         1 => device.clone().prop_map(|device| Step::Revoke { device }),
         8 => any::<u8>().prop_map(|which| Step::News { which }),
-        3 => (device, prop::bool::weighted(0.8)).prop_map(|(device, up)| Step::Line { device, up }),
+        3 => (device.clone(), prop::bool::weighted(0.8)).prop_map(|(device, up)| Step::Line { device, up }),
+        3 => (device, prop::bool::weighted(0.7)).prop_map(|(device, gets_through)| Step::Sound { device, gets_through }),
         8 => (any::<u8>(), 0u8..8, 0u16..45).prop_map(|(which, what, cause)| Step::Callee { which, what, cause }),
         1 => (any::<bool>(), any::<u8>()).prop_map(|(there, keeps)| Step::Telephone { there, keeps }),
         1 => prop::bool::weighted(0.3).prop_map(|full| Step::Disk { full }),
@@ -105,7 +110,7 @@ struct Chaos {
     world: World,
     rules: CampaignRules,
     /// The last line asked for, by device.
-    lines: BTreeMap<DeviceId, LineId>,
+    lines: BTreeMap<DeviceId, (LineId, LineToken)>,
     asked: Vec<Ticket>,
     /// Which news of a callee's channel came.
     stage: BTreeSet<(AttemptId, u8)>,
@@ -135,10 +140,17 @@ impl Chaos {
             }
             Step::Line { device, up } => {
                 let device = device_id(*device);
-                let line = self.lines.get(&device).cloned().unwrap_or(LineId("none".to_owned()));
+                let line =
+                    self.lines.get(&device).map_or(LineId("none".to_owned()), |(line, _)| line.clone());
                 let news =
-                    if *up { Input::LineUp { device, line } } else { Input::LineGone { device, line } };
+                    if *up { Input::LineAnswered { device, line } } else { Input::LineGone { device, line } };
                 self.world.give(news);
+            }
+            Step::Sound { device, gets_through } => {
+                let device = device_id(*device);
+                let token =
+                    self.lines.get(&device).map_or(LineToken("none".to_owned()), |(_, token)| token.clone());
+                self.sound(device, token, *gets_through);
             }
             Step::Callee { which, what, cause } => self.callee(*which, *what, *cause),
             Step::Telephone { there: false, .. } => self.world.give(Input::TelephoneGone),
@@ -177,8 +189,11 @@ impl Chaos {
         match (&view.line, &view.session) {
             (_, Session::Ended) => self.ask(device, 0, which),
             (Line::Opening, _) => {
-                let line = self.lines[&device].clone();
-                self.world.give(Input::LineUp { device, line });
+                let (line, token) = self.lines[&device].clone();
+                match which % 8 {
+                    0..4 => self.world.give(Input::LineAnswered { device, line }),
+                    way => self.sound(device, token, way < 7),
+                }
             }
             (Line::Down | Line::Lost { .. }, _) => self.ask(device, 4, which),
             (_, Session::Ready { .. }) => self.ask(device, 5, which),
@@ -222,8 +237,9 @@ impl Chaos {
             3 if which < 40 => Ask::Stop,
             3 | 4 => {
                 let line = LineId(format!("line {}", self.serial));
-                self.lines.insert(device, line.clone());
-                Ask::OpenLine { line, token: LineToken(self.serial.to_string()) }
+                let token = LineToken(self.serial.to_string());
+                self.lines.insert(device, (line.clone(), token.clone()));
+                Ask::OpenLine { line, token }
             }
             5 => {
                 let facts = self.world.facts(lease);
@@ -255,6 +271,12 @@ impl Chaos {
         let ticket = self.world.ticket();
         self.asked.push(ticket);
         self.world.give(Input::Ask { ticket, device, ask });
+    }
+
+    fn sound(&mut self, device: DeviceId, token: LineToken, gets_through: bool) {
+        let ticket = self.world.ticket();
+        self.asked.push(ticket);
+        self.world.give(Input::Ask { ticket, device, ask: Ask::LineSound { token, gets_through } });
     }
 
     fn attempt(&self, which: u8) -> AttemptId {

@@ -8,7 +8,7 @@ mod support;
 
 use dialler::{
     Adopted, AdoptedState, Announcement, Answer, Ask, CallFacts, CampaignRules, ChannelState, HangUpWhy,
-    Input, Lease, LineFacts, LineId, Output,
+    Input, Lease, LineFacts, LineId, LineToken, Output,
 };
 use protocol::{
     call::EndedBy,
@@ -171,8 +171,72 @@ fn a_line_that_does_not_come_up_is_down_again_after_thirty_seconds() {
     world.pass(30 * SECOND, &[]);
     assert_eq!(world.view(maya).line, Line::Down);
     let mark = world.said.len();
-    world.feed(Input::LineUp { device: maya, line: line.clone() });
+    world.feed(Input::LineAnswered { device: maya, line: line.clone() });
     assert_eq!(world.since(mark), [Output::DropLine { line }], "too late");
+}
+
+#[test]
+fn nobody_is_rung_before_the_app_says_that_sound_gets_through_and_when_it_does_no_more() {
+    let mut world = World::new(campaign(), 1);
+    let maya = device_id(1);
+    world.ask(maya, Ask::Start { campaign: campaign_id(0) });
+    let ask = world.new_line();
+    let Ask::OpenLine { line, token } = ask.clone() else { unreachable!() };
+    world.ask(maya, ask);
+    world.feed(Input::LineAnswered { device: maya, line });
+    assert_eq!(world.view(maya).line, Line::Opening);
+    assert_eq!(world.view(maya).session, Session::Waiting { why: Waiting::Line });
+    world.sound(maya, token.clone(), false);
+    assert_eq!(world.dialler.without_sound(), [(maya, world.now)]);
+    world.sound(maya, LineToken("of another line".to_owned()), true);
+    assert_eq!(world.view(maya).line, Line::Opening);
+
+    world.sound(maya, token.clone(), true);
+    assert_eq!((world.view(maya).line, world.dialler.without_sound()), (Line::Up, vec![]));
+    let lease = world.card(maya).lease_id;
+    world.pass(MINUTE, &[maya]);
+    world.sound(maya, token.clone(), false);
+    let ask = world.dial_ask(lease);
+    assert_eq!(world.ask(maya, ask).unwrap().unwrap_err().code, ErrorCode::WrongState);
+    assert_eq!(world.card(maya).lease_id, lease, "the card stays");
+    world.sound(maya, token, true);
+    world.dial(maya);
+}
+
+#[test]
+fn the_apps_word_may_come_before_asterisks() {
+    let mut world = World::new(campaign(), 1);
+    let maya = device_id(1);
+    world.ask(maya, Ask::Start { campaign: campaign_id(0) });
+    let ask = world.new_line();
+    let Ask::OpenLine { line, token } = ask.clone() else { unreachable!() };
+    world.ask(maya, ask);
+    world.sound(maya, token, true);
+    assert_eq!(world.view(maya).line, Line::Opening);
+    world.feed(Input::LineAnswered { device: maya, line });
+    assert_eq!(world.view(maya).line, Line::Up);
+}
+
+#[test]
+fn a_callee_is_not_left_in_silence_when_sound_is_lost_in_a_call() {
+    let mut world = World::new(campaign(), 1);
+    let maya = device_id(1);
+    world.ask(maya, Ask::Start { campaign: campaign_id(0) });
+    let ask = world.new_line();
+    let Ask::OpenLine { line, token } = ask.clone() else { unreachable!() };
+    world.ask(maya, ask);
+    world.feed(Input::LineAnswered { device: maya, line });
+    world.sound(maya, token.clone(), true);
+    let attempt = world.dial(maya);
+    world.feed(Input::CalleeRinging { attempt });
+    world.feed(Input::CalleeUp { attempt });
+    let mark = world.said.len();
+    world.sound(maya, token.clone(), false);
+    world.pass(2 * SECOND, &[maya]);
+    assert_eq!(announcements(&world, mark), [Announcement::OneMoment]);
+    world.sound(maya, token, true);
+    assert_eq!(world.view(maya).line, Line::Up);
+    assert!(matches!(world.view(maya).session, Session::Talking { .. }));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Format;
 use crate::{
-    control::{Answer, CampaignSeen, PersonSeen, Status},
+    control::{Answer, CampaignSeen, PersonSeen, Status, WithoutSound},
     health,
     import::{Refused, Report},
     lookup::LookedUp,
@@ -108,6 +108,16 @@ fn print_status(out: &mut dyn Write, status: &Status) -> io::Result<()> {
     writeln!(out, "Telephone  {asterisk}")?;
     if status.health.asterisk == health::Asterisk::NoTrunk {
         writeln!(out, "           {}", health::CHECK_THE_TRUNK)?;
+    }
+    for WithoutSound { volunteer, device, since_ms } in &status.without_sound {
+        let since = time(*since_ms);
+        writeln!(
+            out,
+            "Sound      does not get through to {volunteer} ({device}) since {since}: nobody is rung for them"
+        )?;
+    }
+    if !status.without_sound.is_empty() {
+        writeln!(out, "           {}", health::CHECK_THE_WAY_OF_SOUND)?;
     }
     Ok(())
 }

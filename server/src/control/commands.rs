@@ -12,7 +12,8 @@ use protocol::{
 use url::Url;
 
 use super::{
-    Answer, CampaignSeen, Command, DeviceSeen, Invited, PersonSeen, RESULTS_AT_ONCE, Status, server::Upload,
+    Answer, CampaignSeen, Command, DeviceSeen, Invited, PersonSeen, RESULTS_AT_ONCE, Status, WithoutSound,
+    server::Upload,
 };
 use crate::{
     app::{App, Shared},
@@ -33,7 +34,7 @@ const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 /// Runs a command. A refusal is an answer too.
 pub async fn run(app: &Shared, command: Command, upload: &mut Upload<'_>) -> Answer {
     let done = match command {
-        Command::Status {} => Ok(status(app).await),
+        Command::Status {} => status(app).await,
         Command::CampaignCreate { form } => create(app, &form).await,
         Command::CampaignList {} => list(app).await,
         Command::CampaignShow { campaign } => show(app, &campaign).await,
@@ -99,13 +100,22 @@ impl From<BackupRefused> for No {
     }
 }
 
-async fn status(app: &App) -> Answer {
-    Answer::Status(Status {
+async fn status(app: &App) -> Result<Answer, No> {
+    let mut without_sound = Vec::new();
+    for (device, since_ms) in app.dialling.without_sound().await {
+        // One that was taken away meanwhile is nobody's.
+        let Some(device) = app.store.device(device).await? else { continue };
+        let person = app.store.person(device.person_id).await?;
+        let volunteer = person.map_or_else(String::new, |person| person.name);
+        without_sound.push(WithoutSound { volunteer, device: device.name, since_ms });
+    }
+    Ok(Answer::Status(Status {
+        without_sound,
         health: health::look(app).await,
         address: app.address.to_string(),
         origin: app.config.public_url.clone().unwrap_or_else(|| app.origin()),
         authority: app.identity.pin().map(|pin| URL_SAFE_NO_PAD.encode(pin)),
-    })
+    }))
 }
 
 async fn create(app: &App, form: &CampaignForm) -> Result<Answer, No> {

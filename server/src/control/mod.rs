@@ -108,6 +108,19 @@ pub struct Status {
     pub origin: Url,
     /// SHA-256 of the own authority's public key, base64url.
     pub authority: Option<String>,
+    /// Volunteers to whom no sound gets through.
+    pub without_sound: Vec<WithoutSound>,
+}
+
+/// A volunteer's line on which ICE finds no way for the sound.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WithoutSound {
+    /// Whose.
+    pub volunteer: String,
+    /// Of theirs, "Maya's laptop".
+    pub device: String,
+    /// UTC epoch, milliseconds.
+    pub since_ms: i64,
 }
 
 /// A campaign, for the organiser. Times are UTC epoch milliseconds.

@@ -3,9 +3,9 @@
 //! | event | of a line | of a callee | of anything else |
 //! | --- | --- | --- | --- |
 //! | StasisStart | put it in its bridge, dial it | CalleeCreated | hang it up |
-//! | ChannelEnteredBridge | LineUp, if it is answered | CalleeInBridge | - |
+//! | ChannelEnteredBridge | LineAnswered, if it is answered | CalleeInBridge | - |
 //! | Dial(PROGRESS), Dial(RINGING) or state Ringing | - | CalleeProgress, CalleeRinging, each once | - |
-//! | Dial(ANSWER) or state Up | LineUp, if it is in its bridge | CalleeUp, once | - |
+//! | Dial(ANSWER) or state Up | LineAnswered, if it is in its bridge | CalleeUp, once | - |
 //! | ChannelDestroyed | LineGone | CalleeGone | - |
 //! | PlaybackFinished | - | AnnouncementDone, unless we stopped it | - |
 
@@ -260,7 +260,7 @@ impl Exchange {
         let line = self.lines.get_mut(&id)?;
         let news = !std::mem::replace(what(line), true);
         let device = line.device;
-        (news && line.is_up()).then(|| Step::Tell(Input::LineUp { device, line: LineId(id) }))
+        (news && line.is_up()).then(|| Step::Tell(Input::LineAnswered { device, line: LineId(id) }))
     }
 
     fn once(

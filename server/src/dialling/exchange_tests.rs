@@ -48,7 +48,7 @@ fn a_line_is_up_when_it_answered_and_is_in_its_own_bridge_in_any_order_and_told_
         assert!(exchange.event(event).is_none());
         assert_eq!(exchange.lines_up(), 0);
     }
-    assert!(matches!(told(exchange.event(answered.clone())), Input::LineUp { .. }));
+    assert!(matches!(told(exchange.event(answered.clone())), Input::LineAnswered { .. }));
     let dialled = Event::Dial { channel: line.0.clone(), status: "ANSWER".into() };
     for again in [answered.clone(), dialled, entered.clone()] {
         assert!(exchange.event(again).is_none());
@@ -61,7 +61,7 @@ fn a_line_is_up_when_it_answered_and_is_in_its_own_bridge_in_any_order_and_told_
     assert!(other.exchange.event(elsewhere).is_none());
     assert!(matches!(
         told(other.exchange.event(Event::EnteredBridge { channel: id, bridge })),
-        Input::LineUp { .. }
+        Input::LineAnswered { .. }
     ));
     assert_eq!(exchange.lines_up(), 1);
     let destroyed = Event::Destroyed { channel: line.0.clone(), cause: 16 };

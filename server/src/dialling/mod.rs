@@ -141,12 +141,30 @@ impl Handle {
 
     /// Has Asterisk call the app; `token` comes back to it in the INVITE.
     pub async fn open_line(&self, device: DeviceId, token: String) -> Result<(), ApiError> {
-        if token.len() != 32 || !token.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Err(ApiError::new(ErrorCode::Invalid, "The line's token is not 32 hexadecimal digits"));
+        let token = line_token(token)?;
+        self.ask(device, Ask::OpenLine { line: names::line(device), token }).await.map(|_| ())
+    }
+
+    /// The app says whether sound gets through on its line.
+    pub async fn line_sound(
+        &self,
+        device: DeviceId,
+        token: String,
+        gets_through: bool,
+    ) -> Result<(), ApiError> {
+        let token = line_token(token)?;
+        if !gets_through {
+            tracing::warn!(%device, "no sound gets through on this line (ICE): is UDP to Asterisk's ports open on the way?");
         }
-        self.ask(device, Ask::OpenLine { line: names::line(device), token: LineToken(token) })
-            .await
-            .map(|_| ())
+        self.ask(device, Ask::LineSound { token, gets_through }).await.map(|_| ())
+    }
+
+    /// Whose app says that no sound gets through to it, and since when, UTC epoch milliseconds.
+    pub async fn without_sound(&self) -> Vec<(DeviceId, i64)> {
+        let (reply, lines) = oneshot::channel();
+        self.tell(Command::WithoutSound { reply });
+        // No answer only while the server stops.
+        lines.await.unwrap_or_default()
     }
 
     /// Rings the leased contact. The answer comes when the attempt is on the disk and its channel
@@ -277,6 +295,13 @@ impl Handle {
         // Nobody listens only while the server stops.
         let _ = self.inward.send(Inward::Command(command));
     }
+}
+
+fn line_token(token: String) -> Result<LineToken, ApiError> {
+    if token.len() != 32 || !token.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(ApiError::new(ErrorCode::Invalid, "The line's token is not 32 hexadecimal digits"));
+    }
+    Ok(LineToken(token))
 }
 
 fn stopping() -> ApiError {

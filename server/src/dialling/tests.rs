@@ -175,6 +175,7 @@ async fn started(scene: &mut Scene) -> App {
         tokio::time::sleep(Duration::from_millis(20)).await; // the lists are on their way
     }
     opened.unwrap();
+    scene.dialling.line_sound(scene.maya(), token(), true).await.unwrap();
     desk.until("ready", |desk| desk.line == Line::Up && matches!(desk.session, Session::Ready { .. })).await;
     desk
 }

@@ -254,6 +254,9 @@ impl Turn {
                 self.parts.live.campaign(&row.seen());
             }
             Command::ContactsAdded(campaign) => self.handle(Input::ContactsAdded { campaign }),
+            Command::WithoutSound { reply } => {
+                let _ = reply.send(self.dialler.without_sound());
+            }
             Command::Follow { device, volunteer, campaign, reply } => {
                 let view = self.dialler.view(device);
                 let desk = Desk {
@@ -346,7 +349,8 @@ impl Turn {
             None => {}
             Some(Step::Announced { attempt, asked }) => self.announcement_done(attempt, asked),
             Some(Step::Tell(input)) => {
-                let new_line = if let Input::LineUp { device, .. } = input { Some(device) } else { None };
+                let new_line =
+                    if let Input::LineAnswered { device, .. } = input { Some(device) } else { None };
                 self.handle(input);
                 let callee =
                     new_line.and_then(|device| Some((device, self.exchange.answered_callee(device)?)));

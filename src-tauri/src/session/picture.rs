@@ -174,7 +174,11 @@ impl App {
             troubles.push(Trouble::NoTelephone);
         }
         if !in_call && self.link.trouble.is_none() {
-            troubles.extend(line_lost);
+            if self.line.without_sound {
+                troubles.push(Trouble::WithoutSound);
+            } else {
+                troubles.extend(line_lost);
+            }
         }
         // These last, and hide nothing that wants something now.
         for kept in self.outcomes.refused() {

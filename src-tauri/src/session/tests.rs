@@ -13,7 +13,9 @@ use protocol::{
     outcome::WrittenBy,
     session::{Desk, Session, Waiting},
 };
-use softphone::{CallState, Codec, DeviceState, EndedBy as Ender, Quality, Reason, Registration, Why};
+use softphone::{
+    CallState, Codec, DeviceState, EndedBy as Ender, Missing, Quality, Reason, Registration, Why,
+};
 
 use super::*;
 use crate::{
@@ -713,7 +715,10 @@ fn random_step(bench: &mut Bench, step: u8) {
         13 => bench.session(wrap_up()),
         14 => bench.line_up(LINE),
         15 => bench.give(Input::Phone(Event::Call { id: LINE, state: ended })),
-        16 => bench.give(Input::Phone(Event::Call { id: LINE, state: CallState::Reconnecting })),
+        16 => bench.give(Input::Phone(Event::Call {
+            id: LINE,
+            state: CallState::Reconnecting { missing: Missing::Signalling },
+        })),
         17 => bench.give(Input::Live(News::Closed(Closed::Gap))),
         18 => bench.live_up(ready(), ServersLine::Up),
         19 => bench.give(Input::Answered(Ask::Dial(card().lease_id), Err(away()))),

@@ -3,6 +3,7 @@
 mod call;
 mod faults;
 mod first_words;
+mod two_machines;
 mod volunteers;
 mod window;
 
@@ -19,6 +20,8 @@ enum Bench {
     Call(call::Options),
     /// Kills parts in the middle of calls, and counts what was lost
     Faults(faults::Options),
+    /// A volunteer on another computer, over IPv4 and over IPv6: lines, first words, and a network without UDP
+    TwoMachines(two_machines::Options),
     /// Eight volunteers call a list of two hundred at once
     Volunteers(volunteers::Options),
 }
@@ -29,6 +32,9 @@ async fn main() -> Result<ExitCode> {
     let reached = match Bench::parse() {
         Bench::Call(options) => finish(call::run(&options).await?, &folder.join("call.json"))?,
         Bench::Faults(options) => faults::run(&options, &folder).await?,
+        Bench::TwoMachines(options) => {
+            finish(two_machines::run(&options).await?, &folder.join("two-machines.json"))?
+        }
         Bench::Volunteers(options) => {
             finish(volunteers::run(&options).await?, &folder.join("volunteers.json"))?
         }

@@ -203,6 +203,9 @@ export const views: Readonly<Record<string, View>> = {
     why: { reason: 'passed-on', next_at_ms: NOW + MINUTE },
   }),
   'no-telephone': trouble({ state: 'waiting', why: { reason: 'no-telephone' } }, [{ kind: 'no-telephone' }]),
+  'without-sound': trouble({ state: 'waiting', why: { reason: 'line' } }, [{ kind: 'without-sound' }], {
+    line: { state: 'opening' },
+  }),
   'no-storage': deskView({ state: 'waiting', why: { reason: 'no-storage' } }),
   ready: deskView(ready),
   'ready-calling': deskView(ready, { busy: 'call' }),

@@ -492,6 +492,12 @@ export const en = {
       text: 'Calls wait until it is back. Nothing is lost.',
       back: 'The telephone line is back',
     },
+    withoutSound: {
+      head: 'Sound does not get through to the server.',
+      text: (organiser: string) =>
+        `Nobody is rung. Your network may hold back calls (UDP): try another one, or tell ${organiser}.`,
+      back: 'Sound gets through now',
+    },
     serverStorage: {
       head: 'The server can’t save.',
       text: (organiser: string) => `Its disk is full or locked. Tell ${organiser}. Outcomes are kept here.`,

@@ -103,6 +103,10 @@ export function bannerOf(trouble: Trouble, view: View, nowMs: number): Banner {
       const { head, text } = words.noTelephone;
       return { ...base, tone: 'wait', icon: 'telephone', head, text };
     }
+    case 'without-sound': {
+      const { head, text } = words.withoutSound;
+      return { ...base, icon: 'network', head, text: text(organiser) };
+    }
     case 'server-storage':
       return {
         ...base,
@@ -188,6 +192,8 @@ export function troubleOver(trouble: Trouble, view: View): string | null {
       return t.trouble.noSpeaker.back;
     case 'no-telephone':
       return t.trouble.noTelephone.back;
+    case 'without-sound':
+      return t.trouble.withoutSound.back;
     case 'revoked':
     case 'update-app':
     case 'update-server':
@@ -219,6 +225,7 @@ export function troubleName(trouble: Trouble): string {
     case 'no-speaker':
     case 'too-quiet':
     case 'no-telephone':
+    case 'without-sound':
     case 'server-storage':
     case 'local-storage':
     case 'keyring-locked':

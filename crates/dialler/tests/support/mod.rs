@@ -207,11 +207,16 @@ impl World {
 
     pub fn open_line(&mut self, device: DeviceId) -> LineId {
         let ask = self.new_line();
-        let Ask::OpenLine { line, .. } = &ask else { unreachable!() };
-        let line = line.clone();
+        let Ask::OpenLine { line, token } = ask.clone() else { unreachable!() };
         assert_eq!(self.ask(device, ask), Some(Ok(Answer::Done)));
-        self.feed(Input::LineUp { device, line: line.clone() });
+        self.feed(Input::LineAnswered { device, line: line.clone() });
+        self.sound(device, token, true);
         line
+    }
+
+    /// The app says whether sound gets through on its line.
+    pub fn sound(&mut self, device: DeviceId, token: LineToken, gets_through: bool) {
+        assert_eq!(self.ask(device, Ask::LineSound { token, gets_through }), Some(Ok(Answer::Done)));
     }
 
     pub fn new_line(&mut self) -> Ask {
