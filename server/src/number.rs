@@ -88,7 +88,7 @@ pub enum NotANumber {
 pub fn read(text: &str, country: &str) -> Result<Read, NotANumber> {
     let written = Written::read(text)?;
     let home = region_of(country);
-    let parsed = PHONE_NUMBER_UTIL.parse(&written.to_string(), home).map_err(|error| match error {
+    let parsed = PHONE_NUMBER_UTIL.parse(written.to_string(), home).map_err(|error| match error {
         ParseError::InvalidCountryCode => NotANumber::Country,
         ParseError::NotANumber(_) => NotANumber::NotOne,
         ParseError::TooShortAfterIdd | ParseError::TooShortNsn => NotANumber::TooShort,
@@ -113,7 +113,13 @@ pub fn read(text: &str, country: &str) -> Result<Read, NotANumber> {
     if !has_its_digits(&parsed, &number, &written.digits) {
         return Err(NotANumber::NotOne);
     }
-    Ok(Read { cost: cost(&parsed, home), abroad: is_of_another_country(&parsed, home), drama, number })
+    let region = parsed.get_region_code();
+    Ok(Read {
+        cost: cost(&parsed, region, home),
+        abroad: is_of_another_country(&parsed, region, home),
+        drama,
+        number,
+    })
 }
 
 /// Whether it is one of the mobile numbers that Ofcom set aside for drama, which nobody has: +44 7700 900000 to
@@ -143,7 +149,7 @@ pub(crate) fn find(number: &Number, country: &str) -> Option<Found> {
     let parsed = PHONE_NUMBER_UTIL.parse(number.e164(), None::<Region>).ok()?;
     let known = parsed.is_valid() || is_for_drama(number) || is_for_drama_elsewhere(number);
     known.then(|| Found {
-        abroad: is_of_another_country(&parsed, region_of(country)),
+        abroad: is_of_another_country(&parsed, parsed.get_region_code(), region_of(country)),
         calling_code: parsed.country_code,
         by_area: parsed.is_geographical(),
     })
@@ -165,26 +171,29 @@ fn has_its_digits(parsed: &PhoneNumber, number: &Number, written: &str) -> bool 
     matches!(before, "" | "00" | "011")
 }
 
-fn cost(number: &PhoneNumber, home: Option<Region>) -> Option<Cost> {
-    match number.get_type() {
-        PhoneNumberType::PremiumRate => Some(Cost::Premium),
-        PhoneNumberType::SharedCost => Some(Cost::Shared),
-        _ => is_of_the_islands(number, home).then_some(Cost::Islands),
+fn cost(number: &PhoneNumber, region: Option<Region>, home: Option<Region>) -> Option<Cost> {
+    let kind = number.get_type();
+    if kind == PhoneNumberType::PremiumRate {
+        Some(Cost::Premium)
+    } else if kind == PhoneNumberType::SharedCost {
+        Some(Cost::Shared)
+    } else {
+        is_of_the_islands(region, home).then_some(Cost::Islands)
     }
 }
 
 /// Several countries share a code, +1 most of all. A number of no range in use belongs to the one with its code.
-fn is_of_another_country(number: &PhoneNumber, home: Option<Region>) -> bool {
+fn is_of_another_country(number: &PhoneNumber, region: Option<Region>, home: Option<Region>) -> bool {
     let Some(home) = home else { return true };
-    match number.get_region_code() {
-        Some(region) => region != home && !is_of_the_islands(number, Some(home)),
+    match region {
+        Some(_) => region != Some(home) && !is_of_the_islands(region, Some(home)),
         None => PHONE_NUMBER_UTIL.get_country_code_for_region(home) != Some(number.country_code),
     }
 }
 
 /// They are dialled from Great Britain as at home, and have its time.
-fn is_of_the_islands(number: &PhoneNumber, home: Option<Region>) -> bool {
-    home == Some(Region::GB) && matches!(number.get_region_code(), Some(Region::JE | Region::GG | Region::IM))
+fn is_of_the_islands(region: Option<Region>, home: Option<Region>) -> bool {
+    home == Some(Region::GB) && matches!(region, Some(Region::JE | Region::GG | Region::IM))
 }
 
 #[cfg(test)]
