@@ -17,6 +17,7 @@ pub mod logs;
 pub mod lookup;
 pub mod metrics;
 pub mod number;
+pub mod place;
 pub mod process;
 pub mod provisioning;
 pub mod script;

@@ -1,6 +1,6 @@
 //! What the dialler is told, and the facts that come along.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use jiff::tz::TimeZone;
 use protocol::{
@@ -244,8 +244,11 @@ pub enum Ask {
 pub struct CampaignRules {
     /// Which.
     pub id: CampaignId,
-    /// The zone of its callees, from [`crate::hours::zone`].
+    /// Its own zone, from [`crate::hours::zone`]: when its volunteers ring. The hours bind there, and where a callee may
+    /// be ([`Place`]).
     pub zone: TimeZone,
+    /// Callees in other countries may be rung.
+    pub abroad: bool,
     /// Whose bank holidays count.
     pub region: Region,
     /// When callees may be rung.
@@ -265,6 +268,16 @@ pub struct CampaignRules {
     pub callable: bool,
 }
 
+/// Where a callee may be, by their number.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Place {
+    /// All time zones that they may be in: the hours must be open in each. None at all: nobody knows, and they are
+    /// not rung.
+    pub zones: Arc<[TimeZone]>,
+    /// In another country than the campaign's.
+    pub abroad: bool,
+}
+
 /// A contact, as far as the rules need it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ContactFacts {
@@ -274,8 +287,8 @@ pub struct ContactFacts {
     pub campaign: CampaignId,
     /// Whom to ring.
     pub number: Number,
-    /// The callee's zone, if it is known to differ from the campaign's.
-    pub zone: Option<TimeZone>,
+    /// Where they may be.
+    pub place: Place,
     /// R19: the row came from an import.
     pub from_import: bool,
     /// R12: the number is on the do-not-call list.

@@ -31,7 +31,7 @@ pub use attempt::{LEASE_MS, WRAP_UP_LIMIT_MS};
 pub use dialler::{Dialler, View};
 pub use input::{
     Adopted, AdoptedState, Ask, CallFacts, CampaignRules, ChannelState, ContactFacts, Input, Lease,
-    LineFacts, LineId, LineToken, SaveId, SaveRefused, StoredAttempt, Ticket,
+    LineFacts, LineId, LineToken, Place, SaveId, SaveRefused, StoredAttempt, Ticket,
 };
 pub use now::Now;
 pub use output::{

@@ -15,7 +15,6 @@
 use protocol::outcome::{Outcome, RingAgain};
 
 use crate::{
-    hours,
     input::{CampaignRules, ContactFacts},
     output::ContactNext,
     rules::{self, HOUR},
@@ -30,10 +29,7 @@ pub fn after(
     campaign: &CampaignRules,
     ended_at: i64,
 ) -> ContactNext {
-    let tomorrow = || {
-        let zone = rules::zone_of(contact, campaign);
-        hours::next_day_open(campaign.hours, campaign.region, zone, ended_at, campaign.ringing_before_close())
-    };
+    let tomorrow = || rules::next_day_open(contact, campaign, ended_at);
     let wanted = match outcome {
         Outcome::Busy => Some(ended_at + 2 * HOUR),
         Outcome::NoAnswer => Some(ended_at + 4 * HOUR),
@@ -55,13 +51,9 @@ pub fn after(
 
 /// The instant that a volunteer's "later" means at `now`, before the rules: at most a year ahead.
 pub fn instant_of(again: RingAgain, contact: &ContactFacts, campaign: &CampaignRules, now: i64) -> i64 {
-    let zone = rules::zone_of(contact, campaign);
     let at = match again {
         RingAgain::InAnHour => now + HOUR,
-        RingAgain::Tomorrow => {
-            hours::next_day_open(campaign.hours, campaign.region, zone, now, campaign.ringing_before_close())
-                .unwrap_or(now + 24 * HOUR)
-        }
+        RingAgain::Tomorrow => rules::next_day_open(contact, campaign, now).unwrap_or(now + 24 * HOUR),
         RingAgain::At { at_ms } => at_ms,
     };
     at.clamp(now, now + 365 * 24 * HOUR)

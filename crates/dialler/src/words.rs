@@ -12,6 +12,10 @@ pub(crate) const NOT_RUNG_DO_NOT_CALL: &str =
 pub(crate) const NOT_RUNG_NO_LIST: &str =
     "Not rung: this number is on no imported list. The next card is ready";
 pub(crate) const NOT_RUNG_DONE: &str = "Not rung: someone else finished this card. The next card is ready";
+pub(crate) const NOT_RUNG_ABROAD: &str =
+    "Not rung: this number is abroad, and the campaign rings nobody there. The next card is ready";
+pub(crate) const NOT_RUNG_NO_ZONE: &str =
+    "Not rung: nobody knows what time it is where this number is. The next card is ready";
 pub(crate) const NOT_RUNG_HOURS: &str = "Not rung: it is outside calling hours there";
 
 pub(crate) const NOT_CALLABLE: &str =

@@ -190,6 +190,7 @@ A file holds the same fields, in TOML:
   caller_id = \"020 7946 0000\"
   country = \"GB\"                  # or GB-ENG, GB-WLS, GB-SCT, GB-NIR
   time_zone = \"Europe/London\"
+  abroad = false                  # true: numbers of other countries too, by the hours there
   hours = \"rules\"                 # within calling hours
   spacing = \"2h\"                  # between two attempts at one number
   attempts_allowed = 4
@@ -226,6 +227,9 @@ pub struct Create {
     /// Time zone of the callees [default: Europe/London]
     #[arg(long)]
     time_zone: Option<String>,
+    /// Take numbers of other countries too; they are rung by the hours there
+    #[arg(long)]
+    abroad: bool,
     /// When people may be rung: rules, or always (simulated trunk only) [default: rules]
     #[arg(long)]
     hours: Option<String>,
@@ -430,6 +434,7 @@ impl Create {
                 script: String::new(),
                 country: campaign_form::default_country(),
                 time_zone: campaign_form::default_time_zone(),
+                abroad: false,
                 hours: campaign_form::default_hours(),
                 spacing: campaign_form::default_spacing(),
                 attempts_allowed: campaign_form::default_attempts(),
@@ -442,6 +447,7 @@ impl Create {
             caller_id: self.caller_id.unwrap_or(written.caller_id),
             country: self.country.unwrap_or(written.country),
             time_zone: self.time_zone.unwrap_or(written.time_zone),
+            abroad: self.abroad || written.abroad,
             script: script.unwrap_or(written.script),
             hours: self.hours.unwrap_or(written.hours),
             spacing: self.spacing.unwrap_or(written.spacing),

@@ -9,7 +9,7 @@ use super::Format;
 use crate::{
     control::{Answer, CampaignSeen, PersonSeen, Status, WithoutSound},
     health,
-    import::{Refused, Report},
+    import::{Abroad, Refused, Report},
     lookup::LookedUp,
     store::results::ResultRow,
 };
@@ -128,6 +128,8 @@ fn print_campaign(out: &mut dyn Write, campaign: &CampaignSeen) -> io::Result<()
     writeln!(out, "  For        {}, organiser {}", form.organisation, form.organiser)?;
     writeln!(out, "  Caller ID  {}", form.caller_id)?;
     writeln!(out, "  Hours      {}, {} ({})", form.hours, form.time_zone, form.country)?;
+    let abroad = if form.abroad { "by the hours there too" } else { "nobody" };
+    writeln!(out, "  Abroad     {abroad}")?;
     writeln!(out, "  Attempts   at most {}, {} apart", form.attempts_allowed, form.spacing)?;
     let list = &campaign.list;
     writeln!(
@@ -155,6 +157,10 @@ fn print_report(out: &mut dyn Write, report: &Report) -> io::Result<()> {
         writeln!(out, "Kept, but look at them:")?;
         print_rows(out, &report.warnings, report.warned)?;
     }
+    if !report.abroad.is_empty() {
+        writeln!(out, "Abroad, rung while it is calling time in the campaign's zone and in all of these:")?;
+        print_abroad(out, &report.abroad)?;
+    }
     if !report.ignored_columns.is_empty() {
         writeln!(out, "Columns that mean nothing here: {}", report.ignored_columns.join(", "))?;
     }
@@ -179,6 +185,30 @@ fn print_rows(out: &mut dyn Write, rows: &[Refused], all: u64) -> io::Result<()>
         writeln!(out, "  and {} more", all - listed)?;
     }
     Ok(())
+}
+
+fn print_abroad(out: &mut dyn Write, groups: &[Abroad]) -> io::Result<()> {
+    const LISTED: usize = 30;
+    let mut table = Table::new(["  ROWS", "TIME ZONES", "NEXT", "LINES"]);
+    for group in groups.iter().take(LISTED) {
+        let lines: Vec<String> = group.lines.iter().map(u64::to_string).collect();
+        let more = if group.rows > lines.len() as u64 { ", .." } else { "" };
+        table.row([
+            format!("  {}", group.rows),
+            group.zones.clone(),
+            time(group.opens_at),
+            format!("{}{more}", lines.join(", ")),
+        ]);
+    }
+    table.print(out)?;
+    match groups.get(LISTED..) {
+        None | Some([]) => Ok(()),
+        Some(more) => writeln!(
+            out,
+            "  and {} more rows in other time zones",
+            more.iter().map(|group| group.rows).sum::<u64>()
+        ),
+    }
 }
 
 fn print_people(out: &mut dyn Write, people: &[PersonSeen]) -> io::Result<()> {
@@ -386,5 +416,27 @@ mod tests {
             text,
             "Refused:\n  LINE  COLUMN  REASON\n  3     phone   empty\nlist.csv: 2 kept, 1 refused\n"
         );
+    }
+
+    #[test]
+    fn numbers_abroad_take_a_line_for_each_set_of_zones() {
+        let mut report = Report::new("list.csv");
+        report.kept = 8;
+        report.abroad(2, "Europe/Paris".into(), 1_784_019_600_000);
+        (3..10).for_each(|line| {
+            report.abroad(line, "America/Adak, America/Anchorage".into(), 1_784_048_400_000)
+        });
+        report.close();
+        let mut out = Vec::new();
+        words(&mut out, &Answer::Imported(report)).expect("printed");
+        let text = String::from_utf8(out).expect("text");
+        let expected = "\
+Abroad, rung while it is calling time in the campaign's zone and in all of these:
+  ROWS  TIME ZONES                       NEXT                  LINES
+  7     America/Adak, America/Anchorage  2026-07-14T17:00:00Z  3, 4, 5, 6, 7, ..
+  1     Europe/Paris                     2026-07-14T09:00:00Z  2
+list.csv: 8 kept, 0 refused
+";
+        assert_eq!(text, expected);
     }
 }

@@ -8,6 +8,7 @@ use jiff::SignedDuration;
 use protocol::{
     http::{ApiError, ErrorCode},
     ids::DeviceId,
+    number::Number,
 };
 use url::Url;
 
@@ -18,9 +19,12 @@ use super::{
 use crate::{
     app::{App, Shared},
     campaign_form::{BadForm, CampaignForm, one_line},
+    dialling::card,
     health,
     import::{BadFile, Importer, Refused},
-    lookup, number, secret,
+    lookup, number,
+    place::Openings,
+    secret,
     store::{
         StoreError,
         backup::BackupRefused,
@@ -170,7 +174,10 @@ async fn resume(app: &App, campaign: &str) -> Result<Answer, No> {
 async fn import(app: &App, campaign: &str, source: &str, upload: &mut Upload<'_>) -> Result<Answer, No> {
     let row = find(app, campaign).await?;
     let source: String = source.chars().filter(|c| !c.is_control()).take(200).collect();
-    let mut importer = Importer::new(&source, &row.form.country, app.config.trunk.kind);
+    let rules =
+        card::rules(&row).map_err(|why| No(format!("the campaign's settings are not allowed: {why}")))?;
+    let openings = Openings::from(rules, &row.form.country, app.clock.now_ms());
+    let mut importer = Importer::new(&source, openings, app.config.trunk.kind);
     loop {
         let chunk = upload.next().await.map_err(No)?;
         if chunk.is_empty() {
@@ -193,7 +200,7 @@ async fn import(app: &App, campaign: &str, source: &str, upload: &mut Upload<'_>
         Refused { line, column: "phone".into(), why: why.into() }
     });
     report.take_back(not_added.collect());
-    report.sort();
+    report.close();
     app.dialling.contacts_added(row.id);
     tracing::info!(campaign = %row.id, kept = report.kept, refused = report.refused, written_ms, "a list was imported");
     Ok(Answer::Imported(report))
@@ -297,8 +304,12 @@ async fn switch_off(app: &App, device: DeviceId) -> Result<(), No> {
 }
 
 async fn look_up(app: &App, text: &str, country: &str) -> Result<Answer, No> {
-    let possible = number::read(text, country).map_err(|why| No(format!("\"{text}\": {why}")))?;
-    Ok(Answer::LookedUp(lookup::look_up(&app.store, &possible.number).await?))
+    // As lists hold it: it may be one that would not be taken any more.
+    let number = match Number::from_e164(text.trim()) {
+        Ok(number) => number,
+        Err(_) => number::read(text, country).map_err(|why| No(format!("\"{text}\": {why}")))?.number,
+    };
+    Ok(Answer::LookedUp(lookup::look_up(&app.store, &number).await?))
 }
 
 async fn results(app: &App, campaign: &str, after: Option<protocol::ids::AttemptId>) -> Result<Answer, No> {
@@ -330,6 +341,7 @@ async fn seen(app: &App, row: CampaignRow) -> Result<CampaignSeen, No> {
             caller_id: row.form.caller_id.e164().to_owned(),
             country: row.form.country,
             time_zone: row.form.time_zone,
+            abroad: row.form.abroad,
             script: row.form.script,
             hours: hours_word(row.form.hours).into(),
             spacing: format!("{spacing:#}"),

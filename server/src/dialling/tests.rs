@@ -8,7 +8,7 @@ use protocol::{
     events::{Change, LiveEvent},
     line::Line,
     outcome::Outcome,
-    session::Session,
+    session::{Session, Waiting},
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -333,6 +333,40 @@ async fn a_real_number_is_refused_over_a_simulated_trunk_and_nothing_is_written(
     let refused = scene.dialling.dial(scene.maya(), desk.lease()).await.unwrap_err();
     assert_eq!(refused.code, ErrorCode::RefusedByRule, "{refused}");
     assert_eq!(scene.hall.count("SELECT count(*) FROM attempts").await, 0);
+}
+
+/// Case D6: a campaign of London, a contact in New York, who has been due longest.
+#[tokio::test]
+async fn a_contact_abroad_is_offered_when_it_is_calling_time_there_and_keeps_nobody_from_others() {
+    const HOUR_MS: i64 = 3_600_000;
+    let hall = Hall::new(2, 1).await;
+    for sql in [
+        "UPDATE campaigns SET hours = 'rules', abroad = 1",
+        "UPDATE contacts SET number = '+12125550123' WHERE name = 'Callee 0'",
+    ] {
+        sqlx::query(sql).execute(hall.store.writer()).await.unwrap();
+    }
+    let mut scene = Scene::new(hall, vec![], vec![]).await;
+    // A Friday in January: from 08:00 in London to 10:00, which is 05:00 in New York.
+    scene.clock.advance(2 * HOUR_MS);
+    let mut desk = ready(&mut scene).await;
+    let Session::Ready { card } = &desk.desk.session else { panic!("{:?}", desk.desk.session) };
+    assert_eq!(card.name, "Callee 1");
+    scene.dialling.settle(scene.maya(), card.lease_id, Settle::Skip).await.unwrap();
+    // 14:30 in London, 09:30 there.
+    let opens = NOW + 13 * HOUR_MS / 2;
+    desk.until("nobody is left before New York opens", |desk| {
+        matches!(&desk.session, Session::Waiting { why: Waiting::NobodyLeft { again: 2, next_at_ms: Some(at) } } if *at == opens)
+    })
+    .await;
+    scene.clock.set_by(opens - scene.clock.now_ms());
+    scene.clock.advance(10_000); // when the store is asked again
+    desk.until(
+        "New York is offered",
+        |desk| matches!(&desk.session, Session::Ready { card } if card.name == "Callee 0"),
+    )
+    .await;
+    assert_eq!(scene.metrics.unexpected_inputs.get(), 0);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ mod adoption;
 mod outputs;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     sync::{Arc, atomic::AtomicBool},
     time::{Duration, Instant},
 };
@@ -63,6 +63,7 @@ pub(super) async fn start(
         clock: parts.clock.clone(),
         metrics: parts.metrics.clone(),
         jobs: queue,
+        again: VecDeque::new(),
         back: back.clone(),
     };
     let now = parts.clock.now();

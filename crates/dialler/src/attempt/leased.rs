@@ -163,11 +163,7 @@ impl Leased {
 
 /// When to see whether it is too late to ring this contact today.
 fn closing_time(contact: &ContactFacts, scene: &Scene<'_>) -> Option<i64> {
-    let campaign = scene.campaign;
-    let zone = rules::zone_of(contact, campaign);
-    let ringing = campaign.ringing_before_close();
-    hours::closes(campaign.hours, campaign.region, zone, scene.now.wall, ringing)
-        .map(|last| scene.now.look_for(last + 1))
+    rules::closes(contact, scene.campaign, scene.now.wall).map(|last| scene.now.look_for(last + 1))
 }
 
 impl Committing {

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use dialler::{
     Answer, Ask, CallFacts, CampaignRules, ContactFacts, ContactNext, Dialler, DoNotCall, Input, Lease,
-    LineFacts, LineId, LineToken, Now, Output, Released, SaveRefused, StoredAttempt, Ticket, View, Write,
+    LineFacts, LineId, LineToken, Now, Output, Place, Released, SaveRefused, StoredAttempt, Ticket, View,
+    Write,
     hours::{Hours, Region, zone},
 };
 use protocol::{
@@ -24,6 +25,11 @@ pub const HOUR: i64 = 60 * MINUTE;
 
 /// Monday 23 November 2026, 12:00 in London.
 pub const NOON: i64 = 1_795_435_200_000;
+
+/// A place at home, in any of these zones.
+pub fn at(zones: &[&str]) -> Place {
+    Place { zones: zones.iter().map(|name| zone(name).unwrap()).collect(), abroad: false }
+}
 
 macro_rules! numbered {
     ($($name:ident -> $id:ident, $kind:expr);+ $(;)?) => {$(
@@ -50,6 +56,7 @@ pub fn campaign() -> CampaignRules {
     CampaignRules {
         id: campaign_id(0),
         zone: zone("Europe/London").unwrap(),
+        abroad: false,
         region: Region::EnglandAndWales,
         hours: Hours::Rules,
         spacing_ms: 2 * HOUR,
@@ -116,7 +123,7 @@ impl World {
                 contact: contact_id(n),
                 campaign: rules.id,
                 number: number(n),
-                zone: None,
+                place: at(&["Europe/London"]),
                 from_import: true,
                 do_not_call: false,
                 open: true,
