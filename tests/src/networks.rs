@@ -88,12 +88,6 @@ impl Net {
             "this machine grants no network namespace, and without them nothing is proven of two computers: run this as \
              root, or through scripts/in-net, which says what is missing",
         )?;
-        // Nobody else is on a cable: no address need be asked about for a second before it is used (RFC 4862, section 5.4).
-        net.enter(|| {
-            ["all", "default"]
-                .iter()
-                .try_for_each(|which| fs::write(format!("/proc/sys/net/ipv6/conf/{which}/accept_dad"), "0"))
-        })??;
         net.ip(&["link set lo up".to_owned()])?;
         Ok(net)
     }
@@ -207,12 +201,14 @@ impl Net {
 
     /// Its end of a cable, with addresses of its own.
     fn plug_in(&self, end: &str, v4: Ipv4Addr, v6: Ipv6Addr) -> Result<()> {
+        // Nobody else is on a cable: no address need be asked about before it is used (RFC 4862, section 5.4). The one for
+        // neighbours (RFC 4861) would else come a moment too late.
+        let neighbours = format!("fe80::{:x}", v6.segments()[7]);
         self.ip(&[
-            format!("address add {v4}/30 dev {end}"),
-            format!("address add {v6}/64 dev {end}"),
-            // The system makes one by itself, but a moment late for who asks for a neighbour (RFC 4861).
-            format!("address add fe80::{:x}/64 dev {end}", v6.segments()[7]),
             format!("link set {end} up"),
+            format!("address add {v4}/30 dev {end}"),
+            format!("address add {v6}/64 dev {end} nodad"),
+            format!("address add {neighbours}/64 dev {end} nodad"),
         ])
     }
 
@@ -324,7 +320,7 @@ impl Networks {
     pub fn plug(&self, home: &Net) -> Result<()> {
         // IPv6 forgets its addresses with the link.
         let (end, v6) = (format!("home{}", home.number), ula(0x83, home.number.into(), 1));
-        self.router.ip(&[format!("link set {end} up"), format!("address replace {v6}/64 dev {end}")])
+        self.router.ip(&[format!("link set {end} up"), format!("address replace {v6}/64 dev {end} nodad")])
     }
 }
 

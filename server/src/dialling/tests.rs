@@ -483,7 +483,8 @@ async fn a_new_line_is_made_after_the_old_one_was_hung_up() {
     let mut scene = Scene::new(Hall::new(1, 1).await, vec![], vec![]).await;
     let mut desk = ready(&mut scene).await;
     let old = scene.asterisk.asked("POST channels/create").await.param("channelId").to_owned();
-    scene.dialling.open_line(scene.maya(), token().replace('0', "f")).await.unwrap();
+    let next = token().replace('0', "f");
+    scene.dialling.open_line(scene.maya(), next.clone()).await.unwrap();
     let mut seen = Vec::new();
     while !seen.iter().any(|line: &String| line.contains("POST channels/create")) {
         let asked = scene.asterisk.asked("channels/").await;
@@ -492,5 +493,6 @@ async fn a_new_line_is_made_after_the_old_one_was_hung_up() {
     assert!(seen.iter().any(|line| line.contains(&format!("DELETE channels/{old}"))), "{seen:?}");
     assert!(!seen.last().unwrap().contains(&old));
     desk.until("up again", |desk| desk.line == Line::Opening).await;
+    scene.dialling.line_sound(scene.maya(), next, true).await.unwrap();
     desk.until("up again", |desk| desk.line == Line::Up).await;
 }

@@ -80,7 +80,8 @@ pub(super) struct Line {
 #[derive(Default)]
 struct Sound {
     told: Option<bool>,
-    /// While it has not answered.
+    /// The last word that was sent, and when it is sent again if nobody heard it.
+    sent: Option<bool>,
     again_at: i64,
 }
 
@@ -324,8 +325,9 @@ impl App {
             self.line.without_sound |= self.now >= called_at + SOUND_WITHIN_MS;
         }
         if let Some(gets_through) = self.sound_to_tell()
-            && self.now >= self.line.sound.again_at
+            && (self.line.sound.sent != Some(gets_through) || self.now >= self.line.sound.again_at)
         {
+            self.line.sound.sent = Some(gets_through);
             self.line.sound.again_at = self.now + TELL_AGAIN_MS;
             self.want(Effect::TellOfSound { gets_through });
         }

@@ -524,6 +524,8 @@ in_call: boolean } |
 { kind: "no-speaker" } | 
 /**  The microphone gives nothing but silence while talking. */
 { kind: "too-quiet" } | 
+/**  Between calls: sound finds no way to the server. */
+{ kind: "without-sound" } | 
 /**  The server has no telephone: Asterisk or the trunk is away. */
 { kind: "no-telephone" } | 
 /**  The server cannot write its disk. */
