@@ -12,6 +12,7 @@ use protocol::{
     line::Line as ServersLine,
     outcome::WrittenBy,
     session::{Desk, Session, Waiting},
+    times::RingingTimes,
 };
 use softphone::{CallState, Codec, DeviceState, EndedBy as Ender, Quality, Reason, Registration, Why};
 
@@ -63,6 +64,7 @@ fn card() -> Card {
         attempt: 1,
         attempts_allowed: 3,
         script: vec![],
+        times: RingingTimes::default(),
     }
 }
 
@@ -380,6 +382,8 @@ fn a_press_for_one_person_never_meets_the_next() {
         name: "Terence Whitlow".into(),
         outcome: Outcome::NoAnswer,
         by: WrittenBy::Network,
+        again_at_ms: None,
+        times: RingingTimes::default(),
     };
     bench.give(Input::Live(News::Change(Box::new(Change::LastOutcome(Some(last))))));
     let correct = Request::Correct { attempt_id: before, press: press(Outcome::DoNotCall) };
