@@ -159,3 +159,7 @@ fn word_of(by: WrittenBy) -> &'static str {
         WrittenBy::Server => "server",
     }
 }
+
+#[cfg(test)]
+#[path = "outcomes_tests.rs"]
+mod tests;
