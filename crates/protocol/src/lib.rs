@@ -15,6 +15,7 @@ pub mod join_link;
 pub mod line;
 pub mod number;
 pub mod outcome;
+pub mod plain;
 pub mod session;
 pub mod times;
 

@@ -8,6 +8,7 @@ use jiff::SignedDuration;
 use protocol::{
     http::{ApiError, ErrorCode},
     ids::DeviceId,
+    plain,
 };
 use url::Url;
 
@@ -159,7 +160,7 @@ async fn resume(app: &App, campaign: &str) -> Result<Answer, No> {
 
 async fn import(app: &App, campaign: &str, source: &str, upload: &mut Upload<'_>) -> Result<Answer, No> {
     let row = find(app, campaign).await?;
-    let source: String = source.chars().filter(|c| !c.is_control()).take(200).collect();
+    let source: String = plain::name(source).chars().take(200).collect();
     let mut importer = Importer::new(&source, &row.form.country, app.config.trunk.kind);
     loop {
         let chunk = upload.next().await.map_err(No)?;
