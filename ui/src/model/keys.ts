@@ -98,8 +98,7 @@ function savedTitle(view: View): Title | null {
   if (screen.waiting_outcomes > 0) return saved(t.keys.kept(name, t.outcome[outcome]));
   if (outcome === 'wrong-number') return saved(t.notice.wrongNumber(firstName(name)));
   if (at !== null) {
-    const when = whenOf(at, view.server_now_ms, times.time_zone);
-    return saved(t.keys.savedFor(name, t.outcome[outcome], when));
+    return saved(t.keys.callsBack(firstName(name), whenOf(at, view.server_now_ms, times.time_zone)));
   }
   return saved(t.keys.saved(name, t.outcome[outcome]));
 }
