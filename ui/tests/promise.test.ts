@@ -130,7 +130,7 @@ describe('what was saved', () => {
     const window = await openWindow(deskView(wrapUp));
     await window.show(view(NOW + HOUR_MS));
     const time = wall(NOW + HOUR_MS);
-    expect(window.text('[data-part=title-row] p')).toMatch(new RegExp(`^Call Margaret back at ${time}`));
+    expect(window.text('[data-part=title-row] p')).toMatch(new RegExp(`^Call back: Margaret, ${time}`));
     expect(window.status()).toMatch(new RegExp(`^Call back at ${time}.*, saved\\. Next, Sunita Rao`));
   });
 

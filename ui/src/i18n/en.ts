@@ -325,7 +325,7 @@ export const en = {
     choose: 'press one',
     enter: 'Enter takes the marked one',
     saved: (name: string, outcome: string) => `${name}: ${lower(outcome)}, saved`,
-    callsBack: (name: string, when: string) => `Call ${name} back at ${when}`,
+    callsBack: (name: string, when: string) => `Call back: ${name}, ${when}`,
     kept: (name: string, outcome: string) => `${name}: ${lower(outcome)}, kept here`,
     passedOn: (name: string) => `Passed on: ${name}`,
     later: (name: string, when: string) => `Later: ${name}, ${when}`,
