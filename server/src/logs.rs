@@ -2,12 +2,7 @@
 //! folder, a file a day, fourteen kept. Contacts by their ids, never by number. What a peer wrote is in them as
 //! [`protocol::plain`] shows it; colours would speak to the terminal in the same way, so there are none.
 
-use std::{
-    fs::DirBuilder,
-    io,
-    os::unix::fs::DirBuilderExt,
-    path::Path,
-};
+use std::{fs::DirBuilder, io, os::unix::fs::DirBuilderExt, path::Path};
 
 use protocol::plain::Lines;
 use tracing_appender::{
@@ -56,8 +51,7 @@ pub fn start(data: &Path) -> Result<WorkerGuard, NoLogs> {
         .build(folder)?;
     let (files, guard) = tracing_appender::non_blocking(files);
     let wanted = std::env::var(LEVELS).unwrap_or_default();
-    let terminal =
-        fmt::layer().with_writer(|| Lines::new(io::stderr())).with_ansi(false).with_target(false);
+    let terminal = fmt::layer().with_writer(|| Lines::new(io::stderr())).with_ansi(false).with_target(false);
     let files = fmt::layer().json().with_writer(move || Lines::new(files.clone()));
     tracing_subscriber::registry()
         .with(files.with_filter(levels(&wanted)))

@@ -479,7 +479,16 @@ fn what_others_wrote_speaks_to_no_terminal_whichever_door_it_came_by() {
     let server = started();
     let campaign = format!("Sum{UNSEEN}mer");
     let script = server.file("nasty.txt", format!("Hello{NASTY}, is that {{name}}?\r\n"));
-    let form = ["--organisation", UNSEEN, "--organiser", "Ruth", "--caller-id", "020 7946 0000", "--script", &script];
+    let form = [
+        "--organisation",
+        UNSEEN,
+        "--organiser",
+        "Ruth",
+        "--caller-id",
+        "020 7946 0000",
+        "--script",
+        &script,
+    ];
     let create = |name: &str, organisation: &str| {
         let mut form = form;
         form[1] = organisation;
@@ -489,7 +498,8 @@ fn what_others_wrote_speaks_to_no_terminal_whichever_door_it_came_by() {
     let refused = [create(&campaign, UNSEEN), create(&format!("Sum{NASTY}mer"), "Trust")];
     assert!(refused.iter().all(|made| !made.status.success() && speaks(made).is_none()), "{refused:?}");
     assert!(create(&campaign, &format!("{UNSEEN}Trust")).status.success());
-    let list = format!("name,phone,reference,shoe{NASTY}\nAnn{NASTY} Bell,07700 900001,r{NASTY},\nBea,x{NASTY},,\n");
+    let list =
+        format!("name,phone,reference,shoe{NASTY}\nAnn{NASTY} Bell,07700 900001,r{NASTY},\nBea,x{NASTY},,\n");
     let list = server.file(&format!("list{UNSEEN}.csv"), list);
     let nowhere = format!("nowhere{NASTY}");
     let copy = server.data.path().join(&nowhere).to_str().unwrap().to_owned();
@@ -514,11 +524,14 @@ fn what_others_wrote_speaks_to_no_terminal_whichever_door_it_came_by() {
         vec!["backup", &copy],
         vec!["restore", &nowhere],
     ];
-    let tried: std::collections::BTreeSet<&str> = runs.iter().map(|run| run[0]).chain(["serve", "help"]).collect();
+    let tried: std::collections::BTreeSet<&str> =
+        runs.iter().map(|run| run[0]).chain(["serve", "help"]).collect();
     let help = server.run(&["--help"]);
     let commands = text(&help.stdout).split_once("Commands:\n").unwrap().1;
     let commands = commands.lines().take_while(|line| !line.is_empty());
-    for command in commands.filter(|line| !line.starts_with("   ")).filter_map(|line| line.split_whitespace().next()) {
+    for command in
+        commands.filter(|line| !line.starts_with("   ")).filter_map(|line| line.split_whitespace().next())
+    {
         assert!(tried.contains(command), "try {command} here too");
     }
     for run in &runs {

@@ -191,11 +191,8 @@ fn a_promise_outlives_the_server_and_the_call_that_keeps_it_does_not() {
         dialled_at,
         kept: None,
     })));
-    let line = LineFacts {
-        device: maya,
-        campaign: campaign_id(0),
-        line: dialler::LineId("line-2".to_owned()),
-    };
+    let line =
+        LineFacts { device: maya, campaign: campaign_id(0), line: dialler::LineId("line-2".to_owned()) };
     world.back(vec![CallFacts { attempt: second, state: ChannelState::Up }], vec![line]);
     let Session::Talking { card, .. } = world.view(maya).session else { panic!("not adopted") };
     assert!(!card.times.days.is_empty(), "it says again what an hour comes to");

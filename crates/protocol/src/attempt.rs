@@ -20,10 +20,8 @@ pub struct LastOutcome {
     /// By whom.
     pub by: WrittenBy,
     /// With [`Outcome::Callback`]: when they are rung again, UTC epoch milliseconds.
-    #[serde(default)]
     #[specta(type = Option<specta_typescript::Number>)]
     pub again_at_ms: Option<i64>,
     /// When they may be rung, for a correction to [`Outcome::Callback`].
-    #[serde(default)]
     pub times: RingingTimes,
 }

@@ -26,6 +26,5 @@ pub struct Card {
     /// What to say, filled in for this callee.
     pub script: Vec<ScriptPart>,
     /// When they may be rung, if not now.
-    #[serde(default)]
     pub times: RingingTimes,
 }

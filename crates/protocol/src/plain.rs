@@ -69,7 +69,10 @@ fn seen(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     for c in text.chars() {
         let joins = matches!(c, '\u{200c}' | '\u{200d}');
-        let spells = joins && kept.ends_with(|before: char| !before.is_ascii() && !before.is_whitespace() && !is_unseen(before));
+        let spells = joins
+            && kept.ends_with(|before: char| {
+                !before.is_ascii() && !before.is_whitespace() && !is_unseen(before)
+            });
         if c == '\n' || spells || !is_unseen(c) {
             kept.push(c);
         }
@@ -111,7 +114,10 @@ mod tests {
     #[test]
     fn what_is_shown_says_nothing_to_the_terminal() {
         let line = shown(NASTY);
-        assert_eq!(line.as_ref(), "a\u{fffd}[31mb\u{fffd}\u{fffd}2Jc\u{fffd}\u{fffd}d\u{fffd}e\u{fffd}\u{fffd}\u{fffd}\u{fffd}f\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}g");
+        assert_eq!(
+            line.as_ref(),
+            "a\u{fffd}[31mb\u{fffd}\u{fffd}2Jc\u{fffd}\u{fffd}d\u{fffd}e\u{fffd}\u{fffd}\u{fffd}\u{fffd}f\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}g"
+        );
         assert_eq!(shown_lines("one\ntwo\u{1b}"), "one\ntwo\u{fffd}");
         assert!(matches!(shown("Siân O’Brien-Łukasz ❤️"), Cow::Borrowed(_)));
     }

@@ -337,7 +337,8 @@ fn cell(text: &str) -> String {
         if begins && BEGINS_A_FORMULA.contains(&c) {
             safe.push('\'');
         }
-        let passed_over = c.is_whitespace() || matches!(c, '"' | '\'' | '“' | '”' | char::REPLACEMENT_CHARACTER);
+        let passed_over =
+            c.is_whitespace() || matches!(c, '"' | '\'' | '“' | '”' | char::REPLACEMENT_CHARACTER);
         begins = matches!(c, ';' | '\n') || (begins && passed_over);
         safe.push(c);
     }

@@ -17,8 +17,7 @@ use crate::{
 };
 
 /// A colour, a C1 escape, another line over this one, a direction, zero width, a separator, a tag.
-const NASTY: &str =
-    "\u{1b}[31m\u{9b}2J\rforged: 0 refused\u{202e}\u{2066}\u{200b}\u{200d}\u{feff}\u{2028}\u{85}\u{e0041}\u{7f}";
+const NASTY: &str = "\u{1b}[31m\u{9b}2J\rforged: 0 refused\u{202e}\u{2066}\u{200b}\u{200d}\u{feff}\u{2028}\u{85}\u{e0041}\u{7f}";
 
 fn words_of(answer: &Answer) -> String {
     let mut out = Vec::new();
@@ -211,7 +210,11 @@ fn no_answer_lets_others_speak_to_the_terminal() {
 
         let raw = json_of(&nasty);
         assert!(!raw.contains(is_unfit) && raw.lines().count() == 1, "{}: {raw:?}", name_of(example));
-        assert_eq!(serde_json::from_str::<Answer>(&raw).expect("json"), nasty, "a program reads what was written");
+        assert_eq!(
+            serde_json::from_str::<Answer>(&raw).expect("json"),
+            nasty,
+            "a program reads what was written"
+        );
         assert_eq!(json_of(example), serde_json::to_string(example).expect("json") + "\n");
     }
 }
@@ -231,7 +234,10 @@ fn exported(row: &ResultRow) -> Vec<String> {
     results.row(row).expect("a row");
     results.end().expect("all of it");
     let mut cells = csv::Reader::from_reader(out.as_slice());
-    cells.records().flat_map(|record| record.expect("csv").iter().map(str::to_owned).collect::<Vec<_>>()).collect()
+    cells
+        .records()
+        .flat_map(|record| record.expect("csv").iter().map(str::to_owned).collect::<Vec<_>>())
+        .collect()
 }
 
 #[test]
@@ -244,7 +250,9 @@ fn an_export_lets_nobody_speak_to_the_terminal_and_notes_keep_their_lines() {
 #[test]
 fn no_cell_of_an_export_starts_a_formula() {
     for begins in ["=", "+", "-", "@", "＝", "＋", "－", "＠"] {
-        for before in ["", " ", "\u{a0}\u{3000}", "\"", "'", "\t", "\r", "\n", "\u{200b}", "; ", "x;\"", "x\r\n", "“ "] {
+        for before in
+            ["", " ", "\u{a0}\u{3000}", "\"", "'", "\t", "\r", "\n", "\u{200b}", "; ", "x;\"", "x\r\n", "“ "]
+        {
             let formula = format!("{before}{begins}cmd|'/C calc'!A0");
             let row = ResultRow {
                 name: formula.clone(),
