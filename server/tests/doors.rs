@@ -259,7 +259,7 @@ fn set_changed(file: &std::path::Path, changed_s: u64) {
 #[tokio::test]
 async fn the_name_of_a_device_is_one_line_of_what_is_seen() {
     let server = server().await;
-    let (mut device, link) = (Device::new(), server.invite("Maya").await);
+    let (device, link) = (Device::new(), server.invite("Maya").await);
     let mut join = device.join(&link);
     join.device_name = format!("\u{202e}Maya\u{2019}s\r\nlaptop\u{1b}[2J\u{200b}{}", "x".repeat(200));
     server.post::<Joined>("/api/join", None, &join).await.unwrap();
