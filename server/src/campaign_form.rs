@@ -2,7 +2,7 @@
 
 use dialler::hours::{Hours, Region, zone};
 use jiff::SignedDuration;
-use protocol::campaign::Mode;
+use protocol::{campaign::Mode, plain};
 use serde::{Deserialize, Serialize};
 
 use crate::{config::TrunkKind, number, script, store::campaigns::NewCampaign};
@@ -145,7 +145,7 @@ impl CampaignForm {
             country: self.country.clone(),
             time_zone: self.time_zone.clone(),
             abroad: self.abroad,
-            script: self.script.clone(),
+            script: plain::text(&self.script),
             hours,
             spacing_ms: i64::try_from(spacing.as_millis()).unwrap_or(i64::MAX),
             attempts_allowed: self.attempts_allowed,
@@ -154,16 +154,16 @@ impl CampaignForm {
     }
 }
 
-/// A name of one line, 1 to 100 characters.
+/// A name of one line, 1 to 100 characters; what nobody sees of it is left out.
 ///
 /// # Errors
 /// [`BadForm`] for this field.
 pub fn one_line(field: &'static str, text: &str) -> Result<String, BadForm> {
-    let text = text.trim();
-    if text.is_empty() || text.chars().count() > 100 || text.chars().any(char::is_control) {
+    let (text, seen) = (text.trim(), plain::name(text));
+    if seen.is_empty() || seen.chars().count() > 100 || text.chars().any(char::is_control) {
         return Err(bad(field, "must be one line of 1 to 100 characters"));
     }
-    Ok(text.to_owned())
+    Ok(seen)
 }
 
 fn bad(field: &'static str, why: impl Into<String>) -> BadForm {

@@ -1,13 +1,10 @@
 //! What the server writes down: plain lines on standard error, JSON lines in `logs/` of the data
-//! folder, a file a day, fourteen kept. Contacts by their ids, never by number.
+//! folder, a file a day, fourteen kept. Contacts by their ids, never by number. What a peer wrote is in them as
+//! [`protocol::plain`] shows it; colours would speak to the terminal in the same way, so there are none.
 
-use std::{
-    fs::DirBuilder,
-    io::{self, IsTerminal},
-    os::unix::fs::DirBuilderExt,
-    path::Path,
-};
+use std::{fs::DirBuilder, io, os::unix::fs::DirBuilderExt, path::Path};
 
+use protocol::plain::Lines;
 use tracing_appender::{
     non_blocking::WorkerGuard,
     rolling::{InitError, RollingFileAppender, Rotation},
@@ -54,10 +51,10 @@ pub fn start(data: &Path) -> Result<WorkerGuard, NoLogs> {
         .build(folder)?;
     let (files, guard) = tracing_appender::non_blocking(files);
     let wanted = std::env::var(LEVELS).unwrap_or_default();
-    let terminal =
-        fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal()).with_target(false);
+    let terminal = fmt::layer().with_writer(|| Lines::new(io::stderr())).with_ansi(false).with_target(false);
+    let files = fmt::layer().json().with_writer(move || Lines::new(files.clone()));
     tracing_subscriber::registry()
-        .with(fmt::layer().json().with_writer(files).with_filter(levels(&wanted)))
+        .with(files.with_filter(levels(&wanted)))
         .with(terminal.with_filter(levels(&wanted)))
         .init();
     Ok(guard)

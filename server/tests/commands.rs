@@ -465,3 +465,87 @@ fn nonsense_on_the_control_socket_is_answered_in_words() {
     }
     assert_eq!(server.json(&["status"])["health"]["database"], "ready");
 }
+
+/// Bytes that a terminal, or whoever reads a list, must not get.
+fn speaks(output: &Output) -> Option<char> {
+    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    said.chars().find(|c| *c != '\n' && protocol::plain::is_unseen(*c))
+}
+
+#[test]
+fn what_others_wrote_speaks_to_no_terminal_whichever_door_it_came_by() {
+    const NASTY: &str = "\u{1b}[31m\u{9b}2J\u{202e}\u{200b}\u{2028}\u{e0041}";
+    const UNSEEN: &str = "\u{202e}\u{200b}\u{feff}\u{e0041}";
+    let server = started();
+    let campaign = format!("Sum{UNSEEN}mer");
+    let script = server.file("nasty.txt", format!("Hello{NASTY}, is that {{name}}?\r\n"));
+    let form = [
+        "--organisation",
+        UNSEEN,
+        "--organiser",
+        "Ruth",
+        "--caller-id",
+        "020 7946 0000",
+        "--script",
+        &script,
+    ];
+    let create = |name: &str, organisation: &str| {
+        let mut form = form;
+        form[1] = organisation;
+        server.run(&[&["campaign", "create", "--name", name], form.as_slice()].concat())
+    };
+    // Nothing to be seen is no name, and a name with an escape in it is refused, without being repeated.
+    let refused = [create(&campaign, UNSEEN), create(&format!("Sum{NASTY}mer"), "Trust")];
+    assert!(refused.iter().all(|made| !made.status.success() && speaks(made).is_none()), "{refused:?}");
+    assert!(create(&campaign, &format!("{UNSEEN}Trust")).status.success());
+    let list =
+        format!("name,phone,reference,shoe{NASTY}\nAnn{NASTY} Bell,07700 900001,r{NASTY},\nBea,x{NASTY},,\n");
+    let list = server.file(&format!("list{UNSEEN}.csv"), list);
+    let nowhere = format!("nowhere{NASTY}");
+    let copy = server.data.path().join(&nowhere).to_str().unwrap().to_owned();
+    let runs: Vec<Vec<&str>> = vec![
+        vec!["import", &list, "-c", "Summer"],
+        vec!["import", &list, "-c", &nowhere],
+        vec!["import", &nowhere, "-c", "Summer"],
+        vec!["invite", "-c", "Summer", "--name", &campaign],
+        vec!["invite", "-c", "Summer", "--name", &nowhere],
+        vec!["people", "list"],
+        vec!["people", "revoke", &nowhere],
+        vec!["people", "revoke", "Summer"],
+        vec!["lookup", "07700 900001"],
+        vec!["lookup", &nowhere],
+        vec!["campaign", "pause", "Summer", "--message", &campaign, "--by", &campaign],
+        vec!["campaign", "show", "Summer"],
+        vec!["campaign", "list"],
+        vec!["campaign", "resume", "Summer"],
+        vec!["results", "-c", "Summer"],
+        vec!["results", "-c", &nowhere],
+        vec!["status"],
+        vec!["backup", &copy],
+        vec!["restore", &nowhere],
+    ];
+    let tried: std::collections::BTreeSet<&str> =
+        runs.iter().map(|run| run[0]).chain(["serve", "help"]).collect();
+    let help = server.run(&["--help"]);
+    let commands = text(&help.stdout).split_once("Commands:\n").unwrap().1;
+    let commands = commands.lines().take_while(|line| !line.is_empty());
+    for command in
+        commands.filter(|line| !line.starts_with("   ")).filter_map(|line| line.split_whitespace().next())
+    {
+        assert!(tried.contains(command), "try {command} here too");
+    }
+    for run in &runs {
+        for json in [&[][..], &["--json"]] {
+            let output = server.run(&[run.as_slice(), json].concat());
+            assert_eq!(speaks(&output), None, "{run:?}: {output:?}");
+        }
+    }
+    let found = server.json(&["lookup", "07700 900001"]);
+    assert_eq!(found["contacts"][0]["name"], "Ann [31m 2J Bell");
+    let shown = server.json(&["campaign", "show", "Summer"]);
+    assert_eq!((&shown["form"]["name"], &shown["form"]["organisation"]), (&json!("Summer"), &json!("Trust")));
+    assert_eq!(shown["form"]["script"], "Hello[31m2J\n, is that {name}?\n");
+    let log = std::fs::read_dir(server.folder().join("logs")).unwrap().next().unwrap().unwrap().path();
+    let log = std::fs::read_to_string(log).unwrap();
+    assert!(!log.contains(|c| c != '\n' && protocol::plain::is_unseen(c)), "{log}");
+}

@@ -255,3 +255,16 @@ fn set_changed(file: &std::path::Path, changed_s: u64) {
     let changed = std::time::UNIX_EPOCH + std::time::Duration::from_secs(changed_s);
     std::fs::File::options().append(true).open(file).unwrap().set_modified(changed).unwrap();
 }
+
+#[tokio::test]
+async fn the_name_of_a_device_is_one_line_of_what_is_seen() {
+    let server = server().await;
+    let (device, link) = (Device::new(), server.invite("Maya").await);
+    let mut join = device.join(&link);
+    join.device_name = format!("\u{202e}Maya\u{2019}s\r\nlaptop\u{1b}[2J\u{200b}{}", "x".repeat(200));
+    server.post::<Joined>("/api/join", None, &join).await.unwrap();
+    let name = server.running.app.store.device(device.id).await.unwrap().unwrap().name;
+    assert!(name.starts_with("Maya\u{2019}s laptop [2Jxxx"), "{name}");
+    assert_eq!(name.chars().count(), 80);
+    server.running.stop().await;
+}

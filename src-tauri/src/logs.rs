@@ -1,9 +1,11 @@
 //! The log: `logs/ringround.<date>.log` in the data folder, seven days, and warnings on stderr.
 //!
-//! Secrets have no `Debug`, numbers never reach the app whole, and names are not logged.
+//! Secrets have no `Debug`, numbers never reach the app whole, and names are not logged. What a peer wrote, a SIP
+//! reason or a server's refusal, is in it as [`protocol::plain`] shows it.
 
-use std::path::Path;
+use std::{path::Path, sync::Mutex};
 
+use protocol::plain::Lines;
 use tracing_appender::rolling::{RollingFileAppender, Rotation};
 use tracing_subscriber::{
     EnvFilter, Layer,
@@ -36,9 +38,11 @@ pub fn start(folder: &Path) {
         .ok();
     let wanted = EnvFilter::try_from_env("RINGROUND_LOG").unwrap_or_else(|_| EnvFilter::new(WANTED));
     let file = appender.map(|appender| {
-        fmt::layer().with_ansi(false).with_writer(appender).with_filter(without_secrets(wanted))
+        let writer = Mutex::new(Lines::new(appender));
+        fmt::layer().with_ansi(false).with_writer(writer).with_filter(without_secrets(wanted))
     });
-    let stderr = fmt::layer().with_writer(std::io::stderr).with_filter(EnvFilter::new(ALOUD));
+    let stderr = fmt::layer().with_ansi(false).with_writer(|| Lines::new(std::io::stderr()));
+    let stderr = stderr.with_filter(EnvFilter::new(ALOUD));
     // A second start, in a test, keeps the first log.
     let _ = tracing_subscriber::registry().with(file).with(stderr).try_init();
 }

@@ -16,6 +16,7 @@ use protocol::{
     join_link::JoinLink,
     outcome::Outcome,
     session::Session,
+    times::RingingTimes,
 };
 use ringround::{
     controller::{Controller, Parts, Sound},
@@ -77,6 +78,7 @@ fn wrap_up() -> Session {
         attempt: 1,
         attempts_allowed: 3,
         script: vec![],
+        times: RingingTimes::default(),
     };
     let state = CallState::Ended { by: EndedBy::Callee, talked_ms: 1 };
     Session::WrapUp { card, call: Call { attempt_id: AttemptId::new(Uuid::from_u128(4)), state } }

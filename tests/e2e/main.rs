@@ -4,6 +4,7 @@
 
 mod a_clicked_link;
 mod a_phone_in_a_terminal;
+mod a_promise_kept;
 mod a_redirected_line;
 mod after_a_revocation;
 mod another_computer;

@@ -8,6 +8,7 @@ export const opened = {
   later: ['ready', 'l'],
   never: ['ready', 'x'],
   callback: ['wrap-up', '3'],
+  'callback-late': ['wrap-up-late', '3'],
   correcting: ['ready', 'u'],
   'telephone-keys': ['talking', '#', '1', '4'],
   note: ['talking', 'n'],

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Trouble, View, Notice, JoinProblem } from '../src/api/types';
-import { deskView, NEXT_CARD, NOW, ready, talking, views, wrapUp } from '../src/host/fixtures';
+import { deskView, LAST, NEXT_CARD, NOW, ready, talking, views, wrapUp } from '../src/host/fixtures';
 import { openWindow } from './window';
 
 const view = (name: string) => views[name] as View;
@@ -168,6 +168,7 @@ describe('what happens is said politely', () => {
   test('saved, and who is next', async () => {
     const window = await openWindow(view('wrap-up'));
     const last = {
+      ...LAST,
       attempt_id: 'attempt-1',
       name: 'Margaret Hollis',
       outcome: 'reached',
@@ -185,6 +186,7 @@ describe('what happens is said politely', () => {
   test('a wrong number', async () => {
     const window = await openWindow(view('wrap-up'));
     const last = {
+      ...LAST,
       attempt_id: 'attempt-1',
       name: 'Margaret',
       outcome: 'wrong-number',

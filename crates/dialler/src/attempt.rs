@@ -32,7 +32,7 @@ mod calling;
 mod leased;
 mod settling;
 
-pub(crate) use settling::correction;
+pub(crate) use settling::{correction, shown};
 
 use protocol::{
     attempt::LastOutcome,
@@ -50,6 +50,7 @@ use crate::{
     output::{Released, Write},
     rules::{self, MINUTE, SECOND},
     scene::Scene,
+    times,
 };
 
 /// A lease that is not renewed lasts so long, milliseconds.
@@ -184,7 +185,8 @@ pub(crate) enum AttemptInput {
 
 impl Attempt {
     /// A contact was leased for this seat. It is given back at once if a rule forbids the call.
-    pub fn leased(lease: Lease, scene: &mut Scene<'_>) -> Self {
+    pub fn leased(mut lease: Lease, scene: &mut Scene<'_>) -> Self {
+        lease.card.times = times::of(&lease.contact, scene.campaign, scene.now.wall);
         match rules::may_ring(&lease.contact, scene.campaign, scene.now.wall) {
             Ok(()) => Attempt::Leased(Leased::new(lease, scene)),
             Err(refusal) => {
@@ -200,13 +202,21 @@ impl Attempt {
     }
 
     /// An attempt of the store that was open when the server stopped.
-    pub fn adopted_call(lease: Lease, call: Call, kept: Option<RecordOutcome>, scene: &Scene<'_>) -> Self {
+    pub fn adopted_call(
+        mut lease: Lease,
+        call: Call,
+        kept: Option<RecordOutcome>,
+        scene: &Scene<'_>,
+    ) -> Self {
+        lease.card.times = times::of(&lease.contact, scene.campaign, scene.now.wall);
         let kept = kept.map(|record| Kept::new(record, &lease.contact, scene));
         Attempt::Calling(Calling { lease, call, kept, progress: Saving::default() })
     }
 
     /// A wrap-up of the store that was open when the server stopped.
-    pub fn adopted_wrap_up(lease: Lease, ended: Ended, now: Now) -> Self {
+    pub fn adopted_wrap_up(mut lease: Lease, ended: Ended, scene: &Scene<'_>) -> Self {
+        let now = scene.now;
+        lease.card.times = times::of(&lease.contact, scene.campaign, now.wall);
         let lasted = (now.wall - ended.at).clamp(0, WRAP_UP_LIMIT_MS);
         let until = now.steady + WRAP_UP_LIMIT_MS - lasted;
         Attempt::WrapUp(WrapUp { lease, ended, until, progress: Saving::default() })

@@ -428,7 +428,7 @@ impl Dialler {
                 }
                 Some(over) => {
                     scene.push(Output::CallOver { attempt });
-                    Attempt::adopted_wrap_up(lease, ended(over), now)
+                    Attempt::adopted_wrap_up(lease, ended(over), scene)
                 }
                 None => {
                     let call = call::adopted(attempt, dialled_at, ringing_at, answered_at, now);

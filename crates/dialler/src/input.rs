@@ -295,6 +295,9 @@ pub struct ContactFacts {
     pub do_not_call: bool,
     /// The contact may still be rung at some time (its state in the store is `open`).
     pub open: bool,
+    /// When the callee asked to be rung, UTC epoch milliseconds: a promise that no attempt was closed after yet.
+    /// From then on R16 does not bind this contact; R12 and R15 do.
+    pub promised: Option<i64>,
     /// How many attempts this contact has had on this list.
     pub attempts: u32,
     /// `dialled_at` of every attempt to this number in any campaign in the last eight days, in

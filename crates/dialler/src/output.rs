@@ -218,7 +218,7 @@ pub struct Keep {
     pub outcome: Outcome,
     /// The note.
     pub note: Option<String>,
-    /// When to ring again, if the volunteer said so: UTC epoch milliseconds.
+    /// When the callee asked to be rung, with [`Outcome::Callback`] alone: UTC epoch milliseconds.
     pub again_at: Option<i64>,
 }
 
@@ -239,7 +239,8 @@ pub struct Close {
     pub id: Option<OutcomeId>,
     /// The volunteer's note, or why the server wrote what it wrote.
     pub note: Option<String>,
-    /// When to ring again, if the volunteer said so: UTC epoch milliseconds.
+    /// When the callee asked to be rung, with [`Outcome::Callback`] alone: UTC epoch milliseconds. What the contact
+    /// is promised from now on ([`crate::ContactFacts::promised`]), if its `contact` is not `None`.
     pub again_at: Option<i64>,
     /// How the call went; `None` in a correction, which leaves those columns alone.
     pub call: Option<Progress>,

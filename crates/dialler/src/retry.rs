@@ -6,13 +6,17 @@
 //! | no-answer | after 4 h |
 //! | machine, screened, failed, unknown | the next calling day, when its hours open |
 //! | abandoned | after 72 h (R06) |
-//! | callback | at its time |
+//! | callback | at the time the callee asked for; without one, as machine |
 //! | reached, refused, wrong-number, do-not-call, other | never |
 //!
-//! R15 and R16 always on top. A contact that has had all its attempts is done; only a callback,
-//! which the callee asked for, is still made.
+//! R15 always on top, and R16 but for a callback at a time. A contact that has had all its attempts is done; only a
+//! callback, which the callee asked for, is still made. A promise is kept by one attempt: whatever comes of that
+//! one, the next is bound by R16 again.
 
-use protocol::outcome::{Outcome, RingAgain};
+use protocol::{
+    http::RecordOutcome,
+    outcome::{Outcome, RingAgain},
+};
 
 use crate::{
     input::{CampaignRules, ContactFacts},
@@ -43,10 +47,23 @@ pub fn after(
     if outcome != Outcome::Callback && contact.attempts >= campaign.attempts_allowed {
         return ContactNext::Done;
     }
-    match wanted.and_then(|at| rules::next_allowed(contact, campaign, at)) {
+    let promised = if outcome == Outcome::Callback { again_at } else { None };
+    let contact = ContactFacts { promised, ..contact.clone() };
+    match wanted.and_then(|at| rules::next_allowed(&contact, campaign, at)) {
         Some(at) => ContactNext::Due(at),
         None => ContactNext::Done,
     }
+}
+
+/// When the callee asked to be rung, as a volunteer wrote it down at `now`. Other outcomes have no such time.
+pub(crate) fn asked_for(
+    record: &RecordOutcome,
+    contact: &ContactFacts,
+    campaign: &CampaignRules,
+    now: i64,
+) -> Option<i64> {
+    let again = record.again.filter(|_| record.outcome == Outcome::Callback)?;
+    Some(instant_of(again, contact, campaign, now))
 }
 
 /// The instant that a volunteer's "later" means at `now`, before the rules: at most a year ahead.

@@ -11,6 +11,9 @@
 //! | R16 | a number at most 3 times a day, 6 times in 7 days, 2 h apart, all campaigns together | convention |
 //! | abroad | nobody in another country, unless the campaign says so | these are the rules of one country |
 //! | R19 | only rows of an imported list | DMA code 1.6; Ofcom 2016, annex 1 |
+//!
+//! R16 is for calls that nobody asked for. The one call that a callee asked for, at a time, is a promise: from that
+//! time on R16 does not hold it up ([`ContactFacts::promised`]). It counts for the calls that come after it.
 
 use jiff::tz::TimeZone;
 
@@ -154,11 +157,18 @@ pub(crate) fn closes(contact: &ContactFacts, campaign: &CampaignRules, at: i64) 
 
 /// When a contact is due again that was not rung, as its number is in a call now.
 pub(crate) fn due_after_busy(contact: &ContactFacts, campaign: &CampaignRules, now: i64) -> Option<i64> {
-    next_allowed(contact, campaign, now + campaign.spacing_ms.max(MINUTE))
+    let wait = if contact.promised.is_some() { MINUTE } else { campaign.spacing_ms.max(MINUTE) };
+    next_allowed(contact, campaign, now + wait)
 }
 
-/// R16: `at` itself, or a later instant before which it certainly refuses.
-fn attempts_allow_from(contact: &ContactFacts, campaign: &CampaignRules, at: i64) -> i64 {
+/// R16: `at` itself, or a later instant before which it certainly refuses; a promise is kept all the same.
+pub(crate) fn attempts_allow_from(contact: &ContactFacts, campaign: &CampaignRules, at: i64) -> i64 {
+    let unasked = unasked_allowed_from(contact, campaign, at);
+    contact.promised.map_or(unasked, |asked| unasked.min(asked.max(at)))
+}
+
+/// R16 for a call that nobody asked for.
+fn unasked_allowed_from(contact: &ContactFacts, campaign: &CampaignRules, at: i64) -> i64 {
     let mut dialled = contact.dialled.clone();
     dialled.sort_unstable();
     let Some(last) = dialled.last() else { return at };

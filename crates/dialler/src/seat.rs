@@ -329,12 +329,7 @@ impl Seat {
         };
         stored.outcome = Some(close.outcome);
         stored.outcome_id = close.id;
-        let shown = LastOutcome {
-            attempt_id: close.attempt,
-            name: stored.name.clone(),
-            outcome: close.outcome,
-            by: close.by,
-        };
+        let shown = attempt::shown(&stored, &close, scene);
         let save = scene.save(Write::Close(close));
         self.corrections.insert(save, Correction { ticket, stored, shown });
     }

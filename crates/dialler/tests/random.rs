@@ -21,6 +21,7 @@ use protocol::{
     line::Line,
     outcome::{Outcome, RingAgain},
     session::{Pause, Session},
+    times::RingingTimes,
 };
 use support::*;
 
@@ -347,6 +348,7 @@ impl Chaos {
                 attempt: 1,
                 attempts_allowed: 3,
                 script: Vec::new(),
+                times: RingingTimes::default(),
             };
             let lease = Lease { id: row.lease, contact, card, expires_at: world.now };
             let kept = row.outcome_id.zip(row.outcome).map(|(id, outcome)| RecordOutcome {

@@ -31,6 +31,7 @@ fn contact(dialled: &[i64]) -> ContactFacts {
         from_import: true,
         do_not_call: false,
         open: true,
+        promised: None,
         attempts: dialled.len() as u32,
         dialled: dialled.to_vec(),
     }

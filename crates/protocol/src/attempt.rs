@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     ids::AttemptId,
     outcome::{Outcome, WrittenBy},
+    times::RingingTimes,
 };
 
 /// The last attempt whose outcome was saved: the line of confirmation, and what `U` corrects.
@@ -18,4 +19,9 @@ pub struct LastOutcome {
     pub outcome: Outcome,
     /// By whom.
     pub by: WrittenBy,
+    /// With [`Outcome::Callback`]: when they are rung again, UTC epoch milliseconds.
+    #[specta(type = Option<specta_typescript::Number>)]
+    pub again_at_ms: Option<i64>,
+    /// When they may be rung, for a correction to [`Outcome::Callback`].
+    pub times: RingingTimes,
 }

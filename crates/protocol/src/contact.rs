@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{campaign::ScriptPart, ids::LeaseId, number::MaskedNumber};
+use crate::{campaign::ScriptPart, ids::LeaseId, number::MaskedNumber, times::RingingTimes};
 
 /// A leased contact, as the volunteer sees it: never the whole number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, specta::Type)]
@@ -25,4 +25,6 @@ pub struct Card {
     pub attempts_allowed: u32,
     /// What to say, filled in for this callee.
     pub script: Vec<ScriptPart>,
+    /// When they may be rung, if not now.
+    pub times: RingingTimes,
 }

@@ -15,7 +15,9 @@ pub mod join_link;
 pub mod line;
 pub mod number;
 pub mod outcome;
+pub mod plain;
 pub mod session;
+pub mod times;
 
 /// Major number of what both ends speak. Another major is refused with a sentence that says
 /// which end to update.

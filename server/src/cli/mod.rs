@@ -12,7 +12,10 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use protocol::ids::{AttemptId, DeviceId};
+use protocol::{
+    ids::{AttemptId, DeviceId},
+    plain,
+};
 use url::Url;
 
 use crate::{
@@ -290,13 +293,13 @@ pub fn data_folder(cli: &Cli) -> Result<PathBuf, String> {
 
 /// Says what went wrong, on standard error; as JSON too if that was wanted.
 pub fn complain(message: &str, json: bool) {
-    let text = if json {
-        serde_json::json!({ "answer": "refused", "message": message }).to_string()
-    } else {
-        format!("ringround-server: {message}")
-    };
+    let err = &mut io::stderr();
     // Nobody is left to be told if standard error is closed.
-    let _ = writeln!(io::stderr(), "{text}");
+    let _ = if json {
+        print::json(err, &Answer::Refused { message: message.to_owned() })
+    } else {
+        writeln!(err, "ringround-server: {}", plain::shown_lines(message))
+    };
 }
 
 fn run(cli: Cli, out: &mut dyn Write) -> Result<ExitCode, String> {

@@ -9,6 +9,7 @@ use protocol::{
     http::{ApiError, ErrorCode},
     ids::DeviceId,
     number::Number,
+    plain,
 };
 use url::Url;
 
@@ -173,7 +174,7 @@ async fn resume(app: &App, campaign: &str) -> Result<Answer, No> {
 
 async fn import(app: &App, campaign: &str, source: &str, upload: &mut Upload<'_>) -> Result<Answer, No> {
     let row = find(app, campaign).await?;
-    let source: String = source.chars().filter(|c| !c.is_control()).take(200).collect();
+    let source: String = plain::name(source).chars().take(200).collect();
     let rules =
         card::rules(&row).map_err(|why| No(format!("the campaign's settings are not allowed: {why}")))?;
     let openings = Openings::from(rules, &row.form.country, app.clock.now_ms());

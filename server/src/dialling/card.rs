@@ -6,7 +6,7 @@ use dialler::{
     rules::{LEAST_RINGING_MS, SPACING_MS},
 };
 use jiff::tz::TimeZone;
-use protocol::{contact::Card, ids::DeviceId};
+use protocol::{contact::Card, ids::DeviceId, times::RingingTimes};
 
 use crate::{
     script,
@@ -57,6 +57,8 @@ pub async fn of(
         attempt,
         attempts_allowed,
         script,
+        // The dialler says, by the rules.
+        times: RingingTimes::default(),
     })
 }
 

@@ -8,7 +8,10 @@ use axum::{
     routing::post,
 };
 use ed25519_dalek::{Signature, VerifyingKey};
-use protocol::http::{ApiError, ErrorCode, Join, Joined, join_text};
+use protocol::{
+    http::{ApiError, ErrorCode, Join, Joined, join_text},
+    plain,
+};
 
 use super::{Body, Refusal, failures::Who, refuse, to_the_end};
 use crate::{
@@ -98,7 +101,7 @@ fn new_device(join: &Join) -> Result<NewDevice, Refusal> {
         .ok_or_else(|| {
             refuse(ErrorCode::Invalid, "The device's key did not sign this; a fault of the app")
         })?;
-    let name: String = join.device_name.chars().filter(|c| !c.is_control()).take(80).collect();
+    let name: String = plain::name(&join.device_name).chars().take(80).collect();
     let name = match name.trim() {
         "" => "A computer".to_owned(),
         name => name.to_owned(),

@@ -9,7 +9,7 @@ mod rows;
 
 use std::collections::{HashMap, hash_map::Entry};
 
-use protocol::number::Number;
+use protocol::{number::Number, plain};
 
 pub use report::{Abroad, Refused, Report};
 
@@ -293,10 +293,10 @@ fn read_text(bytes: &[u8], column: Column) -> Result<String, String> {
     }
     if column == Column::Context {
         // A cell has one line in most spreadsheets, so a bar separates facts too.
-        let facts = text.split(['\n', '\r', '|']).map(one_line).filter(|fact| !fact.is_empty());
+        let facts = text.split(['\n', '\r', '|']).map(plain::name).filter(|fact| !fact.is_empty());
         return Ok(facts.collect::<Vec<_>>().join("\n"));
     }
-    Ok(one_line(text))
+    Ok(plain::name(text))
 }
 
 /// What to say of a row of several lines, which are often others' rows.
@@ -305,11 +305,6 @@ fn swallowed(row: &Row) -> String {
         return String::new();
     }
     format!("; is a quotation mark missing? Lines {} to {} were read as one row", row.line, row.last)
-}
-
-fn one_line(text: &str) -> String {
-    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn why_no_line(header: &[u8]) -> BadFile {

@@ -386,7 +386,7 @@ pub(super) async fn read_held(
 ) -> Result<Option<HeldContact>, StoreError> {
     let row = sqlx::query(
         "SELECT l.id, l.expires_at, c.id AS contact_id, c.campaign_id, c.number, c.name, c.form_of_address,
-                c.flag, c.context, c.state = 'open' AS open, c.attempts, k.country,
+                c.flag, c.context, c.state = 'open' AS open, c.attempts, c.promised_at, k.country,
                 EXISTS (SELECT 1 FROM do_not_call d WHERE d.number = c.number) AS do_not_call,
                 EXISTS (SELECT 1 FROM imports i WHERE i.id = c.import_id) AS from_import
          FROM leases l JOIN contacts c ON c.id = l.contact_id JOIN campaigns k ON k.id = c.campaign_id
@@ -419,6 +419,7 @@ pub(super) async fn read_held(
             from_import: row.try_get("from_import")?,
             do_not_call: row.try_get("do_not_call")?,
             open: row.try_get("open")?,
+            promised: row.try_get("promised_at")?,
             attempts: u32::try_from(attempts).unwrap_or(u32::MAX),
             dialled: dialled.iter().map(|row| row.try_get("dialled_at")).collect::<Result<_, _>>()?,
         },

@@ -88,12 +88,15 @@ impl Store {
         };
         if state.is_some() {
             sqlx::query(
-                "UPDATE contacts SET state = $2, due_at = coalesce($3, due_at), last_outcome = $4 WHERE id = $1",
+                "UPDATE contacts
+                 SET state = $2, due_at = coalesce($3, due_at), last_outcome = $4, promised_at = $5
+                 WHERE id = $1",
             )
             .bind(close.contact_id.to_string())
             .bind(state)
             .bind(due_at)
             .bind(close.outcome.word())
+            .bind(close.again_at)
             .execute(&mut *tx)
             .await?;
         }
@@ -156,3 +159,7 @@ fn word_of(by: WrittenBy) -> &'static str {
         WrittenBy::Server => "server",
     }
 }
+
+#[cfg(test)]
+#[path = "outcomes_tests.rs"]
+mod tests;

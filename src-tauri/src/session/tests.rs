@@ -12,6 +12,7 @@ use protocol::{
     line::Line as ServersLine,
     outcome::WrittenBy,
     session::{Desk, Session, Waiting},
+    times::RingingTimes,
 };
 use softphone::{
     CallState, Codec, DeviceState, EndedBy as Ender, Missing, Quality, Reason, Registration, Why,
@@ -65,6 +66,7 @@ fn card() -> Card {
         attempt: 1,
         attempts_allowed: 3,
         script: vec![],
+        times: RingingTimes::default(),
     }
 }
 
@@ -382,6 +384,8 @@ fn a_press_for_one_person_never_meets_the_next() {
         name: "Terence Whitlow".into(),
         outcome: Outcome::NoAnswer,
         by: WrittenBy::Network,
+        again_at_ms: None,
+        times: RingingTimes::default(),
     };
     bench.give(Input::Live(News::Change(Box::new(Change::LastOutcome(Some(last))))));
     let correct = Request::Correct { attempt_id: before, press: press(Outcome::DoNotCall) };

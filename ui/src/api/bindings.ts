@@ -123,6 +123,8 @@ export type Card = {
 	attempts_allowed: number,
 	/**  What to say, filled in for this callee. */
 	script: ScriptPart[],
+	/**  When they may be rung, if not now. */
+	times: RingingTimes,
 };
 
 /**  The volunteer's desk. */
@@ -257,6 +259,10 @@ export type LastOutcome = {
 	outcome: Outcome,
 	/**  By whom. */
 	by: WrittenBy,
+	/**  With [`Outcome::Callback`]: when they are rung again, UTC epoch milliseconds. */
+	again_at_ms: number | null,
+	/**  When they may be rung, for a correction to [`Outcome::Callback`]. */
+	times: RingingTimes,
 };
 
 /**  One volunteer's hold on one contact. */
@@ -413,6 +419,31 @@ export type RingAgain =
 { when: "at"; 
 /**  UTC epoch, milliseconds. */
 at_ms: number };
+
+/**  A day of the callee's calendar. All are UTC epoch milliseconds. */
+export type RingingDay = {
+	/**  Where it begins: before this instant it is "tomorrow" or later. */
+	starts_ms: number,
+	/**  The first instant of it at which they may be rung. */
+	opens_ms: number,
+	/**  The last one. */
+	last_ms: number,
+	/**  When "tomorrow" is, said on the day before. */
+	morning_ms: number,
+};
+
+/**  The days on which a callee may be rung, and from when. */
+export type RingingTimes = {
+	/**  IANA name of the callee's time zone, "Europe/London", if it is known. */
+	time_zone: string | null,
+	/**  The next days on which they may be rung, in their order; today, if there is time left in it. */
+	days: RingingDay[],
+	/**
+	 *  A call that they did not ask for comes no earlier, UTC epoch milliseconds. One that they asked for is only
+	 *  bound by the days.
+	 */
+	unasked_from_ms: number,
+};
 
 /**  A run of text in a script. */
 export type Run = {

@@ -21,6 +21,7 @@ export type {
   Press,
   Refusal,
   RingAgain,
+  RingingTimes,
   Run,
   ScriptPart,
   Session,

@@ -64,7 +64,9 @@ export class BrowserHost implements Host {
   outcome: Host['outcome'] = (attemptId, press) => {
     const { screen } = this.#view;
     const talking = screen.name === 'desk' && screen.session.state === 'talking';
-    const saved = { ...LAST, attempt_id: 'attempt-1', name: 'Margaret Hollis', outcome: press.outcome };
+    const again_at_ms = press.again?.when === 'at' ? press.again.at_ms : null;
+    const { outcome } = press;
+    const saved = { ...LAST, attempt_id: 'attempt-1', name: 'Margaret Hollis', outcome, again_at_ms };
     const answer = this.#press('outcome', [press, attemptId]);
     if (!this.plays || screen.name !== 'desk') return answer;
     this.show(

@@ -1,4 +1,13 @@
-import type { Card, DeskView, LastOutcome, LineView, Session, Trouble, View } from '../api/types';
+import type {
+  Card,
+  DeskView,
+  LastOutcome,
+  LineView,
+  RingingTimes,
+  Session,
+  Trouble,
+  View,
+} from '../api/types';
 
 /** Recorded views of every screen, for looking at them in a browser and for tests. */
 
@@ -8,6 +17,25 @@ const MINUTE = 60_000;
 
 const run = (text: string) => ({ text, filled: false });
 const filled = (text: string) => ({ text, filled: true });
+
+/** A day of London's in this week, so many after today, with the rules' hours. */
+const day = (n: number, from = 0) => {
+  const midnight = Date.UTC(2026, 10, 25 + n);
+  const opens = Math.max(midnight + 570 * MINUTE, from);
+  return {
+    starts_ms: Math.max(midnight, from),
+    opens_ms: opens,
+    last_ms: midnight + 1_230 * MINUTE - 25_000,
+    morning_ms: opens,
+  };
+};
+
+/** Until 20:29:35 today, and from 09:30 on the next days. */
+export const TIMES: RingingTimes = {
+  time_zone: 'Europe/London',
+  days: [day(0, NOW), day(1), day(2)],
+  unasked_from_ms: NOW,
+};
 
 export const CARD: Card = {
   lease_id: 'lease-1',
@@ -55,6 +83,7 @@ export const CARD: Card = {
       ],
     },
   ],
+  times: TIMES,
 };
 
 export const NEXT_CARD: Card = {
@@ -73,6 +102,16 @@ export const LAST: LastOutcome = {
   name: 'Terence Whitlow',
   outcome: 'no-answer',
   by: 'network',
+  again_at_ms: null,
+  times: TIMES,
+};
+
+/** At 19:50, from where an hour leads past closing time. */
+const LATE = NOW + 68 * MINUTE;
+const late: Session = {
+  state: 'wrap-up',
+  card: { ...CARD, times: { ...TIMES, days: [day(0, LATE), day(1), day(2)], unasked_from_ms: LATE } },
+  call: { attempt_id: 'attempt-1', state: { state: 'ended', by: 'callee', talked_ms: 252_000 } },
 };
 
 export const ready: Session = { state: 'ready', card: CARD };
@@ -219,6 +258,16 @@ export const views: Readonly<Record<string, View>> = {
     { last_outcome: { ...LAST, attempt_id: 'attempt-1', name: 'Margaret Hollis', outcome: 'do-not-call' } },
     { notice: { kind: 'do-not-call', name: 'Mrs Hollis', attempt_id: 'attempt-1' } },
   ),
+  'ready-call-back': deskView(readyNext, {
+    last_outcome: {
+      ...LAST,
+      attempt_id: 'attempt-1',
+      name: 'Margaret Hollis',
+      outcome: 'callback',
+      by: 'volunteer',
+      again_at_ms: NOW + 888 * MINUTE,
+    },
+  }),
   'ready-saved-here': deskView(
     ready,
     { waiting_outcomes: 1 },
@@ -232,6 +281,7 @@ export const views: Readonly<Record<string, View>> = {
   'talking-next': deskView(talking, { last_outcome: null }),
   'wrap-up': deskView(wrapUp),
   'wrap-up-marked': deskView(wrapUp, { marked: 'reached' }),
+  'wrap-up-late': { ...deskView(late), server_now_ms: LATE },
   'wrap-up-network': deskView(ended('network', 0)),
   'wrap-up-cancelled': deskView(ended('volunteer', 0)),
   'line-lost': trouble(talking, [{ kind: 'line-lost', since_ms: NOW - 8_000, in_call: true }], {

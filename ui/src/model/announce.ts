@@ -4,6 +4,7 @@ import { endedText } from './call-block';
 import { stateName } from './hand';
 import { joinProblemText } from './join-problem';
 import { noticeText } from './keys';
+import { whenOf } from './offers';
 import { firstName } from './people';
 import { troubleName, troubleOver, troubleSaid } from './trouble';
 import { sameDay, timeAndDay, timeOfDayBy } from './when';
@@ -70,11 +71,17 @@ function politely(before: View | null, after: View): string | null {
   const last = screen.last_outcome;
   if (!was || !last || JSON.stringify(last) === JSON.stringify(was.last_outcome)) return state;
   const outcome = t.outcome[last.outcome];
+  const at = last.again_at_ms;
+  const when = at === null ? null : whenOf(at, after.server_now_ms, last.times.time_zone);
   const corrected = was.last_outcome?.attempt_id === last.attempt_id;
-  if (corrected) return t.said.corrected(outcome);
+  if (corrected) return when === null ? t.said.corrected(outcome) : t.said.correctedFor(outcome, when);
   const saved =
-    last.outcome === 'wrong-number' ? t.notice.wrongNumber(firstName(last.name)) : t.said.saved(outcome);
+    last.outcome === 'wrong-number' ? t.notice.wrongNumber(firstName(last.name)) : savedText(outcome, when);
   return state === null ? saved : t.said.join(saved, state);
+}
+
+function savedText(outcome: string, when: string | null): string {
+  return when === null ? t.said.saved(outcome) : t.said.savedFor(outcome, when);
 }
 
 function joinProblem(before: View | null, after: View): string | null {

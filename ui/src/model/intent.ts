@@ -1,4 +1,4 @@
-import type { RingAgain } from '../api/types';
+import type { Offers } from './offers';
 import type { KeyOutcome } from './outcomes';
 
 /** What a press asks for, whether it came from a key or from a click. */
@@ -18,7 +18,7 @@ export type Intent =
   | { do: 'later' }
   | { do: 'never' }
   | { do: 'never-sure' }
-  | { do: 'again'; again: RingAgain }
+  | { do: 'again'; choice: keyof Offers }
   | { do: 'outcome'; outcome: KeyOutcome }
   | { do: 'suggested' }
   | { do: 'correct' }

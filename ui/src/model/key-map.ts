@@ -64,8 +64,8 @@ function sheetIntent(letter: string, { sheet, help }: Hand): Intent | 'nothing' 
   // Hang up stays in view beside a sheet.
   if (letter === 'h' && !help) return { do: 'hang-up' };
   if (sheet === 'later' || sheet === 'callback') {
-    if (letter === '1') return { do: 'again', again: { when: 'in-an-hour' } };
-    if (letter === '2') return { do: 'again', again: { when: 'tomorrow' } };
+    if (letter === '1') return { do: 'again', choice: 'hour' };
+    if (letter === '2') return { do: 'again', choice: 'tomorrow' };
   }
   if (sheet === 'never' && letter === 'x') return { do: 'never-sure' };
   return 'nothing';

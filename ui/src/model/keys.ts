@@ -2,6 +2,7 @@ import type { Notice, Outcome, View } from '../api/types';
 import { OUTCOME_KEYS } from '../api/constants';
 import { t } from '../i18n';
 import type { Hand } from './hand';
+import { whenOf } from './offers';
 import type { KeyOutcome } from './outcomes';
 import { firstName } from './people';
 import { barsStart } from './trouble';
@@ -92,10 +93,13 @@ export function mayCorrect({ screen, troubles }: View): boolean {
 function savedTitle(view: View): Title | null {
   const { screen } = view;
   if (screen.name !== 'desk' || !screen.last_outcome || !mayCorrect(view)) return null;
-  const { name, outcome } = screen.last_outcome;
+  const { name, outcome, again_at_ms: at, times } = screen.last_outcome;
   const saved = (text: string): Title => ({ kind: 'saved', text, aside: '', button: 'correct' });
   if (screen.waiting_outcomes > 0) return saved(t.keys.kept(name, t.outcome[outcome]));
   if (outcome === 'wrong-number') return saved(t.notice.wrongNumber(firstName(name)));
+  if (at !== null) {
+    return saved(t.keys.callsBack(firstName(name), whenOf(at, view.server_now_ms, times.time_zone)));
+  }
   return saved(t.keys.saved(name, t.outcome[outcome]));
 }
 

@@ -33,6 +33,31 @@ export function timeOfDayBy(ms: number): string {
   return timeOfDay(ms + 59_999);
 }
 
+/** Whether it is on the day after, in the volunteer's calendar. */
+export function isTomorrow(ms: number, nowMs: number): boolean {
+  return Math.round((midnight(ms) - midnight(nowMs)) / 86_400_000) === 1;
+}
+
+/** The time of day in another zone and its place, "14:00" and "London"; `null` if it is the volunteer's own time. */
+export function timeInZone(ms: number, zone: string): { time: string; place: string } | null {
+  const shown = (timeZone?: string) => {
+    const options = {
+      timeZone,
+      weekday: 'long',
+      hour: '2-digit',
+      minute: '2-digit',
+      hourCycle: 'h23',
+    } as const;
+    const parts = new Intl.DateTimeFormat('en-GB', options).formatToParts(ms);
+    const of = (type: string) => parts.find((part) => part.type === type)?.value ?? '';
+    return { day: of('weekday'), time: `${of('hour')}:${of('minute')}` };
+  };
+  const [own, theirs] = [shown(), shown(zone)];
+  if (own.day === theirs.day && own.time === theirs.time) return null;
+  const place = (zone.split('/').at(-1) ?? zone).replaceAll('_', ' ');
+  return { time: own.day === theirs.day ? theirs.time : t.when.onDay(theirs.time, theirs.day), place };
+}
+
 /** Whether both are on one day of the volunteer's calendar. */
 export function sameDay(a: number, b: number): boolean {
   return midnight(a) === midnight(b);

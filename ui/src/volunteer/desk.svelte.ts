@@ -1,4 +1,4 @@
-import type { LastOutcome, Level, OutcomePress, RingAgain, Settle, Trouble, View } from '../api/types';
+import type { LastOutcome, Level, OutcomePress, Settle, Trouble, View } from '../api/types';
 import type { Host } from '../host';
 import { announce, talks, type Said } from '../model/announce';
 import { ServerClock } from '../model/clock';
@@ -6,12 +6,12 @@ import { Guard, HANG_UP_WAIT_MS, PRESS_WAIT_MS } from '../model/guard';
 import { cardName, emptyHand, stateName, type Hand } from '../model/hand';
 import type { Intent } from '../model/intent';
 import { mayCorrect, suggestedOutcome } from '../model/keys';
+import { offersOf, type Offers } from '../model/offers';
 import type { KeyOutcome } from '../model/outcomes';
 import { pageOf } from '../model/page';
 import { phoneOf } from '../model/phone';
 import { Counter } from '../model/tally';
 import { mayGiveBack, troubleName, troublesToTell } from '../model/trouble';
-import { HOUR_MS, timeOfDay } from '../model/when';
 import { t } from '../i18n';
 
 /** Moves the focus; the window does it, because only it has the elements. */
@@ -44,6 +44,8 @@ export class Desk {
   readonly page = $derived.by(() => pageOf(this.view, this.hand, this.#tally));
   readonly talking = $derived.by(() => talks(this.view));
   readonly troubles: Trouble[] = $derived.by(() => troublesToTell(this.view, this.hand));
+  /** What the open chooser of times offers. */
+  offers = $state.raw<Offers | null>(null);
   focus: Focus | null = null;
 
   #tally = $state.raw(new Counter().tally());
@@ -171,7 +173,7 @@ export class Desk {
         this.#settle({ how: 'do-not-call' });
         return;
       case 'again':
-        this.#again(intent.again);
+        this.#again(intent.choice);
         return;
       case 'outcome':
         this.#outcome(intent.outcome);
@@ -286,14 +288,26 @@ export class Desk {
     this.hand.correcting = false;
   }
 
-  #again(again: RingAgain): void {
+  #again(choice: keyof Offers): void {
     const { sheet } = this.hand;
+    const offer = this.offers?.[choice];
     this.hand.sheet = null;
-    if (sheet === 'later') this.#settle({ how: 'later', again });
+    if (!offer) return;
+    if (sheet === 'later') this.#settle({ how: 'later', again: offer.again }, offer.said);
     if (sheet === 'callback') {
-      this.#send({ outcome: 'callback', note: this.#note(), again });
+      this.#send({ outcome: 'callback', note: this.#note(), again: offer.again });
       this.hand.correcting = false;
     }
+  }
+
+  /** What the open chooser of times offers now; time passes while it is open. */
+  renewOffers(): void {
+    const { screen } = this.view;
+    const { sheet, correcting } = this.hand;
+    if (screen.name !== 'desk' || (sheet !== 'later' && sheet !== 'callback')) return;
+    const card = 'card' in screen.session ? screen.session.card : null;
+    const times = correcting ? screen.last_outcome?.times : card?.times;
+    if (times) this.offers = offersOf(times, sheet === 'callback', this.clock.now());
   }
 
   #send(press: OutcomePress): void {
@@ -309,12 +323,12 @@ export class Desk {
     }
   }
 
-  #settle(how: Settle): void {
+  #settle(how: Settle, when = ''): void {
     const { screen } = this.view;
     if (screen.name !== 'desk' || screen.session.state !== 'ready') return;
     const { lease_id: leaseId, name } = screen.session.card;
     const before = this.#settling;
-    const settling = { leaseId, said: settledText(name, how, this.clock.now()) };
+    const settling = { leaseId, said: settledText(name, how, when) };
     this.#settling = settling;
     void this.host.settle(leaseId, how).then((refusal) => {
       if (refusal !== null && this.#settling === settling) this.#settling = before;
@@ -328,6 +342,7 @@ export class Desk {
 
   #openSheet(sheet: 'later' | 'callback' | 'never'): void {
     this.hand.sheet = sheet;
+    this.renewOffers();
     this.#means();
   }
 
@@ -422,12 +437,9 @@ export class Desk {
 }
 
 /** Do not call has a notice of its own. */
-function settledText(name: string, settle: Settle, nowMs: number): string | null {
+function settledText(name: string, settle: Settle, when: string): string | null {
   if (settle.how === 'skip') return t.keys.passedOn(name);
-  if (settle.how !== 'later') return null;
-  const when =
-    settle.again.when === 'in-an-hour' ? t.again.hourHint(timeOfDay(nowMs + HOUR_MS)) : t.again.tomorrowSaid;
-  return t.keys.later(name, when);
+  return settle.how === 'later' ? t.keys.later(name, when) : null;
 }
 
 /** The microphone first, as on the button. */

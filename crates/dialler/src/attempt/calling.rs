@@ -126,8 +126,7 @@ impl Saving {
 
 impl Kept {
     pub(super) fn new(record: RecordOutcome, contact: &ContactFacts, scene: &Scene<'_>) -> Self {
-        let again_at =
-            record.again.map(|again| retry::instant_of(again, contact, scene.campaign, scene.now.wall));
+        let again_at = retry::asked_for(&record, contact, scene.campaign, scene.now.wall);
         Kept { id: record.id, outcome: record.outcome, note: record.note, again_at }
     }
 

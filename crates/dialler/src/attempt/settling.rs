@@ -16,7 +16,7 @@ use crate::{
     output::{Close, ContactNext, DoNotCall, Output, Release, Released, Write},
     retry,
     scene::{self, Scene},
-    words,
+    times, words,
 };
 
 impl Settling {
@@ -243,13 +243,24 @@ fn last(lease: &Lease, close: &Close, scene: &Scene<'_>) -> (StoredAttempt, Last
         outcome_id: close.id,
         latest: true,
     };
-    let shown = LastOutcome {
+    let shown = shown(&stored, close, scene);
+    (stored, shown)
+}
+
+/// What the volunteer is told of a closed attempt.
+pub(crate) fn shown(stored: &StoredAttempt, close: &Close, scene: &Scene<'_>) -> LastOutcome {
+    let again_at_ms = match close.contact {
+        Some(ContactNext::Due(at)) if close.outcome == Outcome::Callback => Some(at),
+        Some(ContactNext::Due(_) | ContactNext::Done) | None => None,
+    };
+    LastOutcome {
         attempt_id: close.attempt,
-        name: lease.card.name.clone(),
+        name: stored.name.clone(),
         outcome: close.outcome,
         by: close.by,
-    };
-    (stored, shown)
+        again_at_ms,
+        times: times::of(&stored.contact, scene.campaign, scene.now.wall),
+    }
 }
 
 /// What a key pressed for a closed attempt changes; `None` if a newer press was applied before.
@@ -257,8 +268,7 @@ pub(crate) fn correction(stored: &StoredAttempt, record: RecordOutcome, scene: &
     if stored.outcome_id.is_some_and(|applied| applied >= record.id) {
         return None;
     }
-    let again_at =
-        record.again.map(|again| retry::instant_of(again, &stored.contact, scene.campaign, scene.now.wall));
+    let again_at = retry::asked_for(&record, &stored.contact, scene.campaign, scene.now.wall);
     // A contact that was rung again since keeps what came of that, unless nobody may ring it now.
     let next = retry::after(record.outcome, again_at, &stored.contact, scene.campaign, stored.ended_at);
     let contact = (stored.latest || record.outcome == Outcome::DoNotCall).then_some(next);
