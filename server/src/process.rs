@@ -72,7 +72,10 @@ mod tests {
         let few = doors.clone().within(100);
         assert_eq!((few.connections, few.strangers, few.here), (16, 4, 2));
         let all = doors.clone().within(OPEN_FILES);
-        assert_eq!((all.connections, all.strangers, all.here), (doors.connections, doors.strangers, doors.here));
+        assert_eq!(
+            (all.connections, all.strangers, all.here),
+            (doors.connections, doors.strangers, doors.here)
+        );
     }
 
     #[test]

@@ -1,18 +1,21 @@
 //! What somebody with a volunteer's secrets can have Asterisk send, and write down, through their tunnel: nothing
 //! elsewhere, and nothing for each request.
 
-use std::{net::UdpSocket, path::PathBuf, time::Duration};
+use std::{net::UdpSocket, process::Stdio, time::Duration};
 
 use e2e::{
     child::poll,
-    pbx::own_address,
+    pbx::{free_tcp_port, own_address, project},
     raw_sip::{Request, Socket, Stolen},
     world::World,
 };
 use protocol::http::OpenLine;
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::{Value, json};
+use tokio::process::Command;
 
 const PATIENCE: Duration = Duration::from_secs(10);
+const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
 fn register<'a>(own: &'a str, contact: &'a str) -> Request<'a> {
     let headers = "Expires: 60\r\n";
@@ -51,8 +54,8 @@ async fn a_contact_elsewhere_is_not_registered_and_calls_come_by_the_tunnel() {
     let named = format!("<sip:x@{there};transport=ws>");
     assert_eq!(socket.ask(register(&own, &named)).await.unwrap(), Some(200));
     mallory.api.post::<Value>("/api/session/start", &json!({})).await.unwrap();
-    let invite = line(&mallory, &mut socket, "first-line-token-0000000000000001").await;
-    assert!(invite.expect("the line's INVITE").contains("X-Line-Token: first-line"));
+    let invite = line(&mallory, &mut socket, TOKEN).await;
+    assert!(invite.expect("the line's INVITE").contains(TOKEN));
     assert!(victim.recv(&mut [0; 2_048]).is_err(), "Asterisk sent something to {there}");
     // Tells the organiser, once.
     let told = world.logs().matches("SIP that no app of ours sends was not passed on").count();
@@ -79,7 +82,7 @@ async fn an_answer_with_forty_candidates_has_sixteen_of_them_knocked_at() {
             format!("a=candidate:{n} 1 udp {} {here} {port} typ host\r\n", 2_130_706_431 - n)
         })
         .collect();
-    let invite = line(&mallory, &mut socket, "forty-candidates-000000000000001").await.expect("the INVITE");
+    let invite = line(&mallory, &mut socket, TOKEN).await.expect("the INVITE");
     let opus = invite.lines().find_map(|line| line.strip_prefix("a=rtpmap:")?.strip_suffix(" opus/48000/2"));
     let opus = opus.expect("Opus is offered");
     let answer = format!(
@@ -127,29 +130,57 @@ async fn a_flood_of_options_leaves_asterisks_log_as_it_is() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn asterisks_log_turns_over_and_three_old_ones_are_kept() {
-    let world = World::with(&[]).await.unwrap();
-    let log = world.folder.path().join("node/log/messages");
-    let old = |n: u8| PathBuf::from(format!("{}.{n}", log.display()));
-    // As scripts/asterisk sets it, but for a smaller file.
-    let most = 256 * 1024;
-    let limit = rustix::process::Rlimit { current: Some(most), maximum: Some(most) };
-    let node = rustix::process::Pid::from_raw(i32::try_from(world.node.id().unwrap()).unwrap());
-    rustix::process::prlimit(node, rustix::process::Resource::Fsize, limit).unwrap();
-    // Each is an error in the log: there is no such function.
-    let nonsense = format!("asterisk/variable?variable=NONE({})", "x".repeat(3_000));
-    let mut asked = 0;
-    while !old(2).exists() || std::fs::metadata(&log).is_ok_and(|log| log.len() < most / 2) {
-        let _ = world.node.get(&nonsense).await;
-        asked += 1;
-        assert!(asked < 4_000, "the log does not turn over");
+    let folder = tempfile::tempdir().unwrap();
+    let node = folder.path().join("node");
+    let scripts = project().join("scripts");
+    let port = free_tcp_port().unwrap();
+    let mut made = Command::new(scripts.join("asterisk-config"));
+    let made = made.arg("node").arg(&node).args([
+        format!("HTTP_PORT={port}"),
+        "SIP_PORT=15060".into(),
+        "RTP_START=15100".into(),
+        "RTP_END=15199".into(),
+        "PROVIDER=127.0.0.1:9".into(),
+    ]);
+    assert!(made.status().await.unwrap().success());
+    // Its console is no file, as where it serves: there it would have no limit.
+    let mut asterisk = Command::new(scripts.join("asterisk"));
+    let asterisk = asterisk.arg(&node).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut asterisk = asterisk.kill_on_drop(true).spawn().unwrap();
+    let mut console = asterisk.stdout.take().unwrap();
+    tokio::spawn(async move { tokio::io::copy(&mut console, &mut tokio::io::sink()).await });
+
+    let (client, password) = (reqwest::Client::new(), node.join("ari-password"));
+    let url = format!("http://127.0.0.1:{port}/ari/asterisk/config/dynamic/res_pjsip/auth/nobody");
+    // An error in the log for each: there is no such option.
+    let write_a_line = async || {
+        let fields = json!({ "fields": [{ "attribute": "x".repeat(1_000), "value": "" }] });
+        let password = std::fs::read_to_string(&password).unwrap();
+        let ask = client.put(&url).basic_auth("ringround", Some(password.trim())).json(&fields);
+        ask.send().await.is_ok_and(|reply| reply.status() == 400)
+    };
+    poll("its ARI", Duration::from_secs(30), &write_a_line).await.unwrap();
+
+    // The limit that scripts/asterisk sets is there, and made small for this test.
+    let process = Pid::from_raw(i32::try_from(asterisk.id().unwrap()).unwrap());
+    let most = 64 * 1024;
+    let limit = Rlimit { current: Some(most), maximum: Some(most) };
+    let before = prlimit(process, Resource::Fsize, limit).unwrap();
+    assert_eq!(before.current, Some(32 * 1024 * 1024));
+    let files = || {
+        let all = std::fs::read_dir(node.join("log")).unwrap().map(|entry| entry.unwrap());
+        let mut all: Vec<_> = all
+            .filter_map(|file| Some((file.file_name().into_string().ok()?, file.metadata().ok()?.len())))
+            .filter(|(name, _)| name.starts_with("messages"))
+            .collect();
+        all.sort();
+        all
+    };
+    for _ in 0..6 * most / 1_000 {
+        assert!(write_a_line().await, "Asterisk is gone");
     }
-    for _ in 0..3 * most / 3_000 {
-        let _ = world.node.get(&nonsense).await;
-    }
-    let only = || async { [0, 1, 2].into_iter().all(|n| old(n).exists()) && !old(3).exists() };
-    poll("three old files", PATIENCE, only).await.unwrap();
-    for file in [log.clone(), old(0), old(1), old(2)] {
-        assert!(std::fs::metadata(&file).unwrap().len() <= most, "{}", file.display());
-    }
-    assert!(world.node.get("asterisk/info").await.is_ok(), "it goes on");
+    let names = || files().into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+    let three = || std::future::ready(names() == ["messages", "messages.0", "messages.1", "messages.2"]);
+    poll("three old files", PATIENCE, three).await.unwrap();
+    assert!(files().iter().all(|(_, length)| *length <= most), "{:?}", files());
 }

@@ -77,7 +77,9 @@ impl Limits {
     /// [`ErrorCode::TooMany`], and a line in the log for the organiser.
     pub fn line(&self, device: DeviceId, now_ms: i64) -> Result<(), ApiError> {
         let words = "This app opens its line too often. Trying again by itself";
-        self.lines.take(device, "this device opens its line again and again").map_err(|wait| too_many(words, wait, now_ms))
+        self.lines
+            .take(device, "this device opens its line again and again")
+            .map_err(|wait| too_many(words, wait, now_ms))
     }
 
     /// Whether a device may ring one more contact: else one stolen sign-in reads a list by ringing it.

@@ -106,7 +106,9 @@ impl Places {
         let mut all = self.all();
         let most = self.doors.per_device;
         let All { taken, strangers, of, .. } = &mut *all;
-        let Some(taken) = taken.get_mut(&number).filter(|taken| taken.whose == Whose::Strangers) else { return };
+        let Some(taken) = taken.get_mut(&number).filter(|taken| taken.whose == Whose::Strangers) else {
+            return;
+        };
         let own = of.entry(device).or_default();
         if *own < most {
             *own += 1;
@@ -332,7 +334,8 @@ mod tests {
 
     #[test]
     fn a_device_has_its_share_too_and_the_rest_count_as_strangers() {
-        let places = Places::new(Doors { connections: 100, strangers: 2, per_device: 3, per_address: 100, ..doors() });
+        let places =
+            Places::new(Doors { connections: 100, strangers: 2, per_device: 3, per_address: 100, ..doors() });
         let mallory = device();
         let own: Vec<_> = (0..10)
             .map(|n| {
@@ -348,7 +351,11 @@ mod tests {
     #[test]
     fn what_is_over_is_forgotten() {
         let places = Places::new(doors());
-        let all = [devices(&places, v4(1)), stranger(&places, v4(2), 1), places.let_in("::1".parse().unwrap()).unwrap()];
+        let all = [
+            devices(&places, v4(1)),
+            stranger(&places, v4(2), 1),
+            places.let_in("::1".parse().unwrap()).unwrap(),
+        ];
         let late = all[1].standing();
         drop(all);
         late.signed_in(device());

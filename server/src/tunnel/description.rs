@@ -35,14 +35,16 @@ pub(super) fn within(reach: &Reach, text: &str) -> Result<String, Unfit> {
             return Err(Unfit::TooLong);
         }
         let bytes = line.as_bytes();
-        if line.chars().any(char::is_control) || bytes.get(1) != Some(&b'=') || !bytes[0].is_ascii_lowercase() {
+        if line.chars().any(char::is_control) || bytes.get(1) != Some(&b'=') || !bytes[0].is_ascii_lowercase()
+        {
             return Err(Unfit::Line);
         }
         let (kind, rest) = (bytes[0], &line[2..]);
         let (name, value) = rest.split_once(':').unwrap_or((rest, ""));
         match kind {
             b'm' => {
-                let new = rest.strip_prefix("audio ").and_then(|rest| rest.split(' ').next()?.parse::<u16>().ok());
+                let new =
+                    rest.strip_prefix("audio ").and_then(|rest| rest.split(' ').next()?.parse::<u16>().ok());
                 if new.is_none() || port.is_some() {
                     return Err(Unfit::Media);
                 }
@@ -80,7 +82,8 @@ pub(super) fn within(reach: &Reach, text: &str) -> Result<String, Unfit> {
         Some(port) => {
             if kept == 0 {
                 let (foundation, kind) = ("1", "host");
-                Candidate { foundation, component: 1, priority: 1, address: reach.app(), port, kind }.write(&mut out);
+                Candidate { foundation, component: 1, priority: 1, address: reach.app(), port, kind }
+                    .write(&mut out);
             }
             Ok(out)
         }
@@ -118,7 +121,10 @@ impl Candidate<'_> {
     /// Written anew from what was read: what followed it (`raddr`) says nothing that Asterisk needs.
     fn write(self, out: &mut String) {
         let Self { foundation, component, priority, address, port, kind } = self;
-        let _ = write!(out, "a=candidate:{foundation} {component} udp {priority} {address} {port} typ {kind}\r\n");
+        let _ = write!(
+            out,
+            "a=candidate:{foundation} {component} udp {priority} {address} {port} typ {kind}\r\n"
+        );
     }
 }
 
@@ -182,7 +188,14 @@ mod tests {
     fn the_default_address_is_held_to_the_same() {
         let c = |line: &str| within(&reach(), &answer(&[]).replace("c=IN IP4 192.168.178.20", line)).unwrap();
         assert!(c("c=IN IP4 192.168.178.20").contains("c=IN IP4 192.168.178.20\r\n"));
-        for bad in ["c=IN IP4 127.0.0.1", "c=IN IP6 ::1", "c=IN IP4 0.0.0.0", "c=IN IP4 localhost", "c=IN IP4 198.51.100.9/127", "c="] {
+        for bad in [
+            "c=IN IP4 127.0.0.1",
+            "c=IN IP6 ::1",
+            "c=IN IP4 0.0.0.0",
+            "c=IN IP4 localhost",
+            "c=IN IP4 198.51.100.9/127",
+            "c=",
+        ] {
             assert!(c(bad).contains("c=IN IP4 203.0.113.9\r\n"), "{bad}");
         }
     }

@@ -40,7 +40,11 @@ pub(super) enum Refused {
 /// Of a frame of an app, what goes on to Asterisk.
 pub(super) fn pass(frame: &str, reach: &Reach) -> Result<Passed, Refused> {
     let mut message = Message::read(frame)?;
-    if message.headers.iter().any(|header| ["Record-Route", "Route", "Path"].iter().any(|name| header.is(name, name))) {
+    if message
+        .headers
+        .iter()
+        .any(|header| ["Record-Route", "Route", "Path"].iter().any(|name| header.is(name, name)))
+    {
         return Err(Refused::Elsewhere);
     }
     if message.status.is_some_and(|status| status >= 300) {
@@ -72,13 +76,16 @@ fn is_an_apps(contact: &str) -> bool {
     };
     let parts = contact.strip_prefix("<sip:").and_then(|rest| rest.split_once('>'));
     let Some((address, parameters)) = parts else { return false };
-    let Some((user, host)) = address.strip_suffix(";transport=ws").and_then(|address| address.split_once('@')) else {
+    let Some((user, host)) =
+        address.strip_suffix(";transport=ws").and_then(|address| address.split_once('@'))
+    else {
         return false;
     };
     let expires = parameters.strip_prefix(";expires=");
     plain(user, b"-._~+")
         && plain(host, b"-.:[]")
-        && (parameters.is_empty() || expires.is_some_and(|seconds| seconds.bytes().all(|byte| byte.is_ascii_digit())))
+        && (parameters.is_empty()
+            || expires.is_some_and(|seconds| seconds.bytes().all(|byte| byte.is_ascii_digit())))
 }
 
 fn kind(message: &Message<'_>) -> Option<String> {
@@ -111,7 +118,9 @@ mod tests {
 
     #[test]
     fn a_contact_is_the_tunnels_or_the_message_is_refused() {
-        for good in ["<sip:0190-a@k3j5.invalid;transport=ws>;expires=300", "<sip:maya@203.0.113.9:5060;transport=ws>"] {
+        for good in
+            ["<sip:0190-a@k3j5.invalid;transport=ws>;expires=300", "<sip:maya@203.0.113.9:5060;transport=ws>"]
+        {
             let text = request(&format!("Contact: {good}\r\n"), "");
             assert_eq!(pass(&text, &reach()), Ok(Passed { text: text.clone(), describes: false }));
         }
@@ -139,7 +148,9 @@ mod tests {
     #[test]
     fn a_redirection_names_nobody() {
         for status in ["300 Multiple Choices", "302 Moved", "305 Use Proxy", "486 Busy", "603 Decline"] {
-            let text = format!("SIP/2.0 {status}\r\nCSeq: 1 INVITE\r\nm: <sip:x@203.0.113.9>\r\nContent-Length: 0\r\n\r\n");
+            let text = format!(
+                "SIP/2.0 {status}\r\nCSeq: 1 INVITE\r\nm: <sip:x@203.0.113.9>\r\nContent-Length: 0\r\n\r\n"
+            );
             let passed = pass(&text, &reach()).unwrap();
             assert_eq!(passed.text, text.replace("m: <sip:x@203.0.113.9>\r\n", ""));
         }
@@ -160,7 +171,13 @@ mod tests {
         let sdp = "v=0\r\nm=audio 4000 UDP/TLS/RTP/SAVPF 107\r\na=ice-ufrag:u\r\na=ice-pwd:p\r\n\
             a=candidate:1 1 udp 1 192.0.2.1 4000 typ host\r\na=candidate:2 1 udp 1 127.0.0.1 22 typ host\r\n";
         let left = sdp.replace("a=candidate:2 1 udp 1 127.0.0.1 22 typ host\r\n", "");
-        for first in ["SIP/2.0 200 OK", "SIP/2.0 183 Progress", "INVITE sip:a SIP/2.0", "PRACK sip:a SIP/2.0", "X sip:a SIP/2.0"] {
+        for first in [
+            "SIP/2.0 200 OK",
+            "SIP/2.0 183 Progress",
+            "INVITE sip:a SIP/2.0",
+            "PRACK sip:a SIP/2.0",
+            "X sip:a SIP/2.0",
+        ] {
             for kind in ["Content-Type: application/sdp", "c: Application/SDP"] {
                 let text = format!("{first}\r\n{kind}\r\nContent-Length: {}\r\n\r\n{sdp}", sdp.len());
                 let passed = pass(&text, &reach()).unwrap();

@@ -45,12 +45,10 @@ async fn ends() -> (Ends, String) {
             sign_in.cancelled().await;
             true
         };
-        upgrade
-            .max_message_size(LARGEST_MESSAGE)
-            .on_upgrade(async move |socket| {
-                let reach = Reach::from_machine("203.0.113.9", &[("127.0.0.1", 8)]);
-                ends.tunnels.pass(ends.device, reach, socket, asterisk, has_ended).await;
-            })
+        upgrade.max_message_size(LARGEST_MESSAGE).on_upgrade(async move |socket| {
+            let reach = Reach::from_machine("203.0.113.9", &[("127.0.0.1", 8)]);
+            ends.tunnels.pass(ends.device, reach, socket, asterisk, has_ended).await;
+        })
     }
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("ws://{}/sip", listener.local_addr().unwrap());
@@ -163,7 +161,8 @@ async fn a_tunnel_whose_own_sign_in_has_ended_is_closed() {
 async fn what_no_app_sends_is_counted_and_the_rest_goes_on() {
     let (ends, address) = ends().await;
     let mut app = app(&address).await;
-    let elsewhere = "REGISTER sip:a SIP/2.0\r\nContact: <sip:x@203.0.113.9;transport=udp>\r\nContent-Length: 0\r\n\r\n";
+    let elsewhere =
+        "REGISTER sip:a SIP/2.0\r\nContact: <sip:x@203.0.113.9;transport=udp>\r\nContent-Length: 0\r\n\r\n";
     for refused in [Message::text("no SIP"), Message::binary(vec![0xff, 0xfe]), Message::text(elsewhere)] {
         app.send(refused).await.unwrap();
     }
@@ -180,7 +179,8 @@ async fn descriptions_are_passed_on_now_and_then() {
     let mut app = app(&address).await;
     let body = "v=0\r\nm=audio 0 RTP/AVP 0\r\n";
     let length = body.len();
-    let text = format!("SIP/2.0 200 OK\r\nContent-Type: application/sdp\r\nContent-Length: {length}\r\n\r\n{body}");
+    let text =
+        format!("SIP/2.0 200 OK\r\nContent-Type: application/sdp\r\nContent-Length: {length}\r\n\r\n{body}");
     for _ in 0..=DESCRIPTIONS_AHEAD {
         app.send(Message::text(text.clone())).await.unwrap();
     }
