@@ -64,6 +64,8 @@ pub struct Request<'a> {
     pub to: &'a str,
     /// Of a call that is there already; new if empty.
     pub call_id: &'a str,
+    /// Where answers and calls should go, `<sip:...>`; the account behind this socket if empty.
+    pub contact: &'a str,
     /// More headers, each with its end of line.
     pub headers: &'a str,
     /// `application/sdp`, if there is one.
@@ -208,6 +210,20 @@ impl Socket {
     /// # Errors
     /// When the socket is closed.
     pub async fn reply(&mut self, request: &str, status: &str, headers: &str) -> Result<()> {
+        self.reply_with(request, status, headers, "").await
+    }
+
+    /// The same with a session description.
+    ///
+    /// # Errors
+    /// When the socket is closed.
+    pub async fn reply_with(
+        &mut self,
+        request: &str,
+        status: &str,
+        headers: &str,
+        description: &str,
+    ) -> Result<()> {
         let kept = ["Via:", "From:", "To:", "Call-ID:", "CSeq:"];
         let kept = request.split("\r\n").filter(|line| kept.iter().any(|name| line.starts_with(name)));
         let kept: String = kept
@@ -215,8 +231,12 @@ impl Socket {
                 if line.starts_with("To:") { format!("{line};tag=thief\r\n") } else { format!("{line}\r\n") }
             })
             .collect();
-        self.frame(Message::text(format!("SIP/2.0 {status}\r\n{kept}{headers}Content-Length: 0\r\n\r\n")))
-            .await
+        let kind = if description.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+        let length = description.len();
+        self.frame(Message::text(format!(
+            "SIP/2.0 {status}\r\n{kept}{headers}{kind}Content-Length: {length}\r\n\r\n{description}"
+        )))
+        .await
     }
 
     /// Sends a frame as it is.
@@ -278,14 +298,14 @@ impl Socket {
         if !from.contains(";tag=") {
             from.push_str(";tag=thief");
         }
+        let contact = or(request.contact, &format!("sip:{}@thief.invalid;transport=ws", self.user));
         format!(
             "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/WSS thief.invalid;branch=z9hG4bK{branch};rport\r\nMax-Forwards: 70\r\n\
              From: {from}\r\nTo: {to}\r\nCall-ID: {call_id}\r\nCSeq: {sequence} {method}\r\n\
-             Contact: <sip:{user}@thief.invalid;transport=ws>\r\n{more}{authorisation}{kind}Content-Length: {length}\r\n\r\n{body}",
+             Contact: {contact}\r\n{more}{authorisation}{kind}Content-Length: {length}\r\n\r\n{body}",
             method = request.method,
             uri = request.uri,
             to = or(request.to, request.uri),
-            user = self.user,
             more = request.headers,
             length = request.body.len(),
             body = request.body,

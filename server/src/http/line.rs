@@ -17,6 +17,7 @@ async fn open(
     device: SignedInDevice,
     Body(line): Body<OpenLine>,
 ) -> Result<Json<Value>, Refusal> {
+    app.limits.line(device.id, app.clock.now_ms())?;
     app.dialling.open_line(device.id, line.token).await?;
     Ok(Json(json!({})))
 }
