@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { JoinProblem, LastOutcome, Session, Trouble, View } from '../src/api/types';
-import { dialling, deskView, NEXT_CARD, NOW, ready, views, wrapUp } from '../src/host/fixtures';
+import { dialling, deskView, LAST, NEXT_CARD, NOW, ready, views, wrapUp } from '../src/host/fixtures';
 import { openWindow, settled, type TestWindow } from './window';
 
 const view = (name: string) => views[name] as View;
@@ -60,7 +60,7 @@ describe('while the server is away', () => {
 
 describe('a card that did not go back', () => {
   const title = () => document.querySelector('[data-part=title-row] p')?.textContent.trim();
-  const saved: LastOutcome = { attempt_id: 'attempt-1', name: 'Margaret', outcome: 'busy', by: 'network' };
+  const saved: LastOutcome = { ...LAST, attempt_id: 'attempt-1', name: 'Margaret', outcome: 'busy' };
   const goes = async (window: TestWindow) => {
     await window.show(deskView({ state: 'ready', card: NEXT_CARD }, { last_outcome: saved }));
     return title();
@@ -192,10 +192,10 @@ describe('a link that may be right', () => {
 
 describe('the last outcome', () => {
   const wrong: LastOutcome = {
+    ...LAST,
     attempt_id: 'attempt-1',
     name: 'Margaret Hollis',
     outcome: 'wrong-number',
-    by: 'volunteer',
   };
 
   test('of a wrong number says what it means, once the server has it', async () => {

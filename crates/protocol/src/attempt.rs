@@ -18,4 +18,12 @@ pub struct LastOutcome {
     pub outcome: Outcome,
     /// By whom.
     pub by: WrittenBy,
+    /// What it may be corrected to: not to an outcome of a conversation where there was none.
+    #[serde(default = "every_key")]
+    pub keys: Vec<Outcome>,
+}
+
+/// A server that does not say takes every key, or refuses it.
+fn every_key() -> Vec<Outcome> {
+    Outcome::KEYS.to_vec()
 }

@@ -16,6 +16,7 @@ pub mod imports;
 pub mod join_links;
 pub mod leases;
 pub mod outcomes;
+pub mod pace;
 pub mod people;
 pub mod restore;
 pub mod results;

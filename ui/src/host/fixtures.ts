@@ -1,3 +1,4 @@
+import { OUTCOME_KEYS } from '../api/constants';
 import type { Card, DeskView, LastOutcome, LineView, Session, Trouble, View } from '../api/types';
 
 /** Recorded views of every screen, for looking at them in a browser and for tests. */
@@ -73,6 +74,7 @@ export const LAST: LastOutcome = {
   name: 'Terence Whitlow',
   outcome: 'no-answer',
   by: 'network',
+  keys: [...OUTCOME_KEYS],
 };
 
 export const ready: Session = { state: 'ready', card: CARD };
