@@ -24,3 +24,4 @@ pub mod secret;
 pub mod store;
 pub mod tls;
 pub mod tunnel;
+pub mod undo;
