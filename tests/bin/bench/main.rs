@@ -3,6 +3,7 @@
 mod call;
 mod faults;
 mod first_words;
+mod theft;
 mod volunteers;
 mod window;
 
@@ -21,6 +22,8 @@ enum Bench {
     Faults(faults::Options),
     /// Eight volunteers call a list of two hundred at once
     Volunteers(volunteers::Options),
+    /// A program with a stolen sign-in reads and empties a list, for five minutes
+    Theft(theft::Options),
 }
 
 #[tokio::main]
@@ -32,6 +35,7 @@ async fn main() -> Result<ExitCode> {
         Bench::Volunteers(options) => {
             finish(volunteers::run(&options).await?, &folder.join("volunteers.json"))?
         }
+        Bench::Theft(options) => finish(theft::run(&options).await?, &folder.join("theft.json"))?,
     };
     Ok(if reached { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
