@@ -25,3 +25,4 @@ pub mod secret;
 pub mod store;
 pub mod tls;
 pub mod tunnel;
+pub mod undo;

@@ -26,5 +26,6 @@ mod what_rings_in_the_ear;
 mod what_the_app_is_told;
 mod when_something_dies;
 mod when_the_app_cannot_save;
+mod with_a_stolen_computer;
 mod with_stolen_credentials;
 mod without_a_keyring;

@@ -23,6 +23,7 @@ pub mod report;
 pub mod ringround;
 pub mod sound;
 pub mod sound_server;
+pub mod theft;
 pub mod tls;
 pub mod tones;
 pub mod trap;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Trouble, View, Notice, JoinProblem } from '../src/api/types';
+import type { Trouble, View, Notice, JoinProblem, LastOutcome } from '../src/api/types';
 import { deskView, LAST, NEXT_CARD, NOW, ready, talking, views, wrapUp } from '../src/host/fixtures';
 import { openWindow } from './window';
 
@@ -167,13 +167,12 @@ describe('what happens is said politely', () => {
 
   test('saved, and who is next', async () => {
     const window = await openWindow(view('wrap-up'));
-    const last = {
+    const last: LastOutcome = {
       ...LAST,
       attempt_id: 'attempt-1',
       name: 'Margaret Hollis',
       outcome: 'reached',
-      by: 'volunteer',
-    } as const;
+    };
     await window.show(deskView({ state: 'ready', card: NEXT_CARD }, { last_outcome: last }));
     expect(window.status()).toBe('Reached saved. Next, Sunita Rao');
     expect(window.text('[data-part=title-row]')).toBe('Margaret Hollis: reached, saved Correct itU');
@@ -185,13 +184,12 @@ describe('what happens is said politely', () => {
 
   test('a wrong number', async () => {
     const window = await openWindow(view('wrap-up'));
-    const last = {
+    const last: LastOutcome = {
       ...LAST,
       attempt_id: 'attempt-1',
       name: 'Margaret',
       outcome: 'wrong-number',
-      by: 'volunteer',
-    } as const;
+    };
     await window.show(deskView(wrapUp, { last_outcome: last }));
     expect(window.status()).toBe('Marked as a wrong number. Nobody will ring it again for Margaret');
   });
@@ -225,7 +223,7 @@ describe('what happens is said politely', () => {
       ...deskView({ state: 'waiting', why: { reason: 'passed-on', next_at_ms } }),
       server_now_ms: next_at_ms - 50_000,
     });
-    const sentence = 'You passed on many people without a call. The next card comes at 14:05';
+    const sentence = 'You went through many people in a short time. The next card comes at 14:05';
     expect(window.status()).toBe(sentence);
     expect(window.text('[data-part=card]')).toContain(`${sentence}.`);
     expect(window.text('#main-button')).toBe('Next card at 14:05');

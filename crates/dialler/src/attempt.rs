@@ -13,6 +13,7 @@
 //! | committing | SaveFailed | leased; closed if the lease was lost | Answer refused |
 //! | calling | of the callee's channel | calling | as call.rs says; Save Progress at each new state |
 //! | calling | Record | calling | Save Keep |
+//! | calling | Record, of a conversation, and nobody has answered | calling | Answer refused |
 //! | calling | the call ends, outcome known or kept | settling | Save Close |
 //! | calling | the call ends | wrap-up | Save Progress |
 //! | wrap-up | Record; 30 min; revoked | settling | Save Close |

@@ -141,6 +141,8 @@ pub(crate) struct Ended {
     pub cause: Option<u16>,
     /// What the server writes by itself; `None`: the volunteer is asked.
     pub verdict: Option<Verdict>,
+    /// Ended from the volunteer's side before it was answered, and sooner than any call may end that nobody answers.
+    pub given_up: bool,
 }
 
 #[derive(Debug)]
@@ -218,6 +220,17 @@ impl Call {
             Call::Ended(_) => return None,
         };
         Some(leg.hanging_up.as_ref().map_or(own, |hanging_up| hanging_up.again_at) - leg.ahead)
+    }
+
+    /// Nobody has answered. Where news may have been lost, nobody knows.
+    pub fn is_unanswered(&self, scene: &Scene<'_>) -> bool {
+        match self {
+            Call::Created(leg) | Call::Dialling(leg) | Call::Ringing(Ringing { leg, .. }) => {
+                scene.telephone && !leg.is_adopted
+            }
+            Call::Answered(_) => false,
+            Call::Ended(ended) => !ended.may_have_talked(),
+        }
     }
 
     /// What the volunteer sees.
@@ -316,7 +329,19 @@ impl Leg {
         if let Some(words) = verdict.as_ref().and_then(|verdict| verdict.trunk_fault) {
             scene.push(Output::TrunkFault { attempt: self.attempt, words });
         }
-        Call::Ended(Ended { attempt: self.attempt, ringing_at, answered_at, at, by, cause, verdict })
+        let has_rung = ringing_at.is_some_and(|since| at - since >= LEAST_RINGING_MS);
+        let by_volunteer = matches!(why, Some(HangUpWhy::Volunteer | HangUpWhy::LineLost));
+        let given_up = by_volunteer && answered_at.is_none() && !has_rung;
+        Call::Ended(Ended {
+            attempt: self.attempt,
+            ringing_at,
+            answered_at,
+            at,
+            by,
+            cause,
+            verdict,
+            given_up,
+        })
     }
 }
 
@@ -612,6 +637,11 @@ impl Ended {
             by: self.by,
             talked_ms: self.answered_at.map_or(0, |answered_at| (self.at - answered_at).max(0)),
         }
+    }
+
+    /// It was answered, or nobody saw whether: the server or Asterisk was away.
+    pub fn may_have_talked(&self) -> bool {
+        self.answered_at.is_some() || cause::nobody_saw(self.by == EndedBy::Volunteer, self.cause)
     }
 
     pub fn progress(&self, state: &'static str) -> Progress {

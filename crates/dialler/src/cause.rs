@@ -62,6 +62,11 @@ pub(crate) fn ended_by(why: Option<HangUpWhy>, answered: bool, cause: Option<u16
     }
 }
 
+/// Whether nobody saw the end of a call that was not known to be answered, so that it may have been.
+pub fn nobody_saw(by_volunteer: bool, cause: Option<u16>) -> bool {
+    !by_volunteer && matches!(cause, None | Some(0))
+}
+
 /// What came of a call, if that needs no volunteer.
 pub(crate) fn verdict(
     why: Option<HangUpWhy>,

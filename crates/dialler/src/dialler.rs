@@ -21,6 +21,7 @@ use crate::{
     line::LineInput,
     now::Now,
     output::{HangUpWhy, Output},
+    pace::Pace,
     rules::MINUTE,
     scene::{Saves, Scene},
     seat::Seat,
@@ -47,6 +48,8 @@ pub struct View {
 pub struct Dialler {
     seats: BTreeMap<DeviceId, Seat>,
     campaigns: BTreeMap<CampaignId, CampaignRules>,
+    /// Of devices that have no seat yet.
+    recalled: BTreeMap<DeviceId, Pace>,
     telephone: Telephone,
     outputs: VecDeque<Output>,
     saves: Saves,
@@ -119,6 +122,9 @@ impl Dialler {
                 self.each(now, Seat::look);
             }
             Input::TelephoneBack { calls, lines } => self.telephone_back(&calls, lines, now),
+            Input::Recent { device, cards, taken_off } => {
+                self.recalled.insert(device, Pace::recalled(&cards, &taken_off, now));
+            }
             Input::Adopted(adopted) => self.adopt(*adopted, now),
             Input::Tick => self.tick(now),
         }
@@ -176,7 +182,9 @@ impl Dialler {
                 );
                 return self.outputs.push_back(Output::Answer { ticket, answer: Err(why) });
             }
-            let seat = self.seats.entry(device).or_insert_with(|| Seat::new(campaign, now));
+            let recalled = &mut self.recalled;
+            let seat =
+                self.seats.entry(device).or_insert_with(|| Seat::new(campaign, take(recalled, device), now));
             if seat.session.is_ended() {
                 seat.campaign = campaign;
             }
@@ -185,7 +193,10 @@ impl Dialler {
         if let Ask::Record { stored: Some(stored), .. } = &ask
             && self.campaigns.contains_key(&stored.contact.campaign)
         {
-            self.seats.entry(device).or_insert_with(|| Seat::new(stored.contact.campaign, now));
+            let recalled = &mut self.recalled;
+            self.seats
+                .entry(device)
+                .or_insert_with(|| Seat::new(stored.contact.campaign, take(recalled, device), now));
         }
         if !self.seats.contains_key(&device) {
             let answer = match ask {
@@ -371,7 +382,7 @@ impl Dialler {
         }
         for (device, facts) in &found {
             self.seats.entry(*device).or_insert_with(|| {
-                let mut seat = Seat::new(facts.campaign, now);
+                let mut seat = Seat::new(facts.campaign, take(&mut self.recalled, *device), now);
                 seat.session = Session::resumed();
                 seat
             });
@@ -401,7 +412,7 @@ impl Dialler {
             let input = "Adopted, of an unknown campaign or a second one for a device";
             return self.outputs.push_back(Output::Unexpected { state: "dialler", input });
         }
-        self.seats.insert(device, Seat::new(campaign, now));
+        self.seats.insert(device, Seat::new(campaign, take(&mut self.recalled, device), now));
         self.at(device, now, "Adopted", |seat, scene| {
             let (ringing_at, answered_at, over) = match state {
                 AdoptedState::Dialling => (None, None, None),
@@ -419,6 +430,7 @@ impl Dialler {
                 by,
                 cause: None,
                 verdict: None,
+                given_up: false,
             };
             let held = match over {
                 _ if !scene.campaign.callable => {
@@ -481,13 +493,13 @@ impl Dialler {
             telephone: matches!(self.telephone, Telephone::There),
             line_up: seat.line.is_up(),
             present: seat.is_present(now),
-            passed_on: seat.passed_on,
+            pace: seat.pace,
             contact_is_due: false,
             out: &mut self.outputs,
             saves: &mut self.saves,
         };
         act(seat, &mut scene);
-        seat.passed_on = scene.passed_on;
+        seat.pace = scene.pace;
         seat.tell(&mut scene);
         if scene.contact_is_due {
             let campaign = campaign.id;
@@ -502,4 +514,9 @@ impl Dialler {
             }
         }
     }
+}
+
+/// What a device that gets a seat did in the server's last run.
+fn take(recalled: &mut BTreeMap<DeviceId, Pace>, device: DeviceId) -> Pace {
+    recalled.remove(&device).unwrap_or_default()
 }

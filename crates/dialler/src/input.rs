@@ -174,6 +174,16 @@ pub enum Input {
         /// Lines' channels, up and in their bridge.
         lines: Vec<LineFacts>,
     },
+    /// At start, before [`Input::Adopted`] and the first [`Input::TelephoneBack`]: what a device did lately, in the
+    /// server's last run.
+    Recent {
+        /// The device.
+        device: DeviceId,
+        /// When it went on to another card: calls, and cards passed on. UTC epoch milliseconds, the oldest first.
+        cards: Vec<i64>,
+        /// When it took one off the list.
+        taken_off: Vec<i64>,
+    },
     /// At start, before the first [`Input::TelephoneBack`]: an open attempt of the store.
     Adopted(Box<Adopted>),
 
@@ -337,6 +347,8 @@ pub struct StoredAttempt {
     pub outcome_id: Option<OutcomeId>,
     /// No later attempt was made to this contact.
     pub latest: bool,
+    /// It was answered, or nobody saw whether.
+    pub may_have_talked: bool,
 }
 
 /// A callee's channel that Asterisk has.

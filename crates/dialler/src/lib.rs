@@ -18,7 +18,7 @@ pub mod input;
 mod line;
 mod now;
 pub mod output;
-mod passed_on;
+mod pace;
 pub mod retry;
 pub mod rules;
 mod scene;
@@ -29,6 +29,7 @@ mod words;
 
 pub use attempt::{LEASE_MS, WRAP_UP_LIMIT_MS};
 
+pub use cause::nobody_saw;
 pub use dialler::{Dialler, View};
 pub use input::{
     Adopted, AdoptedState, Ask, CallFacts, CampaignRules, ChannelState, ContactFacts, Input, Lease,

@@ -9,7 +9,7 @@ use protocol::{
     outcome::{Outcome, WrittenBy},
 };
 
-use crate::input::{LineId, LineToken, SaveId, Ticket};
+use crate::input::{ContactFacts, LineId, LineToken, SaveId, Ticket};
 
 /// Something to do. To be carried out in the order in which they come.
 #[derive(Debug, Clone, PartialEq)]
@@ -109,8 +109,9 @@ pub enum Output {
         /// What: [`Change::Line`], [`Change::Session`] or [`Change::LastOutcome`].
         change: Change,
     },
-    /// This device passes on more cards than people read, without a call; for the log, now and then.
-    PassesOnMany {
+    /// This device passes on more cards than people read, or rings more people than anybody can talk to; for the
+    /// log, now and then.
+    GoesTooFast {
         /// Which.
         device: DeviceId,
     },
@@ -252,6 +253,15 @@ pub struct Close {
     pub do_not_call: DoNotCall,
     /// UTC epoch milliseconds.
     pub at: i64,
+}
+
+impl Close {
+    /// The volunteer's key closes a contact that was open until then, or puts its number on the do-not-call list.
+    pub(crate) fn takes_off(&self, before: &ContactFacts) -> bool {
+        let closes = before.open && self.contact == Some(ContactNext::Done);
+        let lists = !before.do_not_call && self.do_not_call == DoNotCall::Add;
+        self.by == WrittenBy::Volunteer && (closes || lists)
+    }
 }
 
 /// What becomes of a contact.

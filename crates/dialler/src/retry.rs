@@ -66,6 +66,14 @@ pub(crate) fn asked_for(
     Some(instant_of(again, contact, campaign, now))
 }
 
+/// Whether nobody is rung again after this outcome.
+pub fn is_final(outcome: Outcome) -> bool {
+    matches!(
+        outcome,
+        Outcome::Reached | Outcome::Refused | Outcome::WrongNumber | Outcome::DoNotCall | Outcome::Other
+    )
+}
+
 /// The instant that a volunteer's "later" means at `now`, before the rules: at most a year ahead.
 pub fn instant_of(again: RingAgain, contact: &ContactFacts, campaign: &CampaignRules, now: i64) -> i64 {
     let at = match again {

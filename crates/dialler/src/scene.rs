@@ -11,7 +11,7 @@ use crate::{
     input::{CampaignRules, SaveId, Ticket},
     now::Now,
     output::{Answer, Output, Write},
-    passed_on::PassedOn,
+    pace::Pace,
 };
 
 /// One input's surroundings.
@@ -28,8 +28,8 @@ pub(crate) struct Scene<'a> {
     pub line_up: bool,
     /// The app was heard of lately.
     pub present: bool,
-    /// What it may still pass on; goes back to the seat.
-    pub passed_on: PassedOn,
+    /// How fast it goes through the list; goes back to the seat.
+    pub pace: Pace,
     /// Set when a contact went back that another seat may have now.
     pub contact_is_due: bool,
     /// Where outputs go.
@@ -97,10 +97,26 @@ impl Scene<'_> {
         self.saves.tickets.insert(save, ticket);
     }
 
+    /// A card was passed on, and that is written.
+    pub fn passed_on(&mut self) {
+        self.pace.pass_on(self.now);
+        if self.pace.next_card_at(self.now).is_some() {
+            self.goes_too_fast();
+        }
+    }
+
+    /// A card that was dialled was taken off the list, and that is written.
+    pub fn took_off(&mut self) {
+        self.pace.take_off(self.now);
+        if self.pace.next_card_at(self.now).is_some() {
+            self.goes_too_fast();
+        }
+    }
+
     /// For the organiser, who is not told at each card.
-    pub fn passes_on_many(&mut self) {
-        if self.passed_on.is_to_be_told(self.now) {
-            self.push(Output::PassesOnMany { device: self.device });
+    pub fn goes_too_fast(&mut self) {
+        if self.pace.is_to_be_told(self.now) {
+            self.push(Output::GoesTooFast { device: self.device });
         }
     }
 

@@ -8,6 +8,7 @@ use protocol::{
     http::RecordOutcome,
     ids::{AttemptId, CampaignId, LeaseId},
     line as line_view,
+    outcome::Outcome,
     session::Session as SessionView,
 };
 
@@ -18,7 +19,7 @@ use crate::{
     line::{Line, LineInput},
     now::Now,
     output::{Output, Release, Released, Write},
-    passed_on::PassedOn,
+    pace::Pace,
     rules::{HOUR, MINUTE, SECOND},
     scene::{self, Scene},
     session::{Session, SessionInput},
@@ -42,7 +43,7 @@ pub(crate) struct Seat {
     /// The app says that no sound gets through; by the wall, for the organiser.
     pub without_sound_since: Option<i64>,
     pub session: Session,
-    pub passed_on: PassedOn,
+    pub pace: Pace,
     seen_at: i64,
     /// The last closed attempt, for corrections.
     last: Option<StoredAttempt>,
@@ -58,6 +59,8 @@ struct Correction {
     ticket: Ticket,
     stored: StoredAttempt,
     shown: LastOutcome,
+    /// It closes the contact, or puts its number on the do-not-call list.
+    takes_off: bool,
 }
 
 /// What the volunteer was told last.
@@ -69,13 +72,13 @@ pub(crate) struct Told {
 }
 
 impl Seat {
-    pub fn new(campaign: CampaignId, now: Now) -> Self {
+    pub fn new(campaign: CampaignId, pace: Pace, now: Now) -> Self {
         Seat {
             campaign,
             line: Line::default(),
             without_sound_since: None,
             session: Session::default(),
-            passed_on: PassedOn::default(),
+            pace,
             seen_at: now.steady,
             last: None,
             corrections: BTreeMap::new(),
@@ -203,8 +206,11 @@ impl Seat {
         if let Some(ticket) = scene.saves.take_ticket(save) {
             return scene.done(ticket);
         }
-        if let Some(Correction { ticket, stored, shown }) = self.corrections.remove(&save) {
+        if let Some(Correction { ticket, stored, shown, takes_off }) = self.corrections.remove(&save) {
             scene.done(ticket);
+            if takes_off {
+                scene.took_off();
+            }
             let told = self.told.last_outcome.as_ref();
             if told.is_none_or(|last| last.attempt_id == shown.attempt_id) {
                 self.tell_last(shown, scene);
@@ -327,11 +333,22 @@ impl Seat {
         let Some(close) = attempt::correction(&stored, record, scene) else {
             return scene.done(ticket);
         };
-        stored.outcome = Some(close.outcome);
-        stored.outcome_id = close.id;
+        if close.outcome.needs_an_answer() && !stored.may_have_talked {
+            return scene.refuse(ticket, words::nobody_answered());
+        }
+        let takes_off = close.takes_off(&stored.contact);
+        // Of the call before the next card it is taken, whatever it is. Older ones, of which there may be many, wait.
+        if takes_off
+            && last.is_none()
+            && let Some(at) = scene.pace.may_pass_on_at(scene.now)
+        {
+            scene.goes_too_fast();
+            return scene.refuse(ticket, words::corrected_many(scene.now.on_the_wall(at)));
+        }
+        stored.take_in(&close);
         let shown = attempt::shown(&stored, &close, scene);
         let save = scene.save(Write::Close(close));
-        self.corrections.insert(save, Correction { ticket, stored, shown });
+        self.corrections.insert(save, Correction { ticket, stored, shown, takes_off });
     }
 
     fn tell_last(&mut self, shown: LastOutcome, scene: &mut Scene<'_>) {

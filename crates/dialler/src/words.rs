@@ -3,7 +3,7 @@
 use protocol::http::{ApiError, ErrorCode};
 
 use crate::{
-    passed_on::AT_ONCE,
+    pace::AT_ONCE,
     rules::{HOUR, MINUTE, Refusal},
 };
 
@@ -63,6 +63,17 @@ pub(crate) fn passed_on_many(again_at_ms: i64) -> ApiError {
         "You have passed on {AT_ONCE} people without a call in a short time. Call this one, or wait a minute"
     );
     ApiError { again_at_ms: Some(again_at_ms), ..ApiError::new(ErrorCode::TooMany, words) }
+}
+
+/// A correction that closes a contact, of an earlier call than the last.
+pub(crate) fn corrected_many(again_at_ms: i64) -> ApiError {
+    let words = "Many people were taken off the list in a short time. This outcome is taken in a moment";
+    ApiError { again_at_ms: Some(again_at_ms), ..ApiError::new(ErrorCode::TooMany, words) }
+}
+
+/// An outcome of a conversation that was not.
+pub(crate) fn nobody_answered() -> ApiError {
+    wrong_state("Nobody answered this call, so this cannot be what came of it. Nothing was changed")
 }
 
 pub(crate) fn wrong_state(message: &str) -> ApiError {

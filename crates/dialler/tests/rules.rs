@@ -184,6 +184,7 @@ fn retry_times_are_those_of_the_table() {
         (Outcome::Other, ContactNext::Done),
     ] {
         assert_eq!(after(outcome), next, "{outcome:?}");
+        assert_eq!(retry::is_final(outcome), next == ContactNext::Done, "{outcome:?}");
     }
 }
 

@@ -106,7 +106,7 @@ pub enum Waiting {
         #[specta(type = specta_typescript::Number)]
         opens_at_ms: i64,
     },
-    /// Many cards were passed on without a call: the next one comes at a quieter pace.
+    /// Many cards went by in a short time: the next one comes at a quieter pace.
     PassedOn {
         /// When it comes, UTC epoch milliseconds.
         #[specta(type = specta_typescript::Number)]

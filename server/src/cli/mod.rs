@@ -2,6 +2,8 @@
 
 pub mod print;
 pub mod serve;
+pub mod since;
+pub mod undo;
 
 use std::{
     env,
@@ -260,6 +262,13 @@ pub enum PeopleWish {
         #[arg(long, conflicts_with = "person", value_name = "ID", value_parser = device)]
         device: Option<DeviceId>,
     },
+    /// Take back what a person's computers marked: outcomes, do not call, cards that were put off
+    ///
+    /// For a stolen computer: switch it off first (people revoke). It lists what would be taken back, and asks; without
+    /// a terminal it only lists, unless there is --yes. Contacts are open again and due by the rules; calls that were
+    /// made stay attempts, so nobody is rung too soon after one. A number that somebody else marked stays on the
+    /// do-not-call list.
+    Undo(undo::Undo),
 }
 
 /// Runs every command but `serve`.
@@ -341,6 +350,7 @@ fn run(cli: Cli, out: &mut dyn Write) -> Result<ExitCode, String> {
         Wish::People(PeopleWish::Revoke { person, device: None }) => {
             (Command::PeopleRevoke { person: person.unwrap_or_default() }, None)
         }
+        Wish::People(PeopleWish::Undo(undo)) => return undo::run(&data, json, undo, out),
         Wish::Lookup { number, country } => (Command::Lookup { number, country }, None),
         Wish::Backup { file } => {
             let file = std::path::absolute(&file).map_err(|e| format!("{}: {e}", file.display()))?;

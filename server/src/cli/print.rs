@@ -25,6 +25,7 @@ use crate::{
     import::{Abroad, Refused, Report},
     lookup::LookedUp,
     store::results::ResultRow,
+    undo::{Then, Undone},
 };
 
 /// One line of JSON.
@@ -79,6 +80,7 @@ pub fn words(out: &mut dyn Write, answer: &Answer) -> io::Result<()> {
             let who = person.as_deref().unwrap_or("The device");
             writeln!(out, "{who} is switched off, with {}.", count(devices.len(), "computer", "computers"))
         }
+        Answer::Undone(undone) => print_undone(out, undone),
         Answer::LookedUp(found) => print_look_up(out, found),
         Answer::BackedUp { file, bytes } => {
             writeln!(
@@ -250,6 +252,40 @@ fn print_people(out: &mut dyn Write, people: &[PersonSeen]) -> io::Result<()> {
         }
     }
     table.print(out)
+}
+
+fn print_undone(out: &mut dyn Write, undone: &Undone) -> io::Result<()> {
+    let since = time(undone.since);
+    if undone.count == 0 {
+        return writeln!(out, "Nothing was marked since {since}, or it was taken back before.");
+    }
+    if undone.done {
+        let people = count(undone.open_again, "contact", "contacts");
+        return writeln!(
+            out,
+            "Taken back by {}: {}. {people} may be rung again.",
+            undone.by,
+            count(undone.count, "mark", "marks")
+        );
+    }
+    let mut table = Table::new(["WHEN", "NAME", "CAMPAIGN", "MARKED", "THEN"]);
+    for mark in &undone.marks {
+        let then = match mark.then {
+            Then::Due(at) => format!("rung again from {}", time(at)),
+            Then::Done => "done all the same".to_owned(),
+            Then::AsItWas => "stays: rung since, or marked by somebody else too".to_owned(),
+        };
+        table.row([time(mark.at), mark.name.clone(), mark.campaign.clone(), mark.marked.clone(), then]);
+    }
+    table.print(out)?;
+    if undone.count > undone.marks.len() {
+        writeln!(out, "and {} more", undone.count - undone.marks.len())?;
+    }
+    for computer in &undone.signed_in {
+        writeln!(out, "{computer} is still signed in and may go on; see: ringround-server people revoke")?;
+    }
+    let marks = count(undone.count, "mark", "marks");
+    writeln!(out, "{marks} since {since}, to be taken back in the name of {}.", undone.by)
 }
 
 fn print_look_up(out: &mut dyn Write, found: &LookedUp) -> io::Result<()> {

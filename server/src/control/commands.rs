@@ -31,7 +31,9 @@ use crate::{
         backup::BackupRefused,
         campaigns::{CampaignPause, CampaignRow, hours_word},
         imports::NotAdded,
+        undo::Scope,
     },
+    undo,
 };
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
@@ -50,6 +52,9 @@ pub async fn run(app: &Shared, command: Command, upload: &mut Upload<'_>) -> Ans
         Command::PeopleList {} => people(app).await,
         Command::PeopleRevoke { person } => revoke_person(app, &person).await,
         Command::DeviceRevoke { device } => revoke_device(app, device).await,
+        Command::PeopleUndo { person, device, since, until, by, done } => {
+            undo(app, &person, device, Period { since, until }, by, done).await
+        }
         Command::Lookup { number, country } => look_up(app, &number, &country).await,
         Command::Backup { file } => {
             let bytes = app.store.back_up(&file).await;
@@ -302,6 +307,62 @@ async fn switch_off(app: &App, device: DeviceId) -> Result<(), No> {
     };
     app.dialling.revoke(device, organiser.unwrap_or_default()).await;
     Ok(())
+}
+
+struct Period {
+    since: i64,
+    until: Option<i64>,
+}
+
+/// Of whoever is meant, switched off or not.
+async fn undo(
+    app: &App,
+    person: &str,
+    device: Option<DeviceId>,
+    period: Period,
+    by: Option<String>,
+    done: bool,
+) -> Result<Answer, No> {
+    let mut devices = app.store.devices().await?;
+    match device {
+        Some(device) => devices.retain(|row| row.id == device),
+        None => {
+            let found = app.store.find_people(person).await?;
+            let [one] = found.as_slice() else {
+                let ids: Vec<String> = found.iter().map(|person| person.id.to_string()).collect();
+                return Err(No(match ids.as_slice() {
+                    [] => format!("nobody is called \"{person}\"; see: ringround-server people list"),
+                    _ => format!("several people are called that; name one by id: {}", ids.join(", ")),
+                }));
+            };
+            devices.retain(|row| row.person_id == one.id);
+        }
+    }
+    let Some(first) = devices.first() else {
+        return Err(No("no computer is known by that; see: ringround-server people list".into()));
+    };
+    let by = match by {
+        Some(by) => one_line("--by", &by)?,
+        None => {
+            app.store.campaign(first.campaign_id).await?.map(|row| row.form.organiser).unwrap_or_default()
+        }
+    };
+    for row in &devices {
+        if done && app.store.is_in_a_call(row.id).await? {
+            let name = &row.name;
+            return Err(No(format!(
+                "{name} has a call that is not over, or waits for its outcome. Switch it off (people revoke), and try \
+                 again in half a minute"
+            )));
+        }
+    }
+    let now_ms = app.clock.now_ms();
+    let signed_in = app.store.signed_in_devices(now_ms).await?;
+    let signed_in =
+        devices.iter().filter(|row| signed_in.contains(&row.id)).map(|row| row.name.clone()).collect();
+    let devices = devices.iter().map(|row| row.id).collect();
+    let scope = Scope { devices, since: period.since, until: period.until.unwrap_or(now_ms), by };
+    Ok(Answer::Undone(undo::take_back(app, &scope, signed_in, done).await?))
 }
 
 async fn look_up(app: &App, text: &str, country: &str) -> Result<Answer, No> {

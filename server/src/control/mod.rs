@@ -20,6 +20,7 @@ use crate::{
     import::Report,
     lookup::LookedUp,
     store::{contacts::ListCount, results::ResultRow},
+    undo::Undone,
 };
 
 /// The longest line of either side, bytes.
@@ -40,19 +41,57 @@ pub fn socket(data: &Path) -> PathBuf {
 #[expect(missing_docs, reason = "named as the flags of the command line, which explains them")]
 pub enum Command {
     Status {},
-    CampaignCreate { form: CampaignForm },
+    CampaignCreate {
+        form: CampaignForm,
+    },
     CampaignList {},
-    CampaignShow { campaign: String },
-    CampaignPause { campaign: String, by: Option<String>, message: Option<String> },
-    CampaignResume { campaign: String },
-    Import { campaign: String, source: String },
-    Invite { campaign: String, name: String, server: Option<Url>, days: u32 },
+    CampaignShow {
+        campaign: String,
+    },
+    CampaignPause {
+        campaign: String,
+        by: Option<String>,
+        message: Option<String>,
+    },
+    CampaignResume {
+        campaign: String,
+    },
+    Import {
+        campaign: String,
+        source: String,
+    },
+    Invite {
+        campaign: String,
+        name: String,
+        server: Option<Url>,
+        days: u32,
+    },
     PeopleList {},
-    PeopleRevoke { person: String },
-    DeviceRevoke { device: DeviceId },
-    Lookup { number: String, country: String },
-    Backup { file: PathBuf },
-    Results { campaign: String, after: Option<AttemptId> },
+    PeopleRevoke {
+        person: String,
+    },
+    DeviceRevoke {
+        device: DeviceId,
+    },
+    PeopleUndo {
+        person: String,
+        device: Option<DeviceId>,
+        since: i64,
+        until: Option<i64>,
+        by: Option<String>,
+        done: bool,
+    },
+    Lookup {
+        number: String,
+        country: String,
+    },
+    Backup {
+        file: PathBuf,
+    },
+    Results {
+        campaign: String,
+        after: Option<AttemptId>,
+    },
 }
 
 /// What the server says.
@@ -76,6 +115,7 @@ pub enum Answer {
         person: Option<String>,
         devices: Vec<DeviceId>,
     },
+    Undone(Undone),
     LookedUp(LookedUp),
     BackedUp {
         file: PathBuf,

@@ -210,6 +210,7 @@ impl Store {
         let mut reader = self.reader().acquire().await?;
         let row = sqlx::query(
             "SELECT a.lease_id, coalesce(a.ended_at, a.dialled_at) AS ended_at, a.outcome, a.outcome_id,
+                    a.answered_at, a.ended_by, a.cause,
                     NOT EXISTS (SELECT 1 FROM attempts later
                                 WHERE later.contact_id = a.contact_id AND later.rowid > a.rowid) AS latest
              FROM attempts a WHERE a.id = $1 AND a.device_id = $2",
@@ -230,6 +231,7 @@ impl Store {
             outcome: row.try_get::<Option<&str>, _>("outcome")?.and_then(Outcome::from_word),
             outcome_id: row.try_get::<Option<&str>, _>("outcome_id")?.and_then(|id| id.parse().ok()),
             latest: row.try_get("latest")?,
+            may_have_talked: may_have_talked(&row)?,
         }))
     }
 }
@@ -255,6 +257,12 @@ pub(super) async fn write_progress(
     .execute(connection)
     .await?;
     Ok(())
+}
+
+fn may_have_talked(row: &SqliteRow) -> Result<bool, StoreError> {
+    let by: Option<&str> = row.try_get("ended_by")?;
+    let answered: Option<i64> = row.try_get("answered_at")?;
+    Ok(answered.is_some() || dialler::nobody_saw(by == Some("volunteer"), row.try_get("cause")?))
 }
 
 fn word_of(by: EndedBy) -> &'static str {

@@ -197,7 +197,7 @@ impl Store {
             (release.lease.to_string(), release.device.to_string(), release.contact.to_string());
         let state = if release.how == Released::Expired { "expired" } else { "settled" };
         let ended = sqlx::query(
-            "UPDATE leases SET state = $4, closed_at = $5
+            "UPDATE leases SET state = $4, closed_at = $5, passed_on = $6
              WHERE id = $1 AND device_id = $2 AND contact_id = $3 AND state = 'held'",
         )
         .bind(&lease)
@@ -205,6 +205,7 @@ impl Store {
         .bind(&contact)
         .bind(state)
         .bind(release.at)
+        .bind(passed_on(release.how))
         .execute(&mut *tx)
         .await?;
         // That they must not be rung is true whoever holds the contact by now.
@@ -239,19 +240,42 @@ impl Store {
                 sqlx::query(
                     "INSERT INTO do_not_call (number, created_at, source)
                      SELECT number, $2, $3 FROM contacts WHERE id = $1
-                     ON CONFLICT (number) DO NOTHING",
+                     ON CONFLICT (number, source) DO NOTHING",
                 )
                 .bind(&contact)
                 .bind(release.at)
                 .bind(&lease)
                 .execute(&mut *tx)
                 .await?;
+                if lapsed {
+                    mark_lapsed(&mut tx, &lease, release.at).await?;
+                }
                 done(&mut tx, &contact).await?;
             }
         }
         tx.commit().await?;
         Ok(())
     }
+}
+
+/// The word of what a volunteer did with a card besides calling.
+fn passed_on(how: Released) -> Option<&'static str> {
+    match how {
+        Released::Skipped { .. } => Some("skip"),
+        Released::Later { .. } => Some("later"),
+        Released::DoNotCall => Some("do-not-call"),
+        Released::Expired | Released::GivenBack | Released::Refused { .. } => None,
+    }
+}
+
+/// A hold that had lapsed counts as passed on from the press.
+async fn mark_lapsed(tx: &mut SqliteConnection, lease: &str, at: i64) -> Result<(), StoreError> {
+    sqlx::query("UPDATE leases SET passed_on = 'do-not-call', closed_at = $2 WHERE id = $1")
+        .bind(lease)
+        .bind(at)
+        .execute(tx)
+        .await?;
+    Ok(())
 }
 
 /// Whether the device held the contact by this lease at some time.

@@ -1,5 +1,6 @@
 //! Outcomes, as the dialler decided them: it sees to it that what is delivered again, or late, changes nothing.
-//! The table `outcomes` is the log of the presses that counted; nothing reads it.
+//! The table `outcomes` is the log of the presses that counted, and of those that an organiser took back
+//! ([`super::undo`]).
 
 use dialler::{Close, ContactNext, DoNotCall, Keep};
 use protocol::outcome::WrittenBy;
@@ -138,7 +139,7 @@ async fn list_number(tx: &mut SqliteConnection, attempt: &str, close: &Close) ->
         DoNotCall::Add => sqlx::query(
             "INSERT INTO do_not_call (number, created_at, source)
              SELECT number, $2, id FROM attempts WHERE id = $1
-             ON CONFLICT (number) DO NOTHING",
+             ON CONFLICT (number, source) DO NOTHING",
         )
         .bind(attempt)
         .bind(close.at),

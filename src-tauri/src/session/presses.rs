@@ -188,6 +188,9 @@ impl App {
     fn press_correct(&mut self, pressed: AttemptId, press: OutcomePress, fresh: Uuid) -> Result<(), Refusal> {
         let last = self.desk.as_ref().and_then(|desk| desk.last_outcome.clone());
         let last = last.filter(|last| last.attempt_id == pressed).ok_or(Refusal::NotNow)?;
+        if !last.keys.contains(&press.outcome) {
+            return Err(Refusal::NotNow);
+        }
         let attempt_id = Some(last.attempt_id);
         self.notice = (press.outcome == Outcome::DoNotCall)
             .then_some(Notice::DoNotCall { name: last.name, attempt_id });

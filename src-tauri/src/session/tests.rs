@@ -386,8 +386,12 @@ fn a_press_for_one_person_never_meets_the_next() {
         by: WrittenBy::Network,
         again_at_ms: None,
         times: RingingTimes::default(),
+        keys: Outcome::keys_after(false),
     };
     bench.give(Input::Live(News::Change(Box::new(Change::LastOutcome(Some(last))))));
+    // The server says what it may be: nobody answered.
+    let talked = Request::Correct { attempt_id: attempt_id(), press: press(Outcome::Reached) };
+    assert_eq!(bench.press(talked), Err(Refusal::NotNow));
     let correct = Request::Correct { attempt_id: before, press: press(Outcome::DoNotCall) };
     assert_eq!(bench.press(correct), Err(Refusal::NotNow));
     assert!(!bench.done.iter().any(|effect| matches!(effect, Effect::Ask(_) | Effect::Write(_))));

@@ -3,6 +3,7 @@
 mod call;
 mod faults;
 mod first_words;
+mod theft;
 mod two_machines;
 mod volunteers;
 mod window;
@@ -24,6 +25,8 @@ enum Bench {
     TwoMachines(two_machines::Options),
     /// Eight volunteers call a list of two hundred at once
     Volunteers(volunteers::Options),
+    /// A program with a stolen sign-in reads and empties a list, for five minutes
+    Theft(theft::Options),
 }
 
 #[tokio::main]
@@ -38,6 +41,7 @@ async fn main() -> Result<ExitCode> {
         Bench::Volunteers(options) => {
             finish(volunteers::run(&options).await?, &folder.join("volunteers.json"))?
         }
+        Bench::Theft(options) => finish(theft::run(&options).await?, &folder.join("theft.json"))?,
     };
     Ok(if reached { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -263,6 +263,8 @@ export type LastOutcome = {
 	again_at_ms: number | null,
 	/**  When they may be rung, for a correction to [`Outcome::Callback`]. */
 	times: RingingTimes,
+	/**  What it may be corrected to: not to an outcome of a conversation where there was none. */
+	keys: Outcome[],
 };
 
 /**  One volunteer's hold on one contact. */
@@ -604,7 +606,7 @@ next_at_ms: number | null } |
 { reason: "outside-hours"; 
 /**  When calling opens, UTC epoch milliseconds. */
 opens_at_ms: number } | 
-/**  Many cards were passed on without a call: the next one comes at a quieter pace. */
+/**  Many cards went by in a short time: the next one comes at a quieter pace. */
 { reason: "passed-on"; 
 /**  When it comes, UTC epoch milliseconds. */
 next_at_ms: number } | 

@@ -1,3 +1,4 @@
+import { OUTCOME_KEYS } from '../api/constants';
 import type {
   Card,
   DeskView,
@@ -104,6 +105,7 @@ export const LAST: LastOutcome = {
   by: 'network',
   again_at_ms: null,
   times: TIMES,
+  keys: [...OUTCOME_KEYS],
 };
 
 /** At 19:50, from where an hour leads past closing time. */

@@ -97,6 +97,9 @@ impl Calling {
         if self.kept.as_ref().is_some_and(|kept| kept.id > record.id) {
             return scene.done(ticket);
         }
+        if record.outcome.needs_an_answer() && self.call.is_unanswered(scene) {
+            return scene.refuse(ticket, words::nobody_answered());
+        }
         let kept = Kept::new(record, &self.lease.contact, scene);
         let save = scene.save(Write::Keep(kept.write(self.id(), scene)));
         scene.waits(save, ticket);
@@ -142,10 +145,12 @@ impl Kept {
     }
 }
 
-/// A call ended: what was pressed counts most, then what the call itself says, then a key.
+/// A call ended: what was pressed counts most, then what the call itself says, then a key. What can only be said of a
+/// conversation counts for nothing where there was none: it was kept while nobody knew.
 fn over(lease: Lease, ended: Ended, kept: Option<Kept>, scene: &mut Scene<'_>) -> Attempt {
     scene.push(Output::CallOver { attempt: ended.attempt });
-    if let Some(kept) = kept {
+    let holds = |kept: &Kept| ended.may_have_talked() || !kept.outcome.needs_an_answer();
+    if let Some(kept) = kept.filter(holds) {
         return Settling::by_volunteer(lease, ended, kept, None, None, scene);
     }
     if let Some(verdict) = ended.verdict.clone() {

@@ -118,9 +118,9 @@ impl Leased {
         }
         // Who asks not to be called is heard, however often (R12).
         if how != protocol::http::Settle::DoNotCall
-            && let Some(at) = scene.passed_on.next_at(scene.now)
+            && let Some(at) = scene.pace.may_pass_on_at(scene.now)
         {
-            scene.passes_on_many();
+            scene.goes_too_fast();
             scene.refuse(ticket, words::passed_on_many(scene.now.on_the_wall(at)));
             return Attempt::Leased(self);
         }
@@ -208,6 +208,7 @@ impl Committing {
         for ticket in self.tickets {
             scene.dialled(ticket, self.attempt);
         }
+        scene.pace.dial(scene.now);
         self.lease.contact.attempts += 1;
         self.lease.contact.dialled.push(self.dialled.wall);
         if !scene.telephone || !scene.line_up {

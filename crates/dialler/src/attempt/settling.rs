@@ -89,6 +89,7 @@ impl Settling {
             by: EndedBy::Server,
             cause: None,
             verdict: None,
+            given_up: true,
         };
         scene.push(Output::CallOver { attempt });
         let note = Some("not dialled: the line or the telephone was lost at that moment".to_owned());
@@ -165,6 +166,9 @@ impl Settling {
         if written.id.is_some_and(|id| id > record.id) {
             return self.pressed.push((ticket, record));
         }
+        if record.outcome.needs_an_answer() && !ended.may_have_talked() {
+            return scene.refuse(ticket, words::nobody_answered());
+        }
         let kept = Kept::new(record, &self.lease.contact, scene);
         self.write = Write::Close(close(&self.lease, ended, kept, scene));
         self.save = Some(scene.save(self.write.clone()));
@@ -189,16 +193,20 @@ impl Settling {
         if let Some(ticket) = self.ticket {
             scene.done(ticket);
         }
-        let due =
-            |next: Option<ContactNext>| matches!(next, Some(ContactNext::Due(at)) if at <= scene.now.wall);
+        let now = scene.now.wall;
+        let due = |next: Option<ContactNext>| matches!(next, Some(ContactNext::Due(at)) if at <= now);
         let (last, contact_is_due) = match self.write {
-            Write::Close(close) => (Some(last(&self.lease, &close, scene)), due(close.contact)),
+            Write::Close(close) => {
+                let given_up = self.ended.as_ref().is_some_and(|ended| ended.given_up);
+                if given_up || close.takes_off(&self.lease.contact) {
+                    scene.took_off();
+                }
+                let may_have_talked = self.ended.as_ref().is_some_and(Ended::may_have_talked);
+                (Some(last(&self.lease, &close, may_have_talked, scene)), due(close.contact))
+            }
             Write::Release(release) => {
                 if release.how.is_passed_on() {
-                    scene.passed_on.take(scene.now);
-                    if scene.passed_on.owes_until(scene.now).is_some() {
-                        scene.passes_on_many();
-                    }
+                    scene.passed_on();
                 }
                 let is_due =
                     matches!(release.how, Released::Expired | Released::GivenBack | Released::Skipped { .. });
@@ -229,7 +237,12 @@ fn close(lease: &Lease, ended: &Ended, kept: Kept, scene: &Scene<'_>) -> Close {
     }
 }
 
-fn last(lease: &Lease, close: &Close, scene: &Scene<'_>) -> (StoredAttempt, LastOutcome) {
+fn last(
+    lease: &Lease,
+    close: &Close,
+    may_have_talked: bool,
+    scene: &Scene<'_>,
+) -> (StoredAttempt, LastOutcome) {
     let mut contact = lease.contact.clone();
     contact.open = matches!(close.contact, Some(ContactNext::Due(_)));
     contact.do_not_call |= close.do_not_call == DoNotCall::Add;
@@ -242,6 +255,7 @@ fn last(lease: &Lease, close: &Close, scene: &Scene<'_>) -> (StoredAttempt, Last
         outcome: Some(close.outcome),
         outcome_id: close.id,
         latest: true,
+        may_have_talked,
     };
     let shown = shown(&stored, close, scene);
     (stored, shown)
@@ -260,6 +274,23 @@ pub(crate) fn shown(stored: &StoredAttempt, close: &Close, scene: &Scene<'_>) ->
         by: close.by,
         again_at_ms,
         times: times::of(&stored.contact, scene.campaign, scene.now.wall),
+        keys: Outcome::keys_after(stored.may_have_talked),
+    }
+}
+
+impl StoredAttempt {
+    /// What a correction makes of it.
+    pub(crate) fn take_in(&mut self, close: &Close) {
+        self.outcome = Some(close.outcome);
+        self.outcome_id = close.id;
+        if let Some(next) = close.contact {
+            self.contact.open = matches!(next, ContactNext::Due(_));
+        }
+        match close.do_not_call {
+            DoNotCall::Leave => {}
+            DoNotCall::Add => self.contact.do_not_call = true,
+            DoNotCall::TakeBack => self.contact.do_not_call = false,
+        }
     }
 }
 

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use dialler::{
     Answer, Ask, CallFacts, CampaignRules, ContactFacts, ContactNext, Dialler, DoNotCall, Input, Lease,
-    LineFacts, LineId, LineToken, Now, Output, Place, Released, SaveRefused, StoredAttempt, Ticket, View,
+    LineFacts, LineId, LineToken, Now, Output, Place, Progress, Released, SaveRefused, StoredAttempt, Ticket, View,
     Write,
     hours::{Hours, Region, zone},
 };
 use protocol::{
+    call::EndedBy,
     contact::Card,
     http::{ApiError, RecordOutcome},
     ids::{AttemptId, CampaignId, ContactId, DeviceId, LeaseId, OutcomeId},
@@ -89,8 +90,19 @@ pub struct AttemptRow {
     pub outcome_id: Option<OutcomeId>,
     pub dialled_at: i64,
     pub ended_at: Option<i64>,
+    /// How far the call came, as far as it was told.
+    pub call: Option<Progress>,
     /// How often it was closed by other than a correction.
     pub closed: u32,
+}
+
+impl AttemptRow {
+    /// As the store reads it.
+    fn may_have_talked(&self) -> bool {
+        let Some(call) = &self.call else { return true };
+        let nobody_saw = call.ended_by != Some(EndedBy::Volunteer) && call.cause.unwrap_or(0) == 0;
+        call.answered_at.is_some() || nobody_saw
+    }
 }
 
 #[derive(Default)]
@@ -234,6 +246,11 @@ impl World {
         Ask::OpenLine { line, token: LineToken(format!("token {}", self.lines)) }
     }
 
+    /// The line that was asked for last.
+    pub fn last_line(&self) -> LineId {
+        LineId(format!("line-{}", self.lines))
+    }
+
     pub fn view(&self, device: DeviceId) -> View {
         self.dialler.view(device)
     }
@@ -305,6 +322,7 @@ impl World {
             outcome: row.outcome,
             outcome_id: row.outcome_id,
             latest,
+            may_have_talked: row.may_have_talked(),
         }))
     }
 
@@ -370,7 +388,7 @@ impl World {
             | Output::StopAnnouncement { .. }
             | Output::CallOver { .. }
             | Output::Tell { .. }
-            | Output::PassesOnMany { .. }
+            | Output::GoesTooFast { .. }
             | Output::TrunkFault { .. } => {}
         }
     }
@@ -431,6 +449,7 @@ impl World {
                     outcome_id: None,
                     dialled_at: new.dialled_at,
                     ended_at: None,
+                    call: None,
                     closed: 0,
                 };
                 assert!(self.attempts.insert(new.attempt, attempt).is_none(), "an attempt twice");
@@ -440,6 +459,7 @@ impl World {
                 assert_ne!(row.state, "closed", "progress of a closed attempt");
                 row.state = progress.state;
                 row.ended_at = progress.ended_at;
+                row.call = Some(progress.clone());
             }
             Write::Keep(keep) => {
                 let row = self.attempts.get_mut(&keep.attempt).unwrap();
@@ -449,6 +469,7 @@ impl World {
                 let row = self.attempts.get_mut(&close.attempt).unwrap();
                 if close.call.is_some() {
                     row.closed += 1;
+                    row.call.clone_from(&close.call);
                 }
                 row.state = "closed";
                 row.ended_at = row.ended_at.or(Some(close.at));

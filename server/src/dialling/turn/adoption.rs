@@ -36,6 +36,10 @@ impl Turn {
         for row in self.parts.store.campaigns().await? {
             self.campaign(&row);
         }
+        for (device, recent) in self.parts.store.recent(self.now()).await? {
+            let (cards, taken_off) = (recent.cards, recent.taken_off);
+            self.handle(Input::Recent { device, cards, taken_off });
+        }
         for open in self.parts.store.open_attempts(self.now()).await? {
             let device = open.device();
             let card = card::of(&self.parts.store, device, &open.held, open.held.facts.attempts).await?;

@@ -65,10 +65,10 @@ impl Turn {
             Output::CallOver { attempt } => self.call_over(attempt),
             Output::Tell { device, change } => self.parts.live.tell(device, change),
             Output::TrunkFault { attempt, words } => error!(%attempt, "the trunk refused a call: {words}"),
-            Output::PassesOnMany { device } => warn!(
+            Output::GoesTooFast { device } => warn!(
                 %device,
-                "this device passes on more cards than people read, without calling; if nobody sits there, \
-                 switch it off: ringround-server people revoke"
+                "this device passes on more cards than people read, or calls more than they talk to; if nobody \
+                 sits there, switch it off: ringround-server people revoke, then: people undo"
             ),
             Output::Unexpected { state, input } => {
                 self.parts.metrics.unexpected_inputs.inc();
