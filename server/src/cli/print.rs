@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::Format;
+use super::{Format, trunk};
 use crate::{
     control::{Answer, CampaignSeen, PersonSeen, Status},
     health,
@@ -66,6 +66,8 @@ pub fn words(out: &mut dyn Write, answer: &Answer) -> io::Result<()> {
             let who = person.as_deref().unwrap_or("The device");
             writeln!(out, "{who} is switched off, with {}.", count(devices.len(), "computer", "computers"))
         }
+        Answer::Trunk(trunk) => trunk::print(out, trunk),
+        Answer::Trunks { trunks } => trunk::print_all(out, trunks),
         Answer::LookedUp(found) => print_look_up(out, found),
         Answer::BackedUp { file, bytes } => {
             writeln!(
@@ -108,6 +110,9 @@ fn print_status(out: &mut dyn Write, status: &Status) -> io::Result<()> {
     writeln!(out, "Telephone  {asterisk}")?;
     if status.health.asterisk == health::Asterisk::NoTrunk {
         writeln!(out, "           {}", health::CHECK_THE_TRUNK)?;
+    }
+    if let Some(seen) = &status.trunk {
+        writeln!(out, "Trunk      {}: {}", seen.name, trunk::calls(seen))?;
     }
     Ok(())
 }

@@ -12,7 +12,8 @@ use protocol::{
 use url::Url;
 
 use super::{
-    Answer, CampaignSeen, Command, DeviceSeen, Invited, PersonSeen, RESULTS_AT_ONCE, Status, server::Upload,
+    Answer, CampaignSeen, Command, DeviceSeen, Invited, PersonSeen, RESULTS_AT_ONCE, Status, TrunkCalls,
+    TrunkSeen, server::Upload,
 };
 use crate::{
     app::{App, Shared},
@@ -25,7 +26,9 @@ use crate::{
         backup::BackupRefused,
         campaigns::{CampaignPause, CampaignRow, hours_word},
         imports::NotAdded,
+        trunks::TrunkRow,
     },
+    trunk_form::TrunkChange,
 };
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
@@ -44,6 +47,9 @@ pub async fn run(app: &Shared, command: Command, upload: &mut Upload<'_>) -> Ans
         Command::PeopleList {} => people(app).await,
         Command::PeopleRevoke { person } => revoke_person(app, &person).await,
         Command::DeviceRevoke { device } => revoke_device(app, device).await,
+        Command::TrunkSet { name, change } => set_trunk(app, name, change).await,
+        Command::TrunkList {} => trunks(app).await,
+        Command::TrunkShow { name } => show_trunk(app, name).await,
         Command::Lookup { number, country } => look_up(app, &number, &country).await,
         Command::Backup { file } => {
             let bytes = app.store.back_up(&file).await;
@@ -100,11 +106,13 @@ impl From<BackupRefused> for No {
 }
 
 async fn status(app: &App) -> Answer {
+    let trunk = app.store.trunk(&app.config.trunk.endpoint).await.ok().flatten();
     Answer::Status(Status {
         health: health::look(app).await,
         address: app.address.to_string(),
         origin: app.config.public_url.clone().unwrap_or_else(|| app.origin()),
         authority: app.identity.pin().map(|pin| URL_SAFE_NO_PAD.encode(pin)),
+        trunk: trunk.map(|row| trunk_seen(app, row)),
     })
 }
 
@@ -284,6 +292,43 @@ async fn switch_off(app: &App, device: DeviceId) -> Result<(), No> {
     };
     app.dialling.revoke(device, organiser.unwrap_or_default()).await;
     Ok(())
+}
+
+async fn set_trunk(app: &App, name: Option<String>, change: TrunkChange) -> Result<Answer, No> {
+    let change = change.check()?;
+    let name = name.unwrap_or_else(|| app.config.trunk.endpoint.clone());
+    let row = app.store.change_trunk(&name, &change).await?.ok_or_else(|| no_trunk(&name))?;
+    if row.name == app.config.trunk.endpoint {
+        app.dialling.trunk_changed().await?;
+    }
+    tracing::info!(trunk = %row.name, form = ?row.form, "a trunk was set");
+    Ok(Answer::Trunk(trunk_seen(app, row)))
+}
+
+async fn trunks(app: &App) -> Result<Answer, No> {
+    let rows = app.store.trunks().await?;
+    Ok(Answer::Trunks { trunks: rows.into_iter().map(|row| trunk_seen(app, row)).collect() })
+}
+
+async fn show_trunk(app: &App, name: Option<String>) -> Result<Answer, No> {
+    let name = name.unwrap_or_else(|| app.config.trunk.endpoint.clone());
+    let row = app.store.trunk(&name).await?.ok_or_else(|| no_trunk(&name))?;
+    Ok(Answer::Trunk(trunk_seen(app, row)))
+}
+
+fn no_trunk(name: &str) -> No {
+    let name: String = name.chars().take(100).collect();
+    No(format!(
+        "there is no trunk \"{name}\" (a trunk is known once a server was started with it); see: ringround-server trunk list"
+    ))
+}
+
+fn trunk_seen(app: &App, row: TrunkRow) -> TrunkSeen {
+    let calls = (row.name == app.config.trunk.endpoint).then(|| TrunkCalls {
+        in_use: app.metrics.trunk_channels.get(),
+        in_line: app.metrics.calls_in_line.get(),
+    });
+    TrunkSeen { name: row.name, form: row.form, calls }
 }
 
 async fn look_up(app: &App, text: &str, country: &str) -> Result<Answer, No> {

@@ -20,6 +20,7 @@ use crate::{
     import::Report,
     lookup::LookedUp,
     store::{contacts::ListCount, results::ResultRow},
+    trunk_form::{TrunkChange, TrunkForm},
 };
 
 /// The longest line of either side, bytes.
@@ -50,6 +51,9 @@ pub enum Command {
     PeopleList {},
     PeopleRevoke { person: String },
     DeviceRevoke { device: DeviceId },
+    TrunkSet { name: Option<String>, change: TrunkChange },
+    TrunkList {},
+    TrunkShow { name: Option<String> },
     Lookup { number: String, country: String },
     Backup { file: PathBuf },
     Results { campaign: String, after: Option<AttemptId> },
@@ -75,6 +79,11 @@ pub enum Answer {
     Revoked {
         person: Option<String>,
         devices: Vec<DeviceId>,
+    },
+    /// A trunk, changed or shown.
+    Trunk(TrunkSeen),
+    Trunks {
+        trunks: Vec<TrunkSeen>,
     },
     LookedUp(LookedUp),
     BackedUp {
@@ -108,6 +117,28 @@ pub struct Status {
     pub origin: Url,
     /// SHA-256 of the own authority's public key, base64url.
     pub authority: Option<String>,
+    /// Its trunk; `None`: the database does not answer.
+    pub trunk: Option<TrunkSeen>,
+}
+
+/// A trunk, for the organiser.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrunkSeen {
+    /// Name of its PJSIP endpoint.
+    pub name: String,
+    /// What was set.
+    pub form: TrunkForm,
+    /// What is on it; `None`: this server was not started with it.
+    pub calls: Option<TrunkCalls>,
+}
+
+/// What is on a trunk now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrunkCalls {
+    /// Calls, from the making of their channels to their ends.
+    pub in_use: i64,
+    /// Presses of Call that wait for a place.
+    pub in_line: i64,
 }
 
 /// A campaign, for the organiser. Times are UTC epoch milliseconds.

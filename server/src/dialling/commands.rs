@@ -13,6 +13,7 @@ use crate::{
     ari::Channel,
     live::Following,
     store::{attempts::Committed, campaigns::CampaignRow},
+    trunk_form::TrunkForm,
 };
 
 /// Asked for by a request or by the organiser.
@@ -22,6 +23,7 @@ pub(super) enum Command {
     Ping(DeviceId),
     End { device: DeviceId, organiser: Option<String>, done: oneshot::Sender<()> },
     Campaign(Box<CampaignRow>),
+    Trunk(TrunkForm),
     ContactsAdded(CampaignId),
     Follow { device: DeviceId, volunteer: String, campaign: Campaign, reply: oneshot::Sender<Following> },
 }

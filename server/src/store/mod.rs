@@ -22,6 +22,7 @@ pub mod results;
 pub mod sign_ins;
 #[cfg(test)]
 mod tests;
+pub mod trunks;
 
 use std::{
     os::unix::fs::OpenOptionsExt,

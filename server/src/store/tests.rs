@@ -327,13 +327,14 @@ async fn before_a_migration_the_file_is_copied_whole_and_for_its_owner_only() {
     let whole: String =
         sqlx::query_scalar("PRAGMA integrity_check").fetch_one(&mut copied).await.expect("read");
     assert_eq!(whole, "ok");
-    for (database, newest) in [(&mut copied, 1_i64), (&mut kept, 2)] {
+    let newest = MIGRATIONS.iter().map(|migration| migration.version).max().expect("some");
+    for (database, is_at, has_index) in [(&mut copied, 1_i64, 0_i64), (&mut kept, newest, 1)] {
         let names = sqlx::query("SELECT name FROM people").fetch_all(&mut *database).await.expect("read");
         let names: Vec<String> = names.iter().map(|row| row.get(0)).collect();
         assert_eq!(names, ["Maya"]);
         let version: i64 = sqlx::query_scalar(versions).fetch_one(&mut *database).await.expect("read");
         let callbacks: i64 = sqlx::query_scalar(index).fetch_one(&mut *database).await.expect("read");
-        assert_eq!((version, callbacks), (newest, newest - 1));
+        assert_eq!((version, callbacks), (is_at, has_index));
     }
     // A migration is copied once: what was before it is not written over by a later start.
     let before = std::fs::metadata(&copy).and_then(|copy| copy.modified()).expect("read");
