@@ -76,7 +76,8 @@ fn digits(text: &str) -> String {
 /// The country of "GB" or "GB-SCT".
 pub fn country(text: &str) -> Option<Region> {
     let country = text.split('-').next().unwrap_or_default();
-    (country.len() == 2).then(|| country.parse().ok()).flatten()
+    let region: Region = (country.len() == 2).then(|| country.parse().ok()).flatten()?;
+    PHONE_NUMBER_UTIL.get_country_code_for_region(region).map(|_| region)
 }
 
 #[cfg(test)]

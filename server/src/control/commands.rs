@@ -112,7 +112,7 @@ async fn status(app: &App) -> Answer {
         address: app.address.to_string(),
         origin: app.config.public_url.clone().unwrap_or_else(|| app.origin()),
         authority: app.identity.pin().map(|pin| URL_SAFE_NO_PAD.encode(pin)),
-        trunk: trunk.map(|row| trunk_seen(app, row)),
+        trunk: trunk.map(|row| Box::new(trunk_seen(app, row))),
     })
 }
 

@@ -118,7 +118,7 @@ pub struct Status {
     /// SHA-256 of the own authority's public key, base64url.
     pub authority: Option<String>,
     /// Its trunk; `None`: the database does not answer.
-    pub trunk: Option<TrunkSeen>,
+    pub trunk: Option<Box<TrunkSeen>>,
 }
 
 /// A trunk, for the organiser.

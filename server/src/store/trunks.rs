@@ -131,7 +131,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_trunk_is_kept_as_it_was_set_and_made_once() {
-        let store = Hall::new(0, 1).await.store;
+        let hall = Hall::new(0, 1).await;
+        let store = &hall.store;
         let first = TrunkRow { name: "trunk".into(), form: TrunkForm::default() };
         store.add_trunk(&first, NOW).await.unwrap();
         let change = TrunkChange {
