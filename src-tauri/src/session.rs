@@ -23,6 +23,7 @@ mod request;
 mod tests;
 
 use protocol::{
+    call::CallState,
     http::{RecordOutcome, Settle},
     ids::{AttemptId, DeviceId, LeaseId, OutcomeId},
     join_link::JoinLink,
@@ -316,10 +317,12 @@ impl App {
 
     /// Whether a session is to be stopped when the app is closed; a wrap-up waits for the next run.
     pub fn session_to_stop(&self) -> bool {
-        matches!(
-            self.session(),
-            Some(Session::Waiting { .. } | Session::Ready { .. } | Session::Paused { .. })
-        )
+        match self.session() {
+            Some(Session::Waiting { .. } | Session::Ready { .. } | Session::Paused { .. }) => true,
+            // Nobody is rung yet, and nobody is to be.
+            Some(Session::Dialling { call, .. }) => matches!(call.state, CallState::InLine { .. }),
+            Some(Session::Ended | Session::Talking { .. } | Session::WrapUp { .. }) | None => false,
+        }
     }
 
     fn take(&mut self, input: Input) {

@@ -19,6 +19,7 @@ mod settling_a_card;
 mod the_counting_itself;
 mod the_demo_with_a_window;
 mod what_a_callee_hears;
+mod what_a_provider_allows;
 mod what_a_screen_reader_gets;
 mod what_a_sign_in_may_ask;
 mod what_a_tunnel_lets_through;

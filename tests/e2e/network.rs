@@ -150,7 +150,10 @@ async fn each_kind_of_callee_does_as_its_number_says_and_its_volunteer_is_told()
     // 7nn answers at 20 s, after ringing of the network's own.
     let late = came[&7].told.iter().find_map(|state| match state {
         CallState::Talking { since_ms } => Some(*since_ms),
-        CallState::Dialling { .. } | CallState::Ringing { .. } | CallState::Ended { .. } => None,
+        CallState::InLine { .. }
+        | CallState::Dialling { .. }
+        | CallState::Ringing { .. }
+        | CallState::Ended { .. } => None,
     });
     let rang_ms = late.unwrap() - arrivals.iter().find(|a| a.number == number(7, 20)).unwrap().at_ms;
     assert!((19_500..22_000).contains(&rang_ms), "7nn answered after {rang_ms} ms");
@@ -305,6 +308,7 @@ fn told(volunteer: &Volunteer, attempt: AttemptId) -> Vec<CallState> {
 
 fn words(told: &[CallState]) -> String {
     let word = |state: &CallState| match state {
+        CallState::InLine { .. } => "in line".to_owned(),
         CallState::Dialling { .. } => "dialling".to_owned(),
         CallState::Ringing { early_media: false, .. } => "ringing".to_owned(),
         CallState::Ringing { early_media: true, .. } => "the network's ringing".to_owned(),

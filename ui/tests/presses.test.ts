@@ -22,6 +22,7 @@ describe('the big button', () => {
     ['nobody-left', 'Finish for today Space', true],
     ['ready', 'Call Margaret Space', true],
     ['ready-calling', 'Calling Margaret', false],
+    ['in-line', 'CancelH', true],
     ['dialling', 'CancelH', true],
     ['ringing', 'CancelH', true],
     ['talking', 'Hang up H', true],

@@ -155,6 +155,15 @@ describe('what happens is said politely', () => {
     expect(window.alert()).toBe('Unmuted');
   });
 
+  test('in line for the trunk, and then calling', async () => {
+    const window = await openWindow(view('in-line'));
+    expect(window.status()).toBe('Waiting for a free line to call Margaret Hollis');
+    expect(window.text('[data-part=call-block]')).toContain('Nobody is rung yet');
+    await window.show(view('dialling'));
+    expect(window.status()).toBe('Calling Margaret Hollis');
+    expect(window.text('[data-part=call-block]')).not.toContain('Nobody is rung yet');
+  });
+
   test('how a call ended', async () => {
     const window = await openWindow(view('talking'));
     await window.show(view('wrap-up'));

@@ -22,6 +22,7 @@ use crate::{
     now::Now,
     output::{HangUpWhy, Output},
     pace::Pace,
+    places::Places,
     rules::MINUTE,
     scene::{Saves, Scene},
     seat::Seat,
@@ -51,6 +52,7 @@ pub struct Dialler {
     /// Of devices that have no seat yet.
     recalled: BTreeMap<DeviceId, Pace>,
     telephone: Telephone,
+    places: Places,
     outputs: VecDeque<Output>,
     saves: Saves,
 }
@@ -78,6 +80,7 @@ impl Dialler {
     pub fn handle(&mut self, input: Input, now: Now) {
         match input {
             Input::Campaign(campaign) => self.campaign(campaign, now),
+            Input::Trunk(limits) => self.places.limit(limits),
             Input::ContactsAdded { campaign } => self.look(campaign, now),
             Input::Ask { ticket, device, ask } => self.ask(ticket, device, ask, now),
             Input::Ping { device } => self.at(device, now, "Ping", Seat::seen),
@@ -109,6 +112,7 @@ impl Dialler {
             }
             Input::CalleeCreated { attempt } => self.callee(attempt, CallInput::Created, now),
             Input::CalleeInBridge { attempt } => self.callee(attempt, CallInput::InBridge, now),
+            Input::CalleeDialled { attempt } => self.places.dialled(attempt, now.steady),
             Input::CalleeProgress { attempt } => self.callee(attempt, CallInput::Progress, now),
             Input::CalleeRinging { attempt } => self.callee(attempt, CallInput::Ringing, now),
             Input::CalleeUp { attempt } => self.callee(attempt, CallInput::Up, now),
@@ -128,6 +132,7 @@ impl Dialler {
             Input::Adopted(adopted) => self.adopt(*adopted, now),
             Input::Tick => self.tick(now),
         }
+        self.serve_line(now);
     }
 
     /// The next thing to do; call until `None` after each [`Dialler::handle`].
@@ -146,7 +151,7 @@ impl Dialler {
             Telephone::Gone { since, given_up: false } => Some(since + TELEPHONE_GONE_LIMIT),
             Telephone::Gone { given_up: true, .. } | Telephone::Unknown | Telephone::There => None,
         };
-        seats.chain(given_up).min()
+        seats.chain(given_up).chain(self.places.next_wake()).min()
     }
 
     /// What a volunteer sees; for a device that never started, an ended session.
@@ -172,6 +177,11 @@ impl Dialler {
     pub fn without_sound(&self) -> Vec<(DeviceId, i64)> {
         let since = |(device, seat): (&DeviceId, &Seat)| Some((*device, seat.without_sound_since?));
         self.seats.iter().filter_map(since).collect()
+    }
+
+    /// How many calls have a place on the trunk, and how many presses wait for one, for the metrics.
+    pub fn trunk_use(&self) -> (usize, usize) {
+        (self.places.in_use(), self.places.in_line())
     }
 
     fn ask(&mut self, ticket: Ticket, device: DeviceId, ask: Ask, now: Now) {
@@ -329,7 +339,37 @@ impl Dialler {
         });
     }
 
+    /// Those whose turn has come on the trunk.
+    fn serve_line(&mut self, now: Now) {
+        while let Some(next) = self.places.next(now.steady) {
+            let input = SessionInput::Attempt(AttemptInput::Place);
+            self.at(next.device, now, "Place", |seat, scene| seat.session(input, scene));
+            let attempt = self.seats.get(&next.device).and_then(|seat| seat.session.attempt());
+            let took_it = attempt.is_some_and(|held| held.is_committing() && held.id() == Some(next.attempt));
+            if !took_it {
+                self.places.leave(next.attempt);
+            }
+        }
+    }
+
     fn callee(&mut self, attempt: AttemptId, input: CallInput, now: Now) {
+        match input {
+            CallInput::Progress | CallInput::Ringing | CallInput::Up => {
+                self.places.dialled(attempt, now.steady);
+            }
+            CallInput::Gone { .. } => self.places.gone(attempt, now.steady),
+            CallInput::Created
+            | CallInput::InBridge
+            | CallInput::Failed { .. }
+            | CallInput::AnnouncementDone
+            | CallInput::HangUp
+            | CallInput::LineLost
+            | CallInput::LineBack
+            | CallInput::LineRevoked
+            | CallInput::Found(_)
+            | CallInput::NotFound
+            | CallInput::Tick => {}
+        }
         let owner = self.seats.iter().find(|(_, seat)| {
             seat.session.attempt().is_some_and(|held| held.is_calling() && held.id() == Some(attempt))
         });
@@ -387,6 +427,9 @@ impl Dialler {
                 seat
             });
         }
+        let attempts = self.seats.values().filter_map(|seat| seat.session.attempt());
+        let committing = attempts.filter(|attempt| attempt.is_committing()).filter_map(Attempt::id).collect();
+        self.places.listed(calls.iter().map(|call| call.attempt), &committing, now.steady);
         let mut owned = BTreeSet::new();
         self.each(now, |seat, scene| {
             // One that is over in the books owns nothing: a channel of it that lived on is a stray.
@@ -495,6 +538,7 @@ impl Dialler {
             present: seat.is_present(now),
             pace: seat.pace,
             contact_is_due: false,
+            places: &mut self.places,
             out: &mut self.outputs,
             saves: &mut self.saves,
         };

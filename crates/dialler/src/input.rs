@@ -12,7 +12,10 @@ use protocol::{
     session::Pause,
 };
 
-use crate::hours::{Hours, Region};
+use crate::{
+    hours::{Hours, Region},
+    places::TrunkLimits,
+};
 
 /// A number the caller of the dialler gives to a request; its answer carries it back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -43,6 +46,8 @@ pub enum Input {
     /// A campaign is there or was changed: settings, pause, resume. Comes before the first
     /// [`Ask::Start`] of its volunteers, and before [`Input::Adopted`].
     Campaign(CampaignRules),
+    /// What the trunk's provider allows, at the start and whenever it changes.
+    Trunk(TrunkLimits),
     /// Contacts of a campaign became due otherwise than by the clock (an import).
     ContactsAdded {
         /// The campaign.
@@ -126,6 +131,11 @@ pub enum Input {
     },
     /// ChannelEnteredBridge of the callee's channel.
     CalleeInBridge {
+        /// Which.
+        attempt: AttemptId,
+    },
+    /// `Dial` without a status: Asterisk has sent the INVITE, or does so in a moment.
+    CalleeDialled {
         /// Which.
         attempt: AttemptId,
     },

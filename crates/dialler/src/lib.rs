@@ -19,6 +19,7 @@ mod line;
 mod now;
 pub mod output;
 mod pace;
+mod places;
 pub mod retry;
 pub mod rules;
 mod scene;
@@ -40,3 +41,4 @@ pub use output::{
     Announcement, Answer, Close, ContactNext, DoNotCall, HangUpWhy, Keep, NewAttempt, Output, Progress,
     Release, Released, Write,
 };
+pub use places::TrunkLimits;

@@ -138,6 +138,8 @@ pub enum Answer {
     Done,
     /// The attempt is committed and its channel is being made, or was made before.
     Dialled(AttemptId),
+    /// The call waits for its place on the trunk, and goes on by itself. It can be hung up by this id.
+    InLine(AttemptId),
 }
 
 /// A write to the store.

@@ -12,6 +12,7 @@ use crate::{
     now::Now,
     output::{Answer, Output, Write},
     pace::Pace,
+    places::{InLine, Places},
 };
 
 /// One input's surroundings.
@@ -32,6 +33,8 @@ pub(crate) struct Scene<'a> {
     pub pace: Pace,
     /// Set when a contact went back that another seat may have now.
     pub contact_is_due: bool,
+    /// The trunk's places.
+    pub places: &'a mut Places,
     /// Where outputs go.
     pub out: &'a mut VecDeque<Output>,
     /// Which writes wait for an answer.
@@ -82,6 +85,15 @@ impl Scene<'_> {
 
     pub fn dialled(&mut self, ticket: Ticket, attempt: AttemptId) {
         self.answer(ticket, Ok(Answer::Dialled(attempt)));
+    }
+
+    pub fn in_line(&mut self, ticket: Ticket, attempt: AttemptId) {
+        self.answer(ticket, Ok(Answer::InLine(attempt)));
+    }
+
+    /// `false`: it has none yet, and waits in line.
+    pub fn takes_a_place(&mut self, attempt: AttemptId) -> bool {
+        self.places.ask(InLine { attempt, device: self.device }, self.now.steady)
     }
 
     pub fn save(&mut self, write: Write) -> SaveId {

@@ -216,6 +216,7 @@ fn no_attempt(input: AttemptInput, scene: &mut Scene<'_>) {
         // The call is over: what was asked for is true.
         AttemptInput::HangUp { ticket } => scene.done(ticket),
         AttemptInput::Ping
+        | AttemptInput::Place
         | AttemptInput::GiveBack
         | AttemptInput::Callee(_)
         | AttemptInput::Revoked

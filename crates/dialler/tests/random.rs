@@ -6,11 +6,14 @@
 
 mod support;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    num::NonZeroU32,
+};
 
 use dialler::{
     Adopted, AdoptedState, Ask, CallFacts, CampaignRules, ChannelState, Input, Lease, LineId, LineToken,
-    Output, Ticket, Write,
+    Output, Ticket, TrunkLimits, Write,
 };
 use proptest::{prelude::*, strategy::ValueTree};
 use protocol::{
@@ -84,6 +87,11 @@ enum Step {
         pauses: bool,
         callable: bool,
     },
+    /// 0: any number.
+    Trunk {
+        channels: u32,
+        calls_per_second: u32,
+    },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -104,6 +112,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (-6 * HOUR..6 * HOUR).prop_map(|ms| Step::Set { ms }),
         1 => (prop::bool::weighted(0.3), prop::bool::weighted(0.8))
             .prop_map(|(pauses, callable)| Step::Organiser { pauses, callable }),
+        1 => (0u32..3, 0u32..3)
+            .prop_map(|(channels, calls_per_second)| Step::Trunk { channels, calls_per_second }),
     ]
 }
 
@@ -174,6 +184,13 @@ impl Chaos {
                 self.rules = CampaignRules { pause, callable: *callable, ..campaign() };
                 self.world.give(Input::Campaign(self.rules.clone()));
             }
+            Step::Trunk { channels, calls_per_second } => {
+                let limits = TrunkLimits {
+                    channels: NonZeroU32::new(*channels),
+                    calls_per_second: NonZeroU32::new(*calls_per_second),
+                };
+                self.world.give(Input::Trunk(limits));
+            }
         }
         self.check();
     }
@@ -199,7 +216,16 @@ impl Chaos {
             (Line::Down | Line::Lost { .. }, _) => self.ask(device, 4, which),
             (_, Session::Ready { .. }) => self.ask(device, 5, which),
             (_, Session::Paused { .. }) => self.ask(device, 2, which),
+            (_, Session::Dialling { call, .. })
+                if matches!(call.state, CallState::InLine { .. }) && which < 64 =>
+            {
+                let ticket = self.world.ticket();
+                self.asked.push(ticket);
+                let ask = Ask::HangUp { attempt: call.attempt_id };
+                self.world.give(Input::Ask { ticket, device, ask });
+            }
             (_, Session::Dialling { call, .. }) => self.world.give(match call.state {
+                CallState::InLine { .. } => Input::Tick,
                 CallState::Dialling { .. } if self.stage.insert((attempt, 0)) => {
                     Input::CalleeCreated { attempt }
                 }

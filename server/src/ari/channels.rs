@@ -46,16 +46,16 @@ impl Ari {
 
     /// Makes a callee's channel, not dialled yet; `StasisStart` follows while it is `Down`.
     /// The only function that makes one, and it takes an attempt that is in the database.
-    /// `endpoint` is what [`crate::dialling::trunk::Way::to`] allowed.
+    /// `endpoint` and `caller_id` are as [`crate::dialling::trunk::Way`] writes them.
     pub fn create_callee(
         &self,
         attempt: &Committed,
         endpoint: String,
+        caller_id: String,
     ) -> impl Future<Output = Result<(), AriError>> + Send + use<> {
         // An outgoing channel's own identity is what the far end sees: From and P-Asserted-Identity.
-        let caller = attempt.caller_id().e164();
         let variables = Map::from_iter([
-            ("CONNECTEDLINE(num,i)".to_owned(), Value::from(caller)),
+            ("CONNECTEDLINE(num,i)".to_owned(), Value::from(caller_id)),
             ("CONNECTEDLINE(num-pres,i)".to_owned(), Value::from("allowed")),
         ]);
         granted(

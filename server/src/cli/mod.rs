@@ -3,6 +3,7 @@
 pub mod print;
 pub mod serve;
 pub mod since;
+pub mod trunk;
 pub mod undo;
 
 use std::{
@@ -105,6 +106,9 @@ pub enum Wish {
     /// List people and their computers; switch them off
     #[command(subcommand)]
     People(PeopleWish),
+    /// Set how a telephone provider wants numbers, and what it allows
+    #[command(subcommand)]
+    Trunk(trunk::TrunkWish),
     /// Say whose a telephone number is, on all lists, and whether it may be rung
     Lookup {
         /// The number, in any usual way of writing it
@@ -351,6 +355,7 @@ fn run(cli: Cli, out: &mut dyn Write) -> Result<ExitCode, String> {
             (Command::PeopleRevoke { person: person.unwrap_or_default() }, None)
         }
         Wish::People(PeopleWish::Undo(undo)) => return undo::run(&data, json, undo, out),
+        Wish::Trunk(wish) => (wish.command(), None),
         Wish::Lookup { number, country } => (Command::Lookup { number, country }, None),
         Wish::Backup { file } => {
             let file = std::path::absolute(&file).map_err(|e| format!("{}: {e}", file.display()))?;

@@ -18,7 +18,7 @@ use serde_json::{
     ser::{Formatter, Serializer},
 };
 
-use super::Format;
+use super::{Format, trunk};
 use crate::{
     control::{Answer, CampaignSeen, PersonSeen, Status, WithoutSound},
     health,
@@ -81,6 +81,8 @@ pub fn words(out: &mut dyn Write, answer: &Answer) -> io::Result<()> {
             writeln!(out, "{who} is switched off, with {}.", count(devices.len(), "computer", "computers"))
         }
         Answer::Undone(undone) => print_undone(out, undone),
+        Answer::Trunk(trunk) => trunk::print(out, trunk),
+        Answer::Trunks { trunks } => trunk::print_all(out, trunks),
         Answer::LookedUp(found) => print_look_up(out, found),
         Answer::BackedUp { file, bytes } => {
             writeln!(
@@ -133,6 +135,9 @@ fn print_status(out: &mut dyn Write, status: &Status) -> io::Result<()> {
     }
     if !status.without_sound.is_empty() {
         writeln!(out, "           {}", health::CHECK_THE_WAY_OF_SOUND)?;
+    }
+    if let Some(seen) = &status.trunk {
+        writeln!(out, "Trunk      {}: {}", seen.name, trunk::calls(seen))?;
     }
     Ok(())
 }

@@ -14,8 +14,8 @@ use protocol::{
 use url::Url;
 
 use super::{
-    Answer, CampaignSeen, Command, DeviceSeen, Invited, PersonSeen, RESULTS_AT_ONCE, Status, WithoutSound,
-    server::Upload,
+    Answer, CampaignSeen, Command, DeviceSeen, Invited, PersonSeen, RESULTS_AT_ONCE, Status, TrunkCalls,
+    TrunkSeen, WithoutSound, server::Upload,
 };
 use crate::{
     app::{App, Shared},
@@ -31,8 +31,10 @@ use crate::{
         backup::BackupRefused,
         campaigns::{CampaignPause, CampaignRow, hours_word},
         imports::NotAdded,
+        trunks::TrunkRow,
         undo::Scope,
     },
+    trunk_form::TrunkChange,
     undo,
 };
 
@@ -55,6 +57,9 @@ pub async fn run(app: &Shared, command: Command, upload: &mut Upload<'_>) -> Ans
         Command::PeopleUndo { person, device, since, until, by, done } => {
             undo(app, &person, device, Period { since, until }, by, done).await
         }
+        Command::TrunkSet { name, change } => set_trunk(app, name, change).await,
+        Command::TrunkList {} => trunks(app).await,
+        Command::TrunkShow { name } => show_trunk(app, name).await,
         Command::Lookup { number, country } => look_up(app, &number, &country).await,
         Command::Backup { file } => {
             let bytes = app.store.back_up(&file).await;
@@ -119,7 +124,9 @@ async fn status(app: &App) -> Result<Answer, No> {
         let volunteer = person.map_or_else(String::new, |person| person.name);
         without_sound.push(WithoutSound { volunteer, device: device.name, since_ms });
     }
+    let trunk = app.store.trunk(&app.config.trunk.endpoint).await.ok().flatten();
     Ok(Answer::Status(Status {
+        trunk: trunk.map(|row| Box::new(trunk_seen(app, row))),
         without_sound,
         health: health::look(app).await,
         address: app.address.to_string(),
@@ -363,6 +370,43 @@ async fn undo(
     let devices = devices.iter().map(|row| row.id).collect();
     let scope = Scope { devices, since: period.since, until: period.until.unwrap_or(now_ms), by };
     Ok(Answer::Undone(undo::take_back(app, &scope, signed_in, done).await?))
+}
+
+async fn set_trunk(app: &App, name: Option<String>, change: TrunkChange) -> Result<Answer, No> {
+    let change = change.check()?;
+    let name = name.unwrap_or_else(|| app.config.trunk.endpoint.clone());
+    let row = app.store.change_trunk(&name, &change).await?.ok_or_else(|| no_trunk(&name))?;
+    if row.name == app.config.trunk.endpoint {
+        app.dialling.trunk_changed().await?;
+    }
+    tracing::info!(trunk = %row.name, form = ?row.form, "a trunk was set");
+    Ok(Answer::Trunk(trunk_seen(app, row)))
+}
+
+async fn trunks(app: &App) -> Result<Answer, No> {
+    let rows = app.store.trunks().await?;
+    Ok(Answer::Trunks { trunks: rows.into_iter().map(|row| trunk_seen(app, row)).collect() })
+}
+
+async fn show_trunk(app: &App, name: Option<String>) -> Result<Answer, No> {
+    let name = name.unwrap_or_else(|| app.config.trunk.endpoint.clone());
+    let row = app.store.trunk(&name).await?.ok_or_else(|| no_trunk(&name))?;
+    Ok(Answer::Trunk(trunk_seen(app, row)))
+}
+
+fn no_trunk(name: &str) -> No {
+    let name: String = name.chars().take(100).collect();
+    No(format!(
+        "there is no trunk \"{name}\" (a trunk is known once a server was started with it); see: ringround-server trunk list"
+    ))
+}
+
+fn trunk_seen(app: &App, row: TrunkRow) -> TrunkSeen {
+    let calls = (row.name == app.config.trunk.endpoint).then(|| TrunkCalls {
+        in_use: app.metrics.trunk_channels.get(),
+        in_line: app.metrics.calls_in_line.get(),
+    });
+    TrunkSeen { name: row.name, form: row.form, calls }
 }
 
 async fn look_up(app: &App, text: &str, country: &str) -> Result<Answer, No> {

@@ -20,6 +20,7 @@ use crate::{
     import::Report,
     lookup::LookedUp,
     store::{contacts::ListCount, results::ResultRow},
+    trunk_form::{TrunkChange, TrunkForm},
     undo::Undone,
 };
 
@@ -81,6 +82,14 @@ pub enum Command {
         by: Option<String>,
         done: bool,
     },
+    TrunkSet {
+        name: Option<String>,
+        change: TrunkChange,
+    },
+    TrunkList {},
+    TrunkShow {
+        name: Option<String>,
+    },
     Lookup {
         number: String,
         country: String,
@@ -116,6 +125,11 @@ pub enum Answer {
         devices: Vec<DeviceId>,
     },
     Undone(Undone),
+    /// A trunk, changed or shown.
+    Trunk(TrunkSeen),
+    Trunks {
+        trunks: Vec<TrunkSeen>,
+    },
     LookedUp(LookedUp),
     BackedUp {
         file: PathBuf,
@@ -150,6 +164,8 @@ pub struct Status {
     pub authority: Option<String>,
     /// Volunteers to whom no sound gets through.
     pub without_sound: Vec<WithoutSound>,
+    /// Its trunk; `None`: the database does not answer.
+    pub trunk: Option<Box<TrunkSeen>>,
 }
 
 /// A volunteer's line on which ICE finds no way for the sound.
@@ -161,6 +177,26 @@ pub struct WithoutSound {
     pub device: String,
     /// UTC epoch, milliseconds.
     pub since_ms: i64,
+}
+
+/// A trunk, for the organiser.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrunkSeen {
+    /// Name of its PJSIP endpoint.
+    pub name: String,
+    /// What was set.
+    pub form: TrunkForm,
+    /// What is on it; `None`: this server was not started with it.
+    pub calls: Option<TrunkCalls>,
+}
+
+/// What is on a trunk now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrunkCalls {
+    /// Calls, from the making of their channels to their ends.
+    pub in_use: i64,
+    /// Presses of Call that wait for a place.
+    pub in_line: i64,
 }
 
 /// A campaign, for the organiser. Times are UTC epoch milliseconds.

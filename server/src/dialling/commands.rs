@@ -13,6 +13,7 @@ use crate::{
     ari::Channel,
     live::Following,
     store::{attempts::Committed, campaigns::CampaignRow},
+    trunk_form::TrunkForm,
 };
 
 /// Asked for by a request or by the organiser.
@@ -30,6 +31,7 @@ pub(super) enum Command {
         done: oneshot::Sender<()>,
     },
     Campaign(Box<CampaignRow>),
+    Trunk(TrunkForm),
     ContactsAdded(CampaignId),
     /// Whose line has no sound, and since when.
     WithoutSound {

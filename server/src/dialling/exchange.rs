@@ -4,6 +4,7 @@
 //! | --- | --- | --- | --- |
 //! | StasisStart | put it in its bridge, dial it | CalleeCreated | hang it up |
 //! | ChannelEnteredBridge | LineAnswered, if it is answered | CalleeInBridge | - |
+//! | Dial without a status | - | CalleeDialled, once | - |
 //! | Dial(PROGRESS), Dial(RINGING) or state Ringing | - | CalleeProgress, CalleeRinging, each once | - |
 //! | Dial(ANSWER) or state Up | LineAnswered, if it is in its bridge | CalleeUp, once | - |
 //! | ChannelDestroyed | LineGone | CalleeGone | - |
@@ -50,6 +51,7 @@ impl Call {
 struct Heard {
     created: bool,
     in_bridge: bool,
+    dialled: bool,
     progress: bool,
     ringing: bool,
     up: bool,
@@ -199,6 +201,11 @@ impl Exchange {
                 self.once(&channel, |heard| &mut heard.in_bridge, |attempt| Input::CalleeInBridge { attempt })
             }
             Event::Dial { channel, status } => match status.as_str() {
+                "" => self.once(
+                    &channel,
+                    |heard| &mut heard.dialled,
+                    |attempt| Input::CalleeDialled { attempt },
+                ),
                 "PROGRESS" => self.once(
                     &channel,
                     |heard| &mut heard.progress,
@@ -322,6 +329,7 @@ impl Exchange {
         let heard = Heard {
             created: true,
             in_bridge: bridged.is_some(),
+            dialled: false,
             progress: false,
             ringing: channel.state == ChannelState::Ringing,
             up: channel.state == ChannelState::Up,

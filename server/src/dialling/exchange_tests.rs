@@ -104,6 +104,7 @@ fn each_step_of_a_call_is_told_once_whatever_asterisk_repeats() {
             [
                 Input::CalleeCreated { .. },
                 Input::CalleeInBridge { .. },
+                Input::CalleeDialled { .. },
                 Input::CalleeProgress { .. },
                 Input::CalleeRinging { .. },
                 Input::CalleeUp { .. },

@@ -74,7 +74,7 @@ pub struct Handle {
     /// What comes from outside is bounded where it comes in: so many requests and pings a device and second
     /// ([`crate::http::limits`]), and each request waits for its answer.
     inward: mpsc::UnboundedSender<Inward>,
-    /// Held from reading a campaign's row until the loop is told, so that no older row goes last.
+    /// Held from reading a campaign's or the trunk's row until the loop is told, so that no older row goes last.
     telling: Arc<Mutex<()>>,
     store: Store,
     ari: Ari,
@@ -168,7 +168,7 @@ impl Handle {
     }
 
     /// Rings the leased contact. The answer comes when the attempt is on the disk and its channel
-    /// is being made. Whoever asks has looked whether the lease became an attempt before.
+    /// is being made, or at once when it waits for its place on the trunk. Whoever asks has looked whether the lease became an attempt before.
     pub async fn dial(&self, device: DeviceId, lease: LeaseId) -> Result<AttemptId, ApiError> {
         let since = Instant::now();
         let facts = self.store.facts_of_lease(lease, device, self.clock.now_ms()).await?;
@@ -178,6 +178,7 @@ impl Handle {
                 self.metrics.dial_seconds.observe(since.elapsed().as_secs_f64());
                 Ok(attempt)
             }
+            Answer::InLine(attempt) => Ok(attempt),
             Answer::Done => {
                 tracing::error!(%device, "a request to dial was granted, and nobody was dialled; a fault of ours");
                 Err(ApiError::new(ErrorCode::Internal, "The server made a mistake: it dialled nobody"))
@@ -233,6 +234,18 @@ impl Handle {
             tracing::error!(%error, %campaign, "a changed campaign could not be read");
         }
         self.contacts_added(campaign);
+    }
+
+    /// The row of this server's trunk is new: numbers and limits are as it says from now on.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read; the loop goes on with what it knows.
+    pub async fn trunk_changed(&self) -> Result<(), StoreError> {
+        let _telling = self.telling.lock().await;
+        if let Some(row) = self.store.trunk(&self.trunk).await? {
+            self.tell(Command::Trunk(row.form));
+        }
+        Ok(())
     }
 
     /// The campaign's list has new rows.

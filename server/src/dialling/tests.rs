@@ -5,6 +5,7 @@
 
 use futures_util::poll;
 use protocol::{
+    call::CallState,
     events::{Change, LiveEvent},
     line::Line,
     outcome::Outcome,
@@ -17,10 +18,13 @@ use super::*;
 use crate::{
     ari::fake::{Asked, Behaviour, FakeAsterisk, channel, event},
     config::{Doors, Trunk, TrunkKind},
+    number_form::NumberForm,
     store::{
         campaigns::CampaignPause,
         fixture::{Hall, NOW},
+        trunks::TrunkRow,
     },
+    trunk_form::{TrunkChange, TrunkForm},
 };
 
 struct Scene {
@@ -495,4 +499,71 @@ async fn a_new_line_is_made_after_the_old_one_was_hung_up() {
     desk.until("up again", |desk| desk.line == Line::Opening).await;
     scene.dialling.line_sound(scene.maya(), next, true).await.unwrap();
     desk.until("up again", |desk| desk.line == Line::Up).await;
+}
+
+#[tokio::test]
+async fn a_trunk_is_set_while_calls_are_made_and_the_next_one_is_as_it_says() {
+    let hall = Hall::new(2, 1).await;
+    let mut scene = Scene::new(hall, vec![], vec![]).await;
+    let desk = ready(&mut scene).await;
+    let change = TrunkChange {
+        number_form: Some(NumberForm::E164NoPlus),
+        prefix: Some("9#00".into()),
+        caller_id_form: Some(NumberForm::National),
+        channels: Some("1".parse().unwrap()),
+        calls_per_second: Some("5".parse().unwrap()),
+        ..TrunkChange::default()
+    };
+    // The server made the row at its start.
+    scene.hall.store.change_trunk("trunk", &change).await.unwrap().unwrap();
+    scene.dialling.trunk_changed().await.unwrap();
+    // What went out before the server's start is not known: its first second is full.
+    scene.clock.advance(2_000);
+    scene.asterisk.asked("line-").await;
+    scene.dialling.dial(scene.maya(), desk.lease()).await.unwrap();
+    let create = scene.asterisk.asked("POST channels/create").await;
+    assert_eq!(create.param("endpoint"), "PJSIP/9#00447700900000@trunk");
+    assert_eq!(create.body["variables"]["CONNECTEDLINE(num,i)"], "02079460000");
+    let text = scene.metrics.text();
+    for line in ["trunk_channels_limit 1", "trunk_calls_per_second_limit 5", "calls_in_line 0"] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_press_that_finds_every_channel_taken_waits_unwritten_until_one_is_gone() {
+    let hall = Hall::new(3, 1).await;
+    let held = hall.claim(0, NOW).await.unwrap();
+    hall.store.commit_attempt(&hall.attempt(0, &held)).await.unwrap();
+    let stray = Uuid::now_v7().to_string();
+    let none = TrunkRow { name: "trunk".into(), form: TrunkForm::default() };
+    hall.store.add_trunk(&none, NOW).await.unwrap();
+    let one = TrunkChange { channels: Some("1".parse().unwrap()), ..TrunkChange::default() };
+    hall.store.change_trunk("trunk", &one).await.unwrap();
+    // A channel of the server's last run, which this one hangs up and Asterisk keeps.
+    let there = vec![channel(&stray, "PJSIP/trunk-2", "Up")];
+    let mut ordinary = obliging(there, vec![], |_| None);
+    let stays = stray.clone();
+    let behaviour: Behaviour = Box::new(move |asked: &Asked| {
+        let deletes_it = asked.method == "DELETE" && asked.uri.ends_with(&stays);
+        if deletes_it { vec![asked.answer(200, &json!({}))] } else { ordinary(asked) }
+    });
+    let mut scene = Scene::with(hall, behaviour).await;
+    scene.until_count(1, CLOSED_AS_UNKNOWN).await;
+    let mut desk = ready(&mut scene).await;
+    let attempt = scene.dialling.dial(scene.maya(), desk.lease()).await.unwrap();
+    let in_line = |desk: &protocol::session::Desk| {
+        matches!(&desk.session, Session::Dialling { call, .. }
+            if call.attempt_id == attempt && matches!(call.state, CallState::InLine { .. }))
+    };
+    desk.until("in line", in_line).await;
+    assert_eq!(scene.hall.count("SELECT count(*) FROM attempts").await, 1, "nothing is written");
+    assert!(scene.metrics.text().contains("calls_in_line 1"));
+
+    let mut destroyed = event("ChannelDestroyed", &stray, "Up");
+    destroyed["cause"] = json!(16);
+    scene.asterisk.send(&destroyed);
+    scene.asterisk.asked(&format!("{attempt}/dial")).await;
+    assert_eq!(scene.hall.count("SELECT count(*) FROM attempts WHERE state = 'dialling'").await, 1);
+    assert!(scene.metrics.text().contains("trunk_channels 1"));
 }

@@ -6,6 +6,7 @@ use url::Host;
 use crate::{
     config::{Trunk, TrunkKind},
     number::is_for_drama,
+    trunk_form::TrunkForm,
 };
 
 /// Why a number is not rung over this trunk.
@@ -26,17 +27,23 @@ pub enum TrunkRefuses {
     Unknown,
 }
 
-/// The trunk, with what Asterisk said of it.
+/// The trunk, with what Asterisk and an organiser said of it.
 #[derive(Debug, Clone)]
 pub struct Way {
     trunk: Trunk,
+    form: TrunkForm,
     found: Result<(), TrunkRefuses>,
 }
 
 impl Way {
     /// A trunk of which nothing is known yet.
     pub fn new(trunk: Trunk) -> Self {
-        Self { trunk, found: Err(TrunkRefuses::Unknown) }
+        Self { trunk, form: TrunkForm::default(), found: Err(TrunkRefuses::Unknown) }
+    }
+
+    /// How numbers are written from now on.
+    pub fn set(&mut self, form: TrunkForm) {
+        self.form = form;
     }
 
     /// The trunk's endpoint.
@@ -64,7 +71,7 @@ impl Way {
         self.found
     }
 
-    /// What Asterisk is told to dial.
+    /// What Asterisk is told to dial. Asterisk escapes what a SIP address must not hold (`#`).
     ///
     /// # Errors
     /// [`TrunkRefuses`]: this number is not to be rung over this trunk.
@@ -73,7 +80,12 @@ impl Way {
         if self.trunk.kind == TrunkKind::Simulated && !is_for_drama(number) {
             return Err(TrunkRefuses::NotDrama);
         }
-        Ok(format!("PJSIP/{}@{}", number.e164(), self.trunk.endpoint))
+        Ok(format!("PJSIP/{}@{}", self.form.callee(number), self.trunk.endpoint))
+    }
+
+    /// What the provider is told who calls.
+    pub fn caller_id(&self, number: &Number) -> String {
+        self.form.caller_id(number)
     }
 }
 

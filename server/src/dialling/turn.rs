@@ -6,6 +6,7 @@ mod outputs;
 
 use std::{
     collections::{HashMap, VecDeque},
+    num::NonZeroU32,
     sync::{Arc, atomic::AtomicBool},
     time::{Duration, Instant},
 };
@@ -37,6 +38,7 @@ use super::{
 use crate::{
     ari::{Event, News},
     store::{StoreError, attempts::Committed, campaigns::CampaignRow},
+    trunk_form::TrunkForm,
 };
 
 /// How often the channels are compared with what is known; twice missed means gone or stray.
@@ -156,6 +158,7 @@ impl Turn {
                 () = clock.moved_since(now) => self.tick(),
             }
             self.count_lines();
+            self.count_trunk();
         }
         // Calls go on; the next start adopts them. What was to be written is written: dropping
         // the queue's end lets the writer finish.
@@ -196,6 +199,12 @@ impl Turn {
     fn count_lines(&self) {
         let up = if self.parts.ari.is_here() { self.exchange.lines_up() } else { 0 };
         self.parts.metrics.lines_up.set(i64::try_from(up).unwrap_or(i64::MAX));
+    }
+
+    fn count_trunk(&self) {
+        let (in_use, in_line) = self.dialler.trunk_use();
+        self.parts.metrics.trunk_channels.set(i64::try_from(in_use).unwrap_or(i64::MAX));
+        self.parts.metrics.calls_in_line.set(i64::try_from(in_line).unwrap_or(i64::MAX));
     }
 
     fn inward(&mut self, inward: Inward) {
@@ -254,6 +263,7 @@ impl Turn {
                 self.campaign(&row);
                 self.parts.live.campaign(&row.seen());
             }
+            Command::Trunk(form) => self.trunk(form),
             Command::ContactsAdded(campaign) => self.handle(Input::ContactsAdded { campaign }),
             Command::WithoutSound { reply } => {
                 let _ = reply.send(self.dialler.without_sound());
@@ -282,6 +292,15 @@ impl Turn {
             TrunkRefuses::NotLoopback | TrunkRefuses::Unknown => ErrorCode::NoTelephone,
         };
         Err(ApiError::new(code, format!("Nobody was rung: {why}")))
+    }
+
+    fn trunk(&mut self, form: TrunkForm) {
+        let limit = |limit: Option<NonZeroU32>| limit.map_or(0, |limit| i64::from(limit.get()));
+        self.parts.metrics.trunk_channels_limit.set(limit(form.channels));
+        self.parts.metrics.trunk_calls_per_second_limit.set(limit(form.calls_per_second));
+        let limits = form.limits();
+        self.way.set(form);
+        self.handle(Input::Trunk(limits));
     }
 
     fn campaign(&mut self, row: &CampaignRow) {

@@ -23,6 +23,7 @@ pub mod results;
 pub mod sign_ins;
 #[cfg(test)]
 mod tests;
+pub mod trunks;
 pub mod undo;
 
 use std::{

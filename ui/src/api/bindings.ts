@@ -65,6 +65,13 @@ export type Call = {
 
 /**  Where a call is. */
 export type CallState = 
+/**
+ *  Waits for its place on the organisation's trunk, where so many calls may be at once, or begin in a second.
+ *  Nobody is rung yet, and whoever hangs up keeps the card.
+ */
+{ state: "in-line"; 
+/**  UTC epoch, milliseconds. */
+since_ms: number } | 
 /**  Asked for; the network has not said that it rings. */
 { state: "dialling"; 
 /**  UTC epoch, milliseconds. */

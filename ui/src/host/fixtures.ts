@@ -118,6 +118,11 @@ const late: Session = {
 
 export const ready: Session = { state: 'ready', card: CARD };
 const readyNext: Session = { state: 'ready', card: NEXT_CARD };
+const inLine: Session = {
+  state: 'dialling',
+  card: CARD,
+  call: { attempt_id: 'attempt-1', state: { state: 'in-line', since_ms: NOW - 4_000 } },
+};
 export const dialling: Session = {
   state: 'dialling',
   card: CARD,
@@ -275,6 +280,7 @@ export const views: Readonly<Record<string, View>> = {
     { waiting_outcomes: 1 },
     { notice: { kind: 'saved-here', outcome: 'reached' } },
   ),
+  'in-line': deskView(inLine),
   dialling: deskView(dialling),
   ringing: deskView(ringing, { rings: true }),
   talking: deskView(talking),

@@ -278,6 +278,7 @@ export const en = {
     noMicrophone: 'No microphone.',
     noSpeaker: 'No loudspeaker.',
     callsWait: 'Calls wait until there is one',
+    inLine: 'All lines to the telephone network are taken. Nobody is rung yet',
     callee: (name: string) => `${name} rang off`,
     volunteer: 'You hung up',
     cancelled: 'You cancelled the call',
@@ -289,6 +290,7 @@ export const en = {
   call: {
     call: (name: string) => `Call ${name}`,
     busy: (name: string) => `Calling ${name}`,
+    inLine: 'In line for a line',
     dialling: 'Dialling',
     ringing: 'Ringing',
     cancel: 'Cancel',
@@ -544,6 +546,7 @@ export const en = {
   },
 
   said: {
+    inLine: (name: string) => `Waiting for a free line to call ${name}`,
     calling: (name: string) => `Calling ${name}`,
     next: (name: string, flag: string | null) => (flag ? `Next, ${name}, ${lower(flag)}` : `Next, ${name}`),
     saved: (outcome: string) => `${outcome} saved`,

@@ -303,10 +303,13 @@ function readyBlock(desk: DeskView, session: Session & { state: 'ready' }): Call
 function diallingBlock(desk: DeskView, session: Session & { state: 'dialling' }): CallBlock {
   const { state } = session.call;
   const busy = desk.busy === 'hang-up';
-  return block(lineStatus(desk), {
+  const inLine = state.state === 'in-line';
+  const status: Status = inLine ? { ...quiet, tone: 'wait', text: t.status.inLine } : lineStatus(desk);
+  const reached = state.state === 'ringing' ? t.call.ringing : t.call.dialling;
+  return block(status, {
     look: 'ringing',
     icon: state.state === 'ringing' ? 'ringing' : null,
-    label: state.state === 'ringing' ? t.call.ringing : t.call.dialling,
+    label: inLine ? t.call.inLine : reached,
     under: busy ? t.call.cancelling : t.call.cancel,
     hint: 'H',
     intent: { do: 'hang-up' },

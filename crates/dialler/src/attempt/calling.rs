@@ -28,9 +28,9 @@ impl Calling {
         let card = self.lease.card.clone();
         let call = view::Call { attempt_id: self.id(), state: self.call.view() };
         match call.state {
-            view::CallState::Dialling { .. } | view::CallState::Ringing { .. } => {
-                SessionView::Dialling { card, call }
-            }
+            view::CallState::InLine { .. }
+            | view::CallState::Dialling { .. }
+            | view::CallState::Ringing { .. } => SessionView::Dialling { card, call },
             view::CallState::Talking { .. } => SessionView::Talking { card, call },
             view::CallState::Ended { .. } => SessionView::WrapUp { card, call },
         }
@@ -63,6 +63,7 @@ impl Calling {
             }
             AttemptInput::Saved(save) => self.progress.saved(save),
             AttemptInput::SaveFailed(save, _) => self.progress.failed(save, scene.now),
+            AttemptInput::Place => scene.unexpected("attempt calling", "a place on the trunk"),
             AttemptInput::Ping | AttemptInput::GiveBack => {}
         }
         Attempt::Calling(self)
@@ -198,6 +199,7 @@ impl WrapUp {
             AttemptInput::SaveFailed(save, _) => self.progress.failed(save, scene.now),
             // The channel is gone; its last news may still be under way.
             AttemptInput::Callee(_) | AttemptInput::Ping | AttemptInput::GiveBack => {}
+            AttemptInput::Place => scene.unexpected("attempt wrap-up", "a place on the trunk"),
         }
         Attempt::WrapUp(self)
     }

@@ -1,9 +1,11 @@
-//! Before anything was dialled: the card on the seat, and the write-ahead.
+//! Before anything was dialled: the card on the seat, and the write-ahead (what may lie between is in
+//! in_line.rs).
 
 use protocol::ids::{AttemptId, LeaseId};
 
 use super::{
-    Attempt, AttemptInput, Calling, Closed, Committing, LEASE_MS, Leased, RENEW_BELOW, Saving, Settling,
+    Attempt, AttemptInput, Calling, Closed, Committing, InLine, LEASE_MS, Leased, RENEW_BELOW, Saving,
+    Settling,
 };
 use crate::{
     call::Call,
@@ -25,10 +27,7 @@ impl Leased {
     pub(super) fn handle(mut self, input: AttemptInput, scene: &mut Scene<'_>) -> Attempt {
         match input {
             AttemptInput::Ping => {
-                if self.lease.expires_at - scene.now.steady < RENEW_BELOW {
-                    self.lease.expires_at = scene.now.steady + LEASE_MS;
-                    scene.save(Write::Renew { lease: self.lease.id, expires_at: self.lease.expires_at });
-                }
+                self.renew(scene);
                 Attempt::Leased(self)
             }
             AttemptInput::Dial { ticket, lease, attempt, facts, number_busy } => {
@@ -51,6 +50,17 @@ impl Leased {
                 scene.unexpected("attempt leased", "a callee's channel");
                 Attempt::Leased(self)
             }
+            AttemptInput::Place => {
+                scene.unexpected("attempt leased", "a place on the trunk");
+                Attempt::Leased(self)
+            }
+        }
+    }
+
+    pub(super) fn renew(&mut self, scene: &mut Scene<'_>) {
+        if self.lease.expires_at - scene.now.steady < RENEW_BELOW {
+            self.lease.expires_at = scene.now.steady + LEASE_MS;
+            scene.save(Write::Renew { lease: self.lease.id, expires_at: self.lease.expires_at });
         }
     }
 
@@ -91,18 +101,33 @@ impl Leased {
             scene.refuse(ticket, words::refused(refusal));
             return self.release(Released::Refused { due_at }, scene);
         }
+        if !scene.takes_a_place(attempt) {
+            scene.in_line(ticket, attempt);
+            return Attempt::InLine(InLine::new(self, attempt, scene));
+        }
+        Self::commit(self.lease, attempt, Some(ticket), scene)
+    }
+
+    /// Who has a place on the trunk is dialled as soon as the attempt is on the disk.
+    pub(super) fn commit(
+        lease: Lease,
+        attempt: AttemptId,
+        ticket: Option<Ticket>,
+        scene: &mut Scene<'_>,
+    ) -> Attempt {
         let dialled = scene.now;
         let save = scene.save(Write::Attempt(NewAttempt {
             attempt,
-            lease,
-            campaign: self.lease.contact.campaign,
-            contact: self.lease.contact.contact,
+            lease: lease.id,
+            campaign: lease.contact.campaign,
+            contact: lease.contact.contact,
             device: scene.device,
-            number: self.lease.contact.number.clone(),
+            number: lease.contact.number.clone(),
             caller_id: scene.campaign.caller_id.clone(),
             dialled_at: dialled.wall,
         }));
-        Attempt::Committing(Committing { lease: self.lease, attempt, dialled, save, tickets: vec![ticket] })
+        let tickets = ticket.into_iter().collect();
+        Attempt::Committing(Committing { lease, attempt, dialled, save, tickets })
     }
 
     fn settle(
@@ -152,11 +177,15 @@ impl Leased {
         {
             return self.release(Released::GivenBack, scene);
         }
-        self.look_at = closing_time(&self.lease.contact, scene);
+        self.look_again(scene);
         Attempt::Leased(self)
     }
 
-    fn release(self, how: Released, scene: &mut Scene<'_>) -> Attempt {
+    pub(super) fn look_again(&mut self, scene: &Scene<'_>) {
+        self.look_at = closing_time(&self.lease.contact, scene);
+    }
+
+    pub(super) fn release(self, how: Released, scene: &mut Scene<'_>) -> Attempt {
         Attempt::Settling(Settling::release(self.lease, how, None, None, scene))
     }
 }
@@ -194,6 +223,7 @@ impl Committing {
                 );
             }
             AttemptInput::Callee(_) => scene.unexpected("attempt committing", "a callee's channel"),
+            AttemptInput::Place => scene.unexpected("attempt committing", "a place on the trunk"),
             AttemptInput::Ping
             | AttemptInput::GiveBack
             | AttemptInput::Revoked
@@ -212,6 +242,7 @@ impl Committing {
         self.lease.contact.attempts += 1;
         self.lease.contact.dialled.push(self.dialled.wall);
         if !scene.telephone || !scene.line_up {
+            scene.places.leave(self.attempt);
             return Settling::never_dialled(self.lease, self.attempt, scene);
         }
         scene.push(Output::CreateChannel { attempt: self.attempt, device: scene.device });
@@ -224,6 +255,7 @@ impl Committing {
     }
 
     fn refused(self, why: SaveRefused, scene: &mut Scene<'_>) -> Attempt {
+        scene.places.leave(self.attempt);
         let refusal = match why {
             SaveRefused::NoStorage => words::no_storage(),
             SaveRefused::LeaseLost => words::lease_lost(),

@@ -141,6 +141,7 @@ impl Settling {
                 scene.refuse(ticket, words::wrong_state("This card is being given back"));
             }
             AttemptInput::HangUp { ticket } => scene.done(ticket),
+            AttemptInput::Place => scene.unexpected("attempt settling", "a place on the trunk"),
             AttemptInput::Callee(_)
             | AttemptInput::Ping
             | AttemptInput::GiveBack

@@ -280,6 +280,7 @@ impl World {
         let Some(Ok(Answer::Dialled(attempt))) = answer else { panic!("not dialled: {answer:?}") };
         self.feed(Input::CalleeCreated { attempt });
         self.feed(Input::CalleeInBridge { attempt });
+        self.feed(Input::CalleeDialled { attempt });
         attempt
     }
 

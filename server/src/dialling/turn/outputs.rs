@@ -159,6 +159,9 @@ impl Turn {
     }
 
     fn create_callee(&mut self, attempt: AttemptId, device: DeviceId) {
+        // From here on its end is told, whatever comes of it: it has a place on the trunk.
+        self.exchange.call_asked(attempt, device);
+        self.owners.insert(attempt, device);
         let Some(committed) = self.committed.remove(&attempt) else {
             error!(%attempt, "a channel was wanted for an attempt that is not on the disk; a fault of ours");
             self.callee_failed(attempt, "the attempt was not saved".to_owned());
@@ -172,9 +175,8 @@ impl Turn {
                 return;
             }
         };
-        self.exchange.call_asked(attempt, device);
-        self.owners.insert(attempt, device);
-        let created = self.parts.ari.create_callee(&committed, endpoint);
+        let caller_id = self.way.caller_id(committed.caller_id());
+        let created = self.parts.ari.create_callee(&committed, endpoint, caller_id);
         self.or_callee_failed(attempt, created);
     }
 
