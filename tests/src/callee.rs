@@ -234,11 +234,8 @@ async fn talk(
     loop {
         tokio::select! {
             _ = clock.tick() => {
-                let mut packet = vec![0x80, if sequence == 1 { 0x80 } else { 0 }];
-                packet.extend(sequence.to_be_bytes());
-                packet.extend(stamp.to_be_bytes());
-                packet.extend([0x52, 0x69, 0x6e, 0x67]);
-                packet.extend((0..160).map(|n| g711::encode(says.get((at + n) % says.len().max(1)).copied().unwrap_or(0))));
+                let samples = (0..160).map(|n| says.get((at + n) % says.len().max(1)).copied().unwrap_or(0));
+                let packet = packet(sequence == 1, sequence, stamp, samples);
                 at += 160;
                 sequence = sequence.wrapping_add(1);
                 stamp = stamp.wrapping_add(160);
@@ -261,18 +258,19 @@ async fn talk(
     }
 }
 
-#[derive(Debug)]
-struct Request {
-    method: String,
-    number: String,
-    call_id: String,
+/// A request that came in, and what is sent back within its call.
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    pub(crate) method: String,
+    pub(crate) number: String,
+    pub(crate) call_id: String,
     headers: Vec<(String, String)>,
-    body: String,
+    pub(crate) body: String,
     text: String,
 }
 
 impl Request {
-    fn read(text: &str) -> Option<Self> {
+    pub(crate) fn read(text: &str) -> Option<Self> {
         let (head, body) = text.split_once("\r\n\r\n")?;
         let mut lines = head.split("\r\n");
         let mut start = lines.next()?.split(' ');
@@ -289,11 +287,11 @@ impl Request {
         Some(Self { method, number, call_id, headers, body: body.to_owned(), text: text.to_owned() })
     }
 
-    fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value)
     }
 
-    fn reply(&self, status: &str, more: &str, body: &str) -> String {
+    pub(crate) fn reply(&self, status: &str, more: &str, body: &str) -> String {
         let mut text = format!("SIP/2.0 {status}\r\n");
         for (_, via) in self.headers.iter().filter(|(name, _)| name == "via") {
             text.push_str(&format!("Via: {via}\r\n"));
@@ -314,23 +312,42 @@ impl Request {
     }
 
     fn bye(&self, contact: &str) -> String {
+        self.within("BYE", 1, contact, "")
+    }
+
+    /// A request of ours within the call that this INVITE began; `contact` is our header of that name.
+    pub(crate) fn within(&self, method: &str, sequence: u32, contact: &str, sdp: &str) -> String {
         let target = self.header("contact");
         let target =
             target.split_once('<').and_then(|(_, rest)| rest.split_once('>')).map_or(target, |(uri, _)| uri);
         let via =
             contact.split_once('@').map_or("127.0.0.1", |(_, rest)| rest.trim_end().trim_end_matches('>'));
+        let kind = if sdp.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
         format!(
-            "BYE {target} SIP/2.0\r\nVia: SIP/2.0/UDP {via};branch=z9hG4bK{}\r\nMax-Forwards: 70\r\nFrom: {};tag=callee\r\n\
-             To: {}\r\nCall-ID: {}\r\nCSeq: 1 BYE\r\nContent-Length: 0\r\n\r\n",
+            "{method} {target} SIP/2.0\r\nVia: SIP/2.0/UDP {via};branch=z9hG4bK{}\r\nMax-Forwards: 70\r\n\
+             From: {};tag=callee\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: {sequence} {method}\r\n{contact}{kind}\
+             Content-Length: {}\r\n\r\n{sdp}",
             uuid::Uuid::now_v7().simple(),
             self.header("to"),
             self.header("from"),
-            self.call_id
+            self.call_id,
+            sdp.len()
         )
     }
 }
 
-fn media_address(sdp: &str) -> Option<SocketAddr> {
+/// A packet of G.711 µ-law with 20 ms of sound; `marked`: the first of a talk.
+pub(crate) fn packet(marked: bool, sequence: u16, stamp: u32, samples: impl Iterator<Item = i16>) -> Vec<u8> {
+    let mut packet = vec![0x80, if marked { 0x80 } else { 0 }];
+    packet.extend(sequence.to_be_bytes());
+    packet.extend(stamp.to_be_bytes());
+    packet.extend([0x52, 0x69, 0x6e, 0x67]);
+    packet.extend(samples.take(160).map(g711::encode));
+    packet
+}
+
+/// Where the other end of an SDP wants its sound.
+pub(crate) fn media_address(sdp: &str) -> Option<SocketAddr> {
     let host = sdp.lines().find_map(|line| line.strip_prefix("c=IN IP4 "))?.trim();
     let port = sdp.lines().find_map(|line| line.strip_prefix("m=audio "))?.split(' ').next()?;
     format!("{host}:{port}").parse().ok()

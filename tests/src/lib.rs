@@ -20,6 +20,7 @@ pub mod provider_records;
 pub mod raw_sip;
 pub mod report;
 pub mod ringround;
+pub mod scripted;
 pub mod sound;
 pub mod sound_server;
 pub mod tls;
