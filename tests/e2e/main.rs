@@ -5,6 +5,7 @@
 mod a_clicked_link;
 mod a_phone_in_a_terminal;
 mod a_redirected_line;
+mod a_trunk_that_refuses;
 mod after_a_revocation;
 mod each_hears_the_other;
 mod how_a_call_may_end;

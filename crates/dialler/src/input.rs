@@ -129,7 +129,7 @@ pub enum Input {
         /// Which.
         attempt: AttemptId,
     },
-    /// `Dial(PROGRESS)`: SIP 183, the network sends its own ringing.
+    /// `Dial(PROGRESS)`: SIP 183, the network has a path for sound of its own.
     CalleeProgress {
         /// Which.
         attempt: AttemptId,
@@ -150,6 +150,13 @@ pub enum Input {
         attempt: AttemptId,
         /// Its Q.850 cause, as Asterisk gives it.
         cause: u16,
+        /// The status of the SIP answer that ended it, where Asterisk tells.
+        sip: Option<u16>,
+    },
+    /// Answers [`crate::Output::LookForReply`]: the provider has not answered the INVITE at all.
+    CalleeUnheard {
+        /// Which.
+        attempt: AttemptId,
     },
     /// Asterisk refused to create, join or dial the callee's channel. If a channel exists, the
     /// dialler hangs it up.
@@ -174,6 +181,8 @@ pub enum Input {
         /// Lines' channels, up and in their bridge.
         lines: Vec<LineFacts>,
     },
+    /// The provider answers again after it was away.
+    ProviderBack,
     /// At start, before the first [`Input::TelephoneBack`]: an open attempt of the store.
     Adopted(Box<Adopted>),
 
@@ -275,11 +284,13 @@ pub struct ContactFacts {
     pub do_not_call: bool,
     /// The contact may still be rung at some time (its state in the store is `open`).
     pub open: bool,
-    /// How many attempts this contact has had on this list.
+    /// How many attempts this contact has had on this list; those that do not count are not among them.
     pub attempts: u32,
     /// `dialled_at` of every attempt to this number in any campaign in the last eight days, in
-    /// any order.
+    /// any order; again without those that do not count.
     pub dialled: Vec<i64>,
+    /// How many attempts to this number in the last eight days do not count: nobody was rung.
+    pub uncounted: u32,
 }
 
 /// A hold on a contact.

@@ -24,6 +24,7 @@ pub mod rules;
 mod scene;
 mod seat;
 mod session;
+mod trunk;
 mod words;
 
 pub use attempt::{LEASE_MS, WRAP_UP_LIMIT_MS};

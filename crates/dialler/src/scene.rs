@@ -12,6 +12,7 @@ use crate::{
     now::Now,
     output::{Answer, Output, Write},
     passed_on::PassedOn,
+    trunk::Trunk,
 };
 
 /// One input's surroundings.
@@ -30,6 +31,8 @@ pub(crate) struct Scene<'a> {
     pub present: bool,
     /// What it may still pass on; goes back to the seat.
     pub passed_on: PassedOn,
+    /// What calls show of the trunk.
+    pub trunk: &'a mut Trunk,
     /// Set when a contact went back that another seat may have now.
     pub contact_is_due: bool,
     /// Where outputs go.

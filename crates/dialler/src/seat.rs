@@ -9,6 +9,7 @@ use protocol::{
     ids::{AttemptId, CampaignId, LeaseId},
     line as line_view,
     session::Session as SessionView,
+    trunk::Trunk as TrunkView,
 };
 
 use crate::{
@@ -64,6 +65,7 @@ pub(crate) struct Told {
     pub line: line_view::Line,
     pub session: SessionView,
     pub last_outcome: Option<LastOutcome>,
+    pub trunk: TrunkView,
 }
 
 impl Seat {
@@ -78,7 +80,12 @@ impl Seat {
             corrections: BTreeMap::new(),
             again: Vec::new(),
             repeated: BTreeMap::new(),
-            told: Told { line: line_view::Line::Down, session: SessionView::Ended, last_outcome: None },
+            told: Told {
+                line: line_view::Line::Down,
+                session: SessionView::Ended,
+                last_outcome: None,
+                trunk: TrunkView::Open,
+            },
         }
     }
 
@@ -94,6 +101,13 @@ impl Seat {
             && self.corrections.is_empty()
             && self.again.is_empty()
             && self.repeated.is_empty()
+    }
+
+    /// Whether a press of Call would be one now.
+    pub fn can_call(&self, now: Now) -> bool {
+        self.session.attempt().is_some_and(attempt::Attempt::is_card)
+            && self.line.is_up()
+            && self.is_present(now)
     }
 
     /// The app was heard of.
@@ -266,6 +280,11 @@ impl Seat {
         if line != self.told.line {
             self.told.line = line;
             scene.push(Output::Tell { device, change: Change::Line(line) });
+        }
+        let trunk = scene.trunk.view(Some(device), scene.now);
+        if trunk != self.told.trunk {
+            self.told.trunk = trunk;
+            scene.push(Output::Tell { device, change: Change::Trunk(trunk) });
         }
         let Some(session) = self.session.view(scene.campaign.pause.as_ref()) else { return };
         if session != self.told.session {

@@ -166,7 +166,7 @@ fn cards_that_go_back_otherwise_and_calls_do_not_count() {
     }
     for _ in 0..25 {
         let attempt = world.dial(maya);
-        world.feed(Input::CalleeGone { attempt, cause: 17 });
+        world.feed(Input::CalleeGone { attempt, cause: 17, sip: None });
     }
     pass_on_all_she_may(&mut world, maya, Settle::DoNotCall);
     world.card(maya);

@@ -16,6 +16,7 @@ pub mod line;
 pub mod number;
 pub mod outcome;
 pub mod session;
+pub mod trunk;
 
 /// Major number of what both ends speak. Another major is refused with a sentence that says
 /// which end to update.

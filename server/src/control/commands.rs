@@ -102,6 +102,7 @@ impl From<BackupRefused> for No {
 async fn status(app: &App) -> Answer {
     Answer::Status(Status {
         health: health::look(app).await,
+        trunk: app.dialling.trunk(),
         address: app.address.to_string(),
         origin: app.config.public_url.clone().unwrap_or_else(|| app.origin()),
         authority: app.identity.pin().map(|pin| URL_SAFE_NO_PAD.encode(pin)),

@@ -83,6 +83,8 @@ pub struct AttemptRow {
     pub ended_at: Option<i64>,
     /// How often it was closed by other than a correction.
     pub closed: u32,
+    /// It is one of its contact's attempts.
+    pub counts: bool,
 }
 
 #[derive(Default)]
@@ -122,6 +124,7 @@ impl World {
                 open: true,
                 attempts: 0,
                 dialled: Vec::new(),
+                uncounted: 0,
             };
             world.rows.push(Row { facts, due_at: 0, leased: None, last: None });
         }
@@ -340,7 +343,9 @@ impl World {
                 assert!(self.attempts.contains_key(attempt), "created before it was committed");
                 assert!(self.created.insert(*attempt), "created twice");
                 let this = &self.attempts[attempt];
-                let is_close = |other: &AttemptRow| (this.dialled_at - other.dialled_at).abs() < 2 * HOUR;
+                let is_close = |other: &AttemptRow| {
+                    other.counts && (this.dialled_at - other.dialled_at).abs() < 2 * HOUR
+                };
                 let others = self.created.iter().filter(|id| *id != attempt).map(|id| &self.attempts[id]);
                 let twice = others.filter(|other| other.contact == this.contact && is_close(other)).count();
                 assert_eq!(twice, 0, "a callee rung twice within two hours");
@@ -356,6 +361,8 @@ impl World {
             | Output::CallOver { .. }
             | Output::Tell { .. }
             | Output::PassesOnMany { .. }
+            | Output::LookForReply { .. }
+            | Output::Trunk { .. }
             | Output::TrunkFault { .. } => {}
         }
     }
@@ -416,6 +423,7 @@ impl World {
                     dialled_at: new.dialled_at,
                     ended_at: None,
                     closed: 0,
+                    counts: true,
                 };
                 assert!(self.attempts.insert(new.attempt, attempt).is_none(), "an attempt twice");
             }
@@ -440,6 +448,11 @@ impl World {
                 let contact = self.rows.iter_mut().find(|row| row.facts.contact == close.contact_id).unwrap();
                 if contact.leased.is_some_and(|(lease, _)| lease == close.lease) {
                     contact.leased = None;
+                }
+                if !close.counts && std::mem::take(&mut row.counts) {
+                    contact.facts.attempts -= 1;
+                    contact.facts.dialled.pop();
+                    contact.facts.uncounted += 1;
                 }
                 match close.contact {
                     Some(ContactNext::Due(at)) => (contact.facts.open, contact.due_at) = (true, at),
