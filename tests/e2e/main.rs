@@ -6,6 +6,7 @@ mod a_clicked_link;
 mod a_phone_in_a_terminal;
 mod a_promise_kept;
 mod a_redirected_line;
+mod a_trunk_that_refuses;
 mod after_a_revocation;
 mod another_computer;
 mod each_hears_the_other;

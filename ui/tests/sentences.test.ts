@@ -36,6 +36,26 @@ describe('what is wrong is said once, assertively', () => {
       'Sound does not get through to the server. Nobody is rung. Your network may hold back calls (UDP): try another one, or tell Ruth',
     ],
     [
+      {
+        kind: 'trunk',
+        complaint: { kind: 'refuses', sip: 503 },
+        next_try: { who: 'later', at_ms: NOW + 20_000 },
+      },
+      'The provider refuses calls (503). Nobody was rung, nothing is lost. Tried again in 20 seconds',
+    ],
+    [
+      { kind: 'trunk', complaint: { kind: 'refuses', sip: null }, next_try: { who: 'yours' } },
+      'The provider refuses calls. Your next call tries whether it is mended',
+    ],
+    [
+      { kind: 'trunk', complaint: { kind: 'silent' }, next_try: { who: 'others' } },
+      'The provider puts no call through. Another volunteer’s call tries whether it is mended',
+    ],
+    [
+      { kind: 'trunk', complaint: { kind: 'number' }, next_try: { who: 'later', at_ms: NOW - 1 } },
+      'The provider knows none of these numbers. Nobody was rung, nothing is lost. Tried again as soon as somebody can',
+    ],
+    [
       { kind: 'server-storage' },
       'The server can’t save. Its disk is full or locked. Tell Ruth. Outcomes are kept here',
     ],

@@ -167,6 +167,15 @@ pub(crate) struct Closed {
     pub pressed: Vec<(Ticket, RecordOutcome)>,
 }
 
+/// What other seats do while this one dials.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Elsewhere {
+    /// The number is in a call.
+    pub number_busy: bool,
+    /// How many calls have not reached a telephone yet.
+    pub under_way: usize,
+}
+
 #[derive(Debug)]
 pub(crate) enum AttemptInput {
     Ping,
@@ -175,7 +184,7 @@ pub(crate) enum AttemptInput {
         lease: LeaseId,
         attempt: AttemptId,
         facts: Option<ContactFacts>,
-        number_busy: bool,
+        elsewhere: Elsewhere,
     },
     /// The trunk has a place for it now.
     Place,
@@ -318,6 +327,15 @@ impl Attempt {
 
     pub fn is_calling(&self) -> bool {
         matches!(self, Attempt::Calling(_))
+    }
+
+    /// It is being dialled, and has not reached a telephone yet.
+    pub fn is_under_way(&self) -> bool {
+        match self {
+            Attempt::Committing(_) => true,
+            Attempt::Calling(calling) => !calling.call.reached_a_telephone(),
+            Attempt::Leased(_) | Attempt::WrapUp(_) | Attempt::Settling(_) | Attempt::Closed(_) => false,
+        }
     }
 
     /// What the volunteer sees; `None`: what they saw last, for the moment of a write.

@@ -9,11 +9,13 @@ use protocol::{
     line::Line,
     number::Number,
     session::Session as SessionView,
+    trunk::Trunk as TrunkView,
 };
 
 use crate::{
-    attempt::{Attempt, AttemptInput},
+    attempt::{Attempt, AttemptInput, Elsewhere},
     call::{self, CallInput},
+    cause::Ending,
     input::{
         Adopted, AdoptedState, Ask, CallFacts, CampaignRules, Input, Lease, LineFacts, SaveId, SaveRefused,
         Ticket,
@@ -27,6 +29,7 @@ use crate::{
     scene::{Saves, Scene},
     seat::Seat,
     session::{Session, SessionInput},
+    trunk::Trunk,
     words,
 };
 
@@ -42,6 +45,8 @@ pub struct View {
     pub session: SessionView,
     /// [`protocol::session::Desk::last_outcome`]
     pub last_outcome: Option<LastOutcome>,
+    /// [`protocol::session::Desk::trunk`]
+    pub trunk: TrunkView,
 }
 
 /// All seats of one telephone exchange.
@@ -53,6 +58,7 @@ pub struct Dialler {
     recalled: BTreeMap<DeviceId, Pace>,
     telephone: Telephone,
     places: Places,
+    trunk: Trunk,
     outputs: VecDeque<Output>,
     saves: Saves,
 }
@@ -78,6 +84,11 @@ impl Dialler {
 
     /// Takes in what happened at `now`.
     pub fn handle(&mut self, input: Input, now: Now) {
+        self.take_in(input, now);
+        self.look_at_trunk(now);
+    }
+
+    fn take_in(&mut self, input: Input, now: Now) {
         match input {
             Input::Campaign(campaign) => self.campaign(campaign, now),
             Input::Trunk(limits) => self.places.limit(limits),
@@ -116,7 +127,10 @@ impl Dialler {
             Input::CalleeProgress { attempt } => self.callee(attempt, CallInput::Progress, now),
             Input::CalleeRinging { attempt } => self.callee(attempt, CallInput::Ringing, now),
             Input::CalleeUp { attempt } => self.callee(attempt, CallInput::Up, now),
-            Input::CalleeGone { attempt, cause } => self.callee(attempt, CallInput::Gone { cause }, now),
+            Input::CalleeUnheard { attempt } => self.callee(attempt, CallInput::Unheard, now),
+            Input::CalleeGone { attempt, cause, sip } => {
+                self.callee(attempt, CallInput::Gone(Ending { cause, sip }), now);
+            }
             Input::CalleeFailed { attempt, why } => self.callee(attempt, CallInput::Failed { why }, now),
             Input::AnnouncementDone { attempt } => self.callee(attempt, CallInput::AnnouncementDone, now),
             Input::TelephoneGone => {
@@ -129,6 +143,7 @@ impl Dialler {
             Input::Recent { device, cards, taken_off } => {
                 self.recalled.insert(device, Pace::recalled(&cards, &taken_off, now));
             }
+            Input::ProviderBack => self.trunk.is_worth_a_try(now),
             Input::Adopted(adopted) => self.adopt(*adopted, now),
             Input::Tick => self.tick(now),
         }
@@ -151,17 +166,23 @@ impl Dialler {
             Telephone::Gone { since, given_up: false } => Some(since + TELEPHONE_GONE_LIMIT),
             Telephone::Gone { given_up: true, .. } | Telephone::Unknown | Telephone::There => None,
         };
-        seats.chain(given_up).chain(self.places.next_wake()).min()
+        seats.chain(given_up).chain(self.places.next_wake()).chain(self.trunk.next_wake()).min()
     }
 
     /// What a volunteer sees; for a device that never started, an ended session.
     pub fn view(&self, device: DeviceId) -> View {
         match self.seats.get(&device) {
-            None => View { line: Line::Down, session: SessionView::Ended, last_outcome: None },
+            None => View {
+                line: Line::Down,
+                session: SessionView::Ended,
+                last_outcome: None,
+                trunk: TrunkView::Open,
+            },
             Some(seat) => View {
                 line: seat.told.line,
                 session: seat.told.session.clone(),
                 last_outcome: seat.told.last_outcome.clone(),
+                trunk: seat.told.trunk,
             },
         }
     }
@@ -221,8 +242,11 @@ impl Dialler {
             };
             return self.outputs.push_back(Output::Answer { ticket, answer });
         }
-        let number_busy = match &ask {
-            Ask::Dial { facts: Some(facts), .. } => self.is_in_a_call(&facts.number),
+        let elsewhere = match &ask {
+            Ask::Dial { facts: Some(facts), .. } => Elsewhere {
+                number_busy: self.is_in_a_call(&facts.number),
+                under_way: self.attempts().filter(|attempt| attempt.is_under_way()).count(),
+            },
             Ask::Dial { facts: None, .. }
             | Ask::Start { .. }
             | Ask::Pause
@@ -232,7 +256,7 @@ impl Dialler {
             | Ask::LineSound { .. }
             | Ask::HangUp { .. }
             | Ask::Settle { .. }
-            | Ask::Record { .. } => false,
+            | Ask::Record { .. } => Elsewhere::default(),
         };
         self.at(device, now, "Ask", |seat, scene| {
             seat.seen(scene);
@@ -247,7 +271,7 @@ impl Dialler {
                     scene.done(ticket);
                 }
                 Ask::Dial { lease, attempt, facts } => {
-                    let input = AttemptInput::Dial { ticket, lease, attempt, facts, number_busy };
+                    let input = AttemptInput::Dial { ticket, lease, attempt, facts, elsewhere };
                     match seat.dialled_before(lease) {
                         Some(before) => scene.dialled(ticket, before),
                         None => seat.session(SessionInput::Attempt(input), scene),
@@ -298,11 +322,7 @@ impl Dialler {
 
     fn leased(&mut self, device: DeviceId, lease: Box<Lease>, now: Now) {
         let contact = lease.contact.contact;
-        let is_held = self
-            .seats
-            .values()
-            .filter_map(|seat| seat.session.attempt())
-            .any(|attempt| attempt.contact() == Some(contact));
+        let is_held = self.attempts().any(|attempt| attempt.contact() == Some(contact));
         let is_in_a_call = self.is_in_a_call(&lease.contact.number);
         self.at(device, now, "Leased", |seat, scene| {
             let has_room = seat.session.attempt().is_none();
@@ -322,10 +342,25 @@ impl Dialler {
     }
 
     fn is_in_a_call(&self, number: &Number) -> bool {
-        self.seats
-            .values()
-            .filter_map(|seat| seat.session.attempt())
-            .any(|attempt| attempt.number_in_a_call() == Some(number))
+        self.attempts().any(|attempt| attempt.number_in_a_call() == Some(number))
+    }
+
+    fn attempts(&self) -> impl Iterator<Item = &Attempt> {
+        self.seats.values().filter_map(|seat| seat.session.attempt())
+    }
+
+    /// A try falls due, or to another seat; everybody is told what is new of the trunk.
+    fn look_at_trunk(&mut self, now: Now) {
+        let (seats, telephone) = (&self.seats, matches!(self.telephone, Telephone::There));
+        let can_call = |device| telephone && seats.get(&device).is_some_and(|seat| seat.can_call(now));
+        self.trunk.look(now, can_call, |after| {
+            let able = || seats.keys().copied().filter(|device| can_call(*device));
+            after.and_then(|after| able().find(|device| *device > after)).or_else(|| able().next())
+        });
+        if let Some(trunk) = self.trunk.news(now) {
+            self.outputs.push_back(Output::Trunk { trunk });
+            self.each(now, |_, _| {});
+        }
     }
 
     fn saved(&mut self, save: SaveId, failed: Option<SaveRefused>, now: Now) {
@@ -378,12 +413,13 @@ impl Dialler {
         }
         match input {
             // The call was given up before; its last news.
-            CallInput::Gone { .. } | CallInput::Failed { .. } | CallInput::AnnouncementDone => {}
+            CallInput::Gone(_) | CallInput::Failed { .. } | CallInput::AnnouncementDone => {}
             CallInput::Created
             | CallInput::InBridge
             | CallInput::Progress
             | CallInput::Ringing
             | CallInput::Up
+            | CallInput::Unheard
             | CallInput::HangUp
             | CallInput::LineLost
             | CallInput::LineBack
@@ -471,7 +507,7 @@ impl Dialler {
                 answered_at,
                 at,
                 by,
-                cause: None,
+                ending: None,
                 verdict: None,
                 given_up: false,
             };
@@ -537,6 +573,7 @@ impl Dialler {
             line_up: seat.line.is_up(),
             present: seat.is_present(now),
             pace: seat.pace,
+            trunk: &mut self.trunk,
             contact_is_due: false,
             places: &mut self.places,
             out: &mut self.outputs,

@@ -139,7 +139,7 @@ pub enum Input {
         /// Which.
         attempt: AttemptId,
     },
-    /// `Dial(PROGRESS)`: SIP 183, the network sends its own ringing.
+    /// `Dial(PROGRESS)`: SIP 183, the network has a path for sound of its own.
     CalleeProgress {
         /// Which.
         attempt: AttemptId,
@@ -160,6 +160,13 @@ pub enum Input {
         attempt: AttemptId,
         /// Its Q.850 cause, as Asterisk gives it.
         cause: u16,
+        /// The status of the SIP answer that ended it, where Asterisk tells.
+        sip: Option<u16>,
+    },
+    /// Answers [`crate::Output::LookForReply`]: the provider has not answered the INVITE at all.
+    CalleeUnheard {
+        /// Which.
+        attempt: AttemptId,
     },
     /// Asterisk refused to create, join or dial the callee's channel. If a channel exists, the
     /// dialler hangs it up.
@@ -194,6 +201,8 @@ pub enum Input {
         /// When it took one off the list.
         taken_off: Vec<i64>,
     },
+    /// The provider answers again after it was away.
+    ProviderBack,
     /// At start, before the first [`Input::TelephoneBack`]: an open attempt of the store.
     Adopted(Box<Adopted>),
 
@@ -318,11 +327,13 @@ pub struct ContactFacts {
     /// When the callee asked to be rung, UTC epoch milliseconds: a promise that no attempt was closed after yet.
     /// From then on R16 does not bind this contact; R12 and R15 do.
     pub promised: Option<i64>,
-    /// How many attempts this contact has had on this list.
+    /// How many attempts this contact has had on this list; those that do not count are not among them.
     pub attempts: u32,
     /// `dialled_at` of every attempt to this number in any campaign in the last eight days, in
-    /// any order.
+    /// any order; again without those that do not count.
     pub dialled: Vec<i64>,
+    /// How many attempts to this number in the last eight days do not count: nobody was rung.
+    pub uncounted: u32,
 }
 
 /// A hold on a contact.

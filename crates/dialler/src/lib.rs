@@ -26,6 +26,7 @@ mod scene;
 mod seat;
 mod session;
 pub mod times;
+mod trunk;
 mod words;
 
 pub use attempt::{LEASE_MS, WRAP_UP_LIMIT_MS};

@@ -7,6 +7,7 @@
 //! | machine, screened, failed, unknown | the next calling day, when its hours open |
 //! | abandoned | after 72 h (R06) |
 //! | callback | at the time the callee asked for; without one, as machine |
+//! | not counted: the call went no further than the trunk (cause.rs) | after 15 min, or the spacing where that is less |
 //! | reached, refused, wrong-number, do-not-call, other | never |
 //!
 //! R15 always on top, and R16 but for a callback at a time. A contact that has had all its attempts is done; only a
@@ -21,7 +22,7 @@ use protocol::{
 use crate::{
     input::{CampaignRules, ContactFacts},
     output::ContactNext,
-    rules::{self, HOUR},
+    rules::{self, HOUR, MINUTE},
 };
 
 /// What becomes of a contact whose attempt ended at `ended_at` with this outcome. `contact` counts
@@ -72,6 +73,26 @@ pub fn is_final(outcome: Outcome) -> bool {
         outcome,
         Outcome::Reached | Outcome::Refused | Outcome::WrongNumber | Outcome::DoNotCall | Outcome::Other
     )
+}
+
+/// How soon a call is tried again that went no further than the trunk: late enough that the others go before it, and
+/// the same day.
+const AFTER_NOTHING: i64 = 15 * MINUTE;
+
+/// The last attempt, dialled latest, is none of the contact's any more.
+pub(crate) fn uncount(contact: &mut ContactFacts) {
+    contact.attempts = contact.attempts.saturating_sub(1);
+    if let Some(last) = contact.dialled.iter().enumerate().max_by_key(|(_, at)| **at).map(|(n, _)| n) {
+        contact.dialled.remove(last);
+    }
+    contact.uncounted = contact.uncounted.saturating_add(1);
+}
+
+/// What becomes of a contact whose call went no further than the trunk, so that nobody was rung. `contact` does not
+/// count that attempt.
+pub(crate) fn after_nothing(contact: &ContactFacts, campaign: &CampaignRules, ended_at: i64) -> ContactNext {
+    let wanted = ended_at + AFTER_NOTHING.min(campaign.spacing_ms);
+    rules::next_allowed(contact, campaign, wanted).map_or(ContactNext::Done, ContactNext::Due)
 }
 
 /// The instant that a volunteer's "later" means at `now`, before the rules: at most a year ahead.

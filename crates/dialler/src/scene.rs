@@ -13,6 +13,7 @@ use crate::{
     output::{Answer, Output, Write},
     pace::Pace,
     places::{InLine, Places},
+    trunk::Trunk,
 };
 
 /// One input's surroundings.
@@ -31,6 +32,8 @@ pub(crate) struct Scene<'a> {
     pub present: bool,
     /// How fast it goes through the list; goes back to the seat.
     pub pace: Pace,
+    /// What calls show of the trunk.
+    pub trunk: &'a mut Trunk,
     /// Set when a contact went back that another seat may have now.
     pub contact_is_due: bool,
     /// The trunk's places.

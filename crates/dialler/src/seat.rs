@@ -10,6 +10,7 @@ use protocol::{
     line as line_view,
     outcome::Outcome,
     session::Session as SessionView,
+    trunk::Trunk as TrunkView,
 };
 
 use crate::{
@@ -69,6 +70,7 @@ pub(crate) struct Told {
     pub line: line_view::Line,
     pub session: SessionView,
     pub last_outcome: Option<LastOutcome>,
+    pub trunk: TrunkView,
 }
 
 impl Seat {
@@ -84,7 +86,12 @@ impl Seat {
             corrections: BTreeMap::new(),
             again: Vec::new(),
             repeated: BTreeMap::new(),
-            told: Told { line: line_view::Line::Down, session: SessionView::Ended, last_outcome: None },
+            told: Told {
+                line: line_view::Line::Down,
+                session: SessionView::Ended,
+                last_outcome: None,
+                trunk: TrunkView::Open,
+            },
         }
     }
 
@@ -100,6 +107,13 @@ impl Seat {
             && self.corrections.is_empty()
             && self.again.is_empty()
             && self.repeated.is_empty()
+    }
+
+    /// Whether a press of Call would be one now.
+    pub fn can_call(&self, now: Now) -> bool {
+        self.session.attempt().is_some_and(attempt::Attempt::is_card)
+            && self.line.is_up()
+            && self.is_present(now)
     }
 
     /// The app was heard of.
@@ -286,6 +300,11 @@ impl Seat {
         if line != self.told.line {
             self.told.line = line;
             scene.push(Output::Tell { device, change: Change::Line(line) });
+        }
+        let trunk = scene.trunk.view(Some(device), scene.now);
+        if trunk != self.told.trunk {
+            self.told.trunk = trunk;
+            scene.push(Output::Tell { device, change: Change::Trunk(trunk) });
         }
         let Some(session) = self.session.view(scene.campaign.pause.as_ref()) else { return };
         if session != self.told.session {

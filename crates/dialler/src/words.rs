@@ -1,6 +1,9 @@
 //! The sentences of refusals: what happened, then what to do.
 
-use protocol::http::{ApiError, ErrorCode};
+use protocol::{
+    http::{ApiError, ErrorCode},
+    trunk::Complaint,
+};
 
 use crate::{
     pace::AT_ONCE,
@@ -89,6 +92,21 @@ pub(crate) fn no_telephone() -> ApiError {
         ErrorCode::NoTelephone,
         "The server's telephone line is away. Nobody was rung; try again in a moment",
     )
+}
+
+/// The last calls did not go through, and one that is under way shows what is the matter.
+pub(crate) fn trunk_doubted() -> ApiError {
+    wrong_state("The last call was refused by the provider. One moment: another shows whether calls go out")
+}
+
+pub(crate) fn trunk_shut(complaint: Complaint) -> ApiError {
+    let why = match complaint {
+        Complaint::Refuses { sip: Some(sip) } => format!("The telephone provider refuses calls ({sip})"),
+        Complaint::Refuses { sip: None } => "The telephone provider refuses calls".to_owned(),
+        Complaint::Silent => "The telephone provider lets calls come to nothing".to_owned(),
+        Complaint::Number => "The telephone provider knows none of these numbers".to_owned(),
+    };
+    wrong_state(&format!("{why}. Nobody was rung; the card stays here, and calls are tried now and then"))
 }
 
 pub(crate) fn no_storage() -> ApiError {

@@ -167,7 +167,7 @@ fn cards_that_go_back_otherwise_and_calls_that_the_network_ends_are_not_passed_o
     }
     for _ in 0..25 {
         let attempt = world.dial(maya);
-        world.feed(Input::CalleeGone { attempt, cause: 17 });
+        world.feed(Input::CalleeGone { attempt, cause: 17, sip: None });
         world.pass(15 * SECOND, &[maya]);
     }
     pass_on_all_she_may(&mut world, maya, Settle::DoNotCall);

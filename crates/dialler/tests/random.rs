@@ -233,11 +233,13 @@ impl Chaos {
                     Input::CalleeInBridge { attempt }
                 }
                 CallState::Dialling { .. } if which < 128 => Input::CalleeRinging { attempt },
-                _ if which < 64 => Input::CalleeGone { attempt, cause: 17 },
+                _ if which < 64 => Input::CalleeGone { attempt, cause: 17, sip: None },
                 _ => Input::CalleeUp { attempt },
             }),
             (_, Session::Talking { .. }) if which < 100 => self.ask(device, 8, which),
-            (_, Session::Talking { .. }) => self.world.give(Input::CalleeGone { attempt, cause: 16 }),
+            (_, Session::Talking { .. }) => {
+                self.world.give(Input::CalleeGone { attempt, cause: 16, sip: None })
+            }
             (_, Session::WrapUp { .. }) => self.ask(device, 8, which),
             (_, Session::Waiting { .. }) => {
                 self.world.give(Input::Ping { device });
@@ -319,7 +321,8 @@ impl Chaos {
             2 => Input::CalleeProgress { attempt },
             3 => Input::CalleeRinging { attempt },
             4 => Input::CalleeUp { attempt },
-            5 => Input::CalleeGone { attempt, cause },
+            5 => Input::CalleeGone { attempt, cause, sip: None },
+            6 if cause % 2 == 0 => Input::CalleeUnheard { attempt },
             6 => Input::CalleeFailed { attempt, why: "no such trunk".to_owned() },
             _ => Input::AnnouncementDone { attempt },
         });

@@ -24,6 +24,7 @@ fn ms(text: &str) -> i64 {
 
 fn contact(dialled: &[i64]) -> ContactFacts {
     ContactFacts {
+        uncounted: 0,
         contact: contact_id(0),
         campaign: campaign_id(0),
         number: number(0),

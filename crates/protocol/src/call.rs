@@ -38,7 +38,7 @@ pub enum CallState {
         /// UTC epoch, milliseconds.
         #[specta(type = specta_typescript::Number)]
         since_ms: i64,
-        /// The network sends its own ringing (SIP 183), so the app plays none.
+        /// The network has a path for sound of its own (SIP 183): the app plays ringing only if nothing comes by it.
         early_media: bool,
     },
     /// Answered, and in the volunteer's bridge.

@@ -87,6 +87,20 @@ impl Ari {
         granted(self.ask(Request::new("DELETE", format!("channels/{channel}"))))
     }
 
+    /// Whether the far end of a channel that is being dialled has answered anything, a 100 too. Asterisk keeps the
+    /// last SIP answer of a channel beside its hangup cause, and this function lists what it keeps.
+    pub fn has_reply(&self, channel: &str) -> impl Future<Output = Result<bool, AriError>> + Send + use<> {
+        let answer = self.ask(
+            Request::new("GET", format!("channels/{channel}/variable"))
+                .with("variable", "HANGUPCAUSE_KEYS()"),
+        );
+        async move {
+            let answer = answer.await?;
+            let keys = answer.body.get("value").and_then(Value::as_str);
+            Ok(!keys.ok_or(Malformed("a variable without a value"))?.is_empty())
+        }
+    }
+
     /// How many RTP packets have come in on a channel.
     pub fn packets_received(
         &self,

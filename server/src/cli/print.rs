@@ -11,7 +11,10 @@ use std::{
 };
 
 use jiff::Timestamp;
-use protocol::plain;
+use protocol::{
+    plain,
+    trunk::{NextTry, Trunk},
+};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{
     Value,
@@ -115,6 +118,7 @@ fn print_status(out: &mut dyn Write, status: &Status) -> io::Result<()> {
             "waiting for Asterisk: nothing can be dialled; it does not answer, or another server is connected to it (the log says which)"
         }
         health::Asterisk::NoTrunk => "Asterisk answers, the telephone provider does not",
+        health::Asterisk::NoCalls => "Asterisk and the telephone provider answer, and no call goes through",
     };
     writeln!(out, "Version    {}", status.health.version)?;
     writeln!(out, "Address    {} (listens on {})", status.origin, status.address)?;
@@ -138,6 +142,15 @@ fn print_status(out: &mut dyn Write, status: &Status) -> io::Result<()> {
     }
     if let Some(seen) = &status.trunk {
         writeln!(out, "Trunk      {}: {}", seen.name, trunk::calls(seen))?;
+    }
+    if let Trunk::Shut { complaint, since_ms, next_try } = status.trunk {
+        let what = health::complaint_in_words(complaint);
+        let next = match next_try {
+            NextTry::Later { at_ms } => format!("tried again at {}", time(at_ms)),
+            NextTry::Yours | NextTry::Others => "a volunteer's next call tries it".to_owned(),
+        };
+        writeln!(out, "           {what}, since {}; {next}", time(since_ms))?;
+        writeln!(out, "           {}", health::what_to_mend(complaint))?;
     }
     Ok(())
 }
@@ -322,7 +335,7 @@ pub struct Results<'a> {
     out: &'a mut dyn Write,
 }
 
-const COLUMNS: [&str; 18] = [
+const COLUMNS: [&str; 19] = [
     "attempt_id",
     "contact_id",
     "name",
@@ -337,6 +350,7 @@ const COLUMNS: [&str; 18] = [
     "ended_at",
     "ended_by",
     "cause",
+    "sip",
     "outcome",
     "written_by",
     "note",
@@ -382,6 +396,7 @@ impl<'a> Results<'a> {
             at(row.ended_at),
             text(&row.ended_by),
             row.cause.map(|cause| cause.to_string()).unwrap_or_default(),
+            row.sip.map(|sip| sip.to_string()).unwrap_or_default(),
             text(&row.outcome),
             text(&row.written_by),
             text(&row.note),
@@ -397,7 +412,7 @@ impl<'a> Results<'a> {
         self.out.flush()
     }
 
-    fn csv(&mut self, fields: [String; 18]) -> io::Result<()> {
+    fn csv(&mut self, fields: [String; 19]) -> io::Result<()> {
         let mut writer = csv::Writer::from_writer(&mut self.out);
         writer.write_record(fields.map(|field| cell(&field)))?;
         writer.flush()

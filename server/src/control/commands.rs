@@ -129,6 +129,7 @@ async fn status(app: &App) -> Result<Answer, No> {
         trunk: trunk.map(|row| Box::new(trunk_seen(app, row))),
         without_sound,
         health: health::look(app).await,
+        trunk: app.dialling.trunk(),
         address: app.address.to_string(),
         origin: app.config.public_url.clone().unwrap_or_else(|| app.origin()),
         authority: app.identity.pin().map(|pin| URL_SAFE_NO_PAD.encode(pin)),

@@ -10,7 +10,10 @@ pub mod server;
 
 use std::path::{Path, PathBuf};
 
-use protocol::ids::{AttemptId, DeviceId};
+use protocol::{
+    ids::{AttemptId, DeviceId},
+    trunk::Trunk,
+};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -156,6 +159,9 @@ pub enum Answer {
 pub struct Status {
     /// Database and Asterisk.
     pub health: Health,
+    /// What the last calls show of the trunk.
+    #[serde(default)]
+    pub trunk: Trunk,
     /// Where it listens, "127.0.0.1:8443".
     pub address: String,
     /// What join links say.

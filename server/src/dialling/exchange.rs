@@ -19,7 +19,7 @@ use dialler::{CallFacts, Input, LineFacts, LineId};
 use protocol::ids::{AttemptId, DeviceId};
 
 use super::{names, rounds::Listing};
-use crate::ari::{Channel, ChannelState, Event};
+use crate::ari::{Channel, ChannelState, Ending, Event};
 
 /// The channels that we made or adopted.
 #[derive(Debug, Default)]
@@ -86,8 +86,8 @@ pub(super) enum Step {
     DialLine { line: String, device: DeviceId },
     /// An announcement is over, or could not be played.
     Announced { attempt: AttemptId, asked: Instant },
-    /// A channel is no more, for this Q.850 cause.
-    Gone(Gone, u16),
+    /// A channel is no more.
+    Gone(Gone, Ending),
     /// Nobody here made this channel.
     HangUpStray(String),
 }
@@ -178,9 +178,9 @@ impl Exchange {
     }
 
     /// A callee's channel is no more; `None` if that was known.
-    pub(super) fn call_gone(&mut self, attempt: AttemptId, cause: u16) -> Option<Input> {
+    pub(super) fn call_gone(&mut self, attempt: AttemptId, ending: Ending) -> Option<Input> {
         self.calls.remove(&attempt)?;
-        Some(Input::CalleeGone { attempt, cause })
+        Some(Input::CalleeGone { attempt, cause: ending.cause, sip: ending.sip })
     }
 
     /// A line's channel is no more; `None` if that was known.
@@ -220,13 +220,13 @@ impl Exchange {
                 ChannelState::Up => self.up(&channel),
                 ChannelState::Down | ChannelState::Other => None,
             },
-            Event::Destroyed { channel, cause } => {
+            Event::Destroyed { channel, ending } => {
                 self.strangers.remove(&channel);
                 let gone = match names::attempt(&channel) {
                     Some(attempt) => self.calls.contains_key(&attempt).then_some(Gone::Callee(attempt)),
                     None => self.lines.contains_key(&channel).then_some(Gone::Line(channel)),
                 };
-                gone.map(|gone| Step::Gone(gone, cause))
+                gone.map(|gone| Step::Gone(gone, ending))
             }
             Event::PlaybackFinished { playback } => {
                 let (attempt, asked) = self.announcements.remove(&playback)?;

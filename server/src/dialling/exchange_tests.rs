@@ -64,7 +64,7 @@ fn a_line_is_up_when_it_answered_and_is_in_its_own_bridge_in_any_order_and_told_
         Input::LineAnswered { .. }
     ));
     assert_eq!(exchange.lines_up(), 1);
-    let destroyed = Event::Destroyed { channel: line.0.clone(), cause: 16 };
+    let destroyed = Event::Destroyed { channel: line.0.clone(), ending: Ending::by(16) };
     let gone = exchange.event(destroyed.clone());
     assert!(matches!(gone, Some(Step::Gone(Gone::Line(gone), 16)) if gone == line.0));
     assert!(!exchange.is_empty_of(device));
@@ -87,7 +87,7 @@ fn each_step_of_a_call_is_told_once_whatever_asterisk_repeats() {
         state(ChannelState::Ringing),
         state(ChannelState::Up),
         dial("ANSWER"),
-        Event::Destroyed { channel: id.clone(), cause: 17 },
+        Event::Destroyed { channel: id.clone(), ending: Ending::by(17) },
     ];
     let told: Vec<Input> = events
         .into_iter()
@@ -112,9 +112,9 @@ fn each_step_of_a_call_is_told_once_whatever_asterisk_repeats() {
         ),
         "{told:?}"
     );
-    assert!(matches!(exchange.call_gone(attempt, 17), Some(Input::CalleeGone { cause: 17, .. })));
-    assert!(exchange.call_gone(attempt, 17).is_none());
-    assert!(exchange.event(Event::Destroyed { channel: id.clone(), cause: 17 }).is_none());
+    assert!(matches!(exchange.call_gone(attempt, Ending::by(17)), Some(Input::CalleeGone { cause: 17, .. })));
+    assert!(exchange.call_gone(attempt, Ending::by(17)).is_none());
+    assert!(exchange.event(Event::Destroyed { channel: id.clone(), ending: Ending::by(17) }).is_none());
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn a_channel_that_was_only_late_for_one_list_stays() {
         let (strays, gone) = exchange.sweep(list);
         assert!(strays.is_empty() && gone.is_empty(), "{gone:?}");
     }
-    assert_eq!(exchange.call_gone(attempt, 16).map(|_| ()).unwrap(), ());
+    assert_eq!(exchange.call_gone(attempt, Ending::by(16)).map(|_| ()).unwrap(), ());
 }
 
 #[test]
@@ -221,8 +221,11 @@ fn a_line_that_was_to_go_and_a_call_that_is_over_are_strays_as_long_as_they_are_
     assert_eq!(HashSet::from_iter(strays), HashSet::from([line.0.clone(), attempt.to_string()]));
     assert!(gone.is_empty(), "{gone:?}");
     // Its end is still news to the dialler.
-    let destroyed = Event::Destroyed { channel: line.0.clone(), cause: 16 };
+    let destroyed = Event::Destroyed { channel: line.0.clone(), ending: Ending::by(16) };
     assert!(matches!(exchange.event(destroyed), Some(Step::Gone(Gone::Line(gone), _)) if gone == line.0));
     assert!(exchange.line_gone(&line.0).is_some());
-    assert!(exchange.call_gone(attempt, 16).is_some(), "and its bridge is ended when it is empty");
+    assert!(
+        exchange.call_gone(attempt, Ending::by(16)).is_some(),
+        "and its bridge is ended when it is empty"
+    );
 }

@@ -25,8 +25,9 @@ use protocol::{
     http::{ApiError, ErrorCode, RecordOutcome, Settle},
     ids::{AttemptId, CampaignId, DeviceId, LeaseId},
     outcome::{LONGEST_NOTE, Outcome},
+    trunk::Trunk,
 };
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use rounds::{Telephone, TrunkState};
@@ -79,6 +80,7 @@ pub struct Handle {
     store: Store,
     ari: Ari,
     trunk: String,
+    trunk_seen: watch::Receiver<Trunk>,
     clock: Clock,
     metrics: Metrics,
     tasks: TaskTracker,
@@ -92,6 +94,7 @@ impl Handle {
     /// [`StoreError`] when the store cannot be read.
     pub async fn start(parts: Parts) -> Result<Self, StoreError> {
         let (inward, commands) = mpsc::unbounded_channel();
+        let (tell_trunk, trunk_seen) = watch::channel(Trunk::Open);
         let tasks = TaskTracker::new();
         let handle = Self {
             inward: inward.clone(),
@@ -99,11 +102,12 @@ impl Handle {
             store: parts.store.clone(),
             ari: parts.ari.clone(),
             trunk: parts.config.trunk.endpoint.clone(),
+            trunk_seen,
             clock: parts.clock.clone(),
             metrics: parts.metrics.clone(),
             tasks: tasks.clone(),
         };
-        turn::start(parts, inward, commands, &tasks).await?;
+        turn::start(parts, inward, commands, tell_trunk, &tasks).await?;
         tasks.close();
         Ok(handle)
     }
@@ -275,6 +279,11 @@ impl Handle {
         let (reply, following) = oneshot::channel();
         self.tell(Command::Follow { device, volunteer, campaign: row.seen(), reply });
         following.await.map_err(|_| stopping())
+    }
+
+    /// What the last calls show of the trunk.
+    pub fn trunk(&self) -> Trunk {
+        *self.trunk_seen.borrow()
     }
 
     /// Whether Asterisk and the trunk are there, asked now.

@@ -18,9 +18,10 @@ use protocol::{
     http::{ApiError, ErrorCode},
     ids::{AttemptId, CampaignId, DeviceId},
     session::{Desk, Session},
+    trunk::Trunk,
 };
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, watch},
     time::{MissedTickBehavior, interval},
 };
 use tokio_util::task::TaskTracker;
@@ -33,10 +34,10 @@ use super::{
     names,
     saves::{self, Job, Saves},
     trunk::{TrunkRefuses, Way},
-    watch::{self, Watch},
+    watch::{self as lines, Watch},
 };
 use crate::{
-    ari::{Event, News},
+    ari::{Ending, Event, News},
     store::{StoreError, attempts::Committed, campaigns::CampaignRow},
     trunk_form::TrunkForm,
 };
@@ -57,6 +58,7 @@ pub(super) async fn start(
     parts: Parts,
     back: mpsc::UnboundedSender<Inward>,
     commands: mpsc::UnboundedReceiver<Inward>,
+    trunk_seen: watch::Sender<Trunk>,
     tasks: &TaskTracker,
 ) -> Result<(), StoreError> {
     let (jobs, queue) = mpsc::unbounded_channel();
@@ -85,6 +87,7 @@ pub(super) async fn start(
         connection: 0,
         held: None,
         provider_silent: Arc::default(),
+        trunk_seen,
         clock: now,
     };
     turn.recall().await?;
@@ -116,6 +119,8 @@ struct Turn {
     held: Option<Vec<Event>>,
     /// Whether the provider did not answer when it was last looked at.
     provider_silent: Arc<AtomicBool>,
+    /// What calls show of the trunk, for an organiser who asks.
+    trunk_seen: watch::Sender<Trunk>,
     /// What time it was when the loop last looked.
     clock: Now,
 }
@@ -132,7 +137,7 @@ impl Turn {
         let stop = self.parts.stop.clone();
         let lapsed = tokio::time::sleep(OLD_LEASES_LAPSE);
         let mut lapsed = std::pin::pin!(lapsed.fuse());
-        let mut looks = interval(watch::EVERY);
+        let mut looks = interval(lines::EVERY);
         let mut sweeps = interval(SWEEP_EVERY);
         for every in [&mut looks, &mut sweeps] {
             every.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -214,7 +219,7 @@ impl Turn {
             Inward::Committed(committed) => {
                 self.committed.insert(committed.id(), committed);
             }
-            Inward::NoSuchCallee(attempt) => self.callee_gone(attempt, 0),
+            Inward::NoSuchCallee(attempt) => self.callee_gone(attempt, Ending::by(0)),
             Inward::NoSuchLine(line) => self.line_gone(&line),
             Inward::Listed { connection, listing } => {
                 if connection == self.connection {
@@ -228,7 +233,7 @@ impl Turn {
                     for gone in gone {
                         warn!(?gone, "news of a channel's end were lost; a sweep found it");
                         match gone {
-                            Gone::Callee(attempt) => self.callee_gone(attempt, 0),
+                            Gone::Callee(attempt) => self.callee_gone(attempt, Ending::by(0)),
                             Gone::Line(line) => self.line_gone(&line),
                         }
                     }
@@ -276,6 +281,7 @@ impl Turn {
                     line: view.line,
                     session: view.session,
                     last_outcome: view.last_outcome,
+                    trunk: view.trunk,
                 };
                 let _ = reply.send(self.parts.live.follow(device, desk));
             }
@@ -378,17 +384,17 @@ impl Turn {
                     self.hear_anew(device, attempt.to_string());
                 }
             }
-            Some(Step::Gone(Gone::Callee(attempt), cause)) => self.callee_gone(attempt, cause),
+            Some(Step::Gone(Gone::Callee(attempt), ending)) => self.callee_gone(attempt, ending),
             Some(Step::Gone(Gone::Line(line), _)) => self.line_gone(&line),
             Some(Step::HangUpStray(channel)) => self.hang_up_strays(vec![channel]),
             Some(Step::DialLine { line, device }) => self.dial_line(line, device),
         }
     }
 
-    fn callee_gone(&mut self, attempt: AttemptId, cause: u16) {
+    fn callee_gone(&mut self, attempt: AttemptId, ending: Ending) {
         let device = self.exchange.device_of(attempt);
         self.owners.remove(&attempt);
-        if let Some(input) = self.exchange.call_gone(attempt, cause) {
+        if let Some(input) = self.exchange.call_gone(attempt, ending) {
             self.handle(input);
         }
         self.end_bridge_if_empty(device);

@@ -244,7 +244,8 @@ pub(super) async fn write_progress(
     sqlx::query(
         "UPDATE attempts
          SET state = $2, ringing_at = coalesce($3, ringing_at), answered_at = coalesce($4, answered_at),
-             ended_at = coalesce($5, ended_at), ended_by = coalesce($6, ended_by), cause = coalesce($7, cause)
+             ended_at = coalesce($5, ended_at), ended_by = coalesce($6, ended_by), cause = coalesce($7, cause),
+             sip = coalesce($8, sip)
          WHERE id = $1 AND state <> 'closed'",
     )
     .bind(progress.attempt.to_string())
@@ -254,6 +255,7 @@ pub(super) async fn write_progress(
     .bind(progress.ended_at)
     .bind(progress.ended_by.map(word_of))
     .bind(progress.cause)
+    .bind(progress.sip)
     .execute(connection)
     .await?;
     Ok(())

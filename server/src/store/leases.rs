@@ -422,11 +422,20 @@ pub(super) async fn read_held(
     .await?;
     let Some(row) = row else { return Ok(None) };
     let number = number(&row)?;
-    let dialled = sqlx::query("SELECT dialled_at FROM attempts WHERE number = $1 AND dialled_at > $2")
-        .bind(number.e164())
-        .bind(now - HISTORY_MS)
-        .fetch_all(&mut *connection)
-        .await?;
+    let history =
+        sqlx::query("SELECT dialled_at, counts FROM attempts WHERE number = $1 AND dialled_at > $2")
+            .bind(number.e164())
+            .bind(now - HISTORY_MS)
+            .fetch_all(&mut *connection)
+            .await?;
+    let (mut dialled, mut uncounted) = (Vec::new(), 0);
+    for attempt in &history {
+        if attempt.try_get("counts")? {
+            dialled.push(attempt.try_get("dialled_at")?);
+        } else {
+            uncounted += 1;
+        }
+    }
     let attempts: i64 = row.try_get("attempts")?;
     Ok(Some(HeldContact {
         lease: id(&row, "id")?,
@@ -445,7 +454,8 @@ pub(super) async fn read_held(
             open: row.try_get("open")?,
             promised: row.try_get("promised_at")?,
             attempts: u32::try_from(attempts).unwrap_or(u32::MAX),
-            dialled: dialled.iter().map(|row| row.try_get("dialled_at")).collect::<Result<_, _>>()?,
+            dialled,
+            uncounted,
         },
     }))
 }

@@ -151,6 +151,7 @@ async fn an_attempt_is_committed_once_and_found_again_in_the_state_it_was_in() {
         ended_at: None,
         ended_by: None,
         cause: None,
+        sip: None,
     };
     hall.store.save_progress(&progress).await.unwrap();
     progress.state = "talking";
@@ -429,4 +430,24 @@ async fn promised_callbacks_come_first_then_who_has_been_due_longest() {
         let expected: Vec<String> = list.iter().map(|(_, _, row)| ids[*row].clone()).collect();
         assert_eq!(claimed, expected, "seed {seed}");
     }
+}
+
+#[tokio::test]
+async fn an_attempt_that_does_not_count_takes_nothing_from_its_contact() {
+    let hall = Hall::new(1, 1).await;
+    let held = hall.claim(0, NOW).await.unwrap();
+    let attempt = hall.attempt(0, &held);
+    hall.store.commit_attempt(&attempt).await.unwrap();
+    let due_at = NOW + 900_000;
+    let mut close = hall.close(0, &attempt, Outcome::Failed, ContactNext::Due(due_at));
+    (close.counts, close.id) = (false, None);
+    // A write that is tried again takes nothing twice.
+    for _ in 0..2 {
+        hall.store.close_attempt(&close).await.unwrap();
+    }
+    assert_eq!(hall.count("SELECT attempts FROM contacts").await, 0);
+    assert_eq!(hall.count("SELECT counts FROM attempts").await, 0);
+    assert!(hall.claim(0, due_at - 1).await.is_none());
+    let facts = hall.claim(0, due_at).await.unwrap().facts;
+    assert_eq!((facts.attempts, facts.dialled.len(), facts.uncounted), (0, 0, 1));
 }

@@ -37,6 +37,8 @@ const REGISTER_AGAIN_MS: i64 = 2_500;
 const SERVERS_WORD_MS: i64 = 3_000;
 /// A second without the report of a second is not yet silence.
 const MEDIA_STALE_MS: i64 = 2_500;
+/// A path for sound (183) on which nothing came for so long carries no ringing: then the app rings.
+const SILENT_MS: i64 = 1_000;
 /// A volunteer who says nothing for so long is not heard, and is told so.
 const QUIET_MS: i64 = 10_000;
 /// A live microphone's noise is above this.
@@ -69,6 +71,8 @@ pub(super) struct Line {
     pub(super) rings: bool,
     /// Media came while this attempt rang.
     heard: bool,
+    /// Since when the network has a path for sound of its own, in this attempt.
+    path_since: Option<i64>,
     media_at: i64,
     /// Talking since, and nothing was heard from the microphone yet.
     quiet_since: Option<i64>,
@@ -153,7 +157,7 @@ impl App {
             Event::Call { id, state } => self.line_call(id, state),
             Event::FirstMedia { .. } => {
                 self.line.media_at = self.now;
-                if self.in_call() {
+                if self.in_call() || self.call_pressed() {
                     self.line.heard = true;
                 }
             }
@@ -348,7 +352,8 @@ impl App {
         let registers = self.waits_for_registration().then_some(self.line.register_at);
         let denied = self.line.denied_since.map(|since| since + SERVERS_WORD_MS);
         let quiet = self.line.quiet_since.map(|since| since + QUIET_MS).filter(|at| *at > self.now);
-        [asked, registers, denied, quiet, sound, tell].into_iter().flatten().min()
+        let silent = self.line.path_since.map(|since| since + SILENT_MS).filter(|at| *at > self.now);
+        [asked, registers, denied, quiet, sound, tell, silent].into_iter().flatten().min()
     }
 
     pub(super) fn reconcile_line(&mut self) {
@@ -430,6 +435,23 @@ impl App {
         }
     }
 
+    /// Whether the callee's telephone rings, as far as is known, and the network may leave the ringing to us: after a
+    /// 180 alone; after a 183 where nothing came for a while.
+    fn is_left_to_ring(&mut self) -> bool {
+        let Some(Session::Dialling { call, .. }) = self.session() else {
+            self.line.path_since = None;
+            return false;
+        };
+        match call.state {
+            CalleeState::Ringing { early_media: false, .. } => true,
+            CalleeState::Ringing { early_media: true, .. } => {
+                let since = *self.line.path_since.get_or_insert(self.now);
+                self.now - since >= SILENT_MS
+            }
+            CalleeState::Dialling { .. } | CalleeState::Talking { .. } | CalleeState::Ended { .. } => false,
+        }
+    }
+
     /// Sound leaves only from Call to the end of the call, and the ring sounds only while nothing else does.
     pub(super) fn reconcile_sound(&mut self) {
         let call_pressed = self.call_pressed();
@@ -446,13 +468,7 @@ impl App {
             self.line.sends = sends;
             self.want(Effect::SendAudio(id, sends));
         }
-        let ringing = match self.session() {
-            Some(Session::Dialling { call, .. }) => {
-                matches!(call.state, CalleeState::Ringing { early_media: false, .. })
-            }
-            _ => false,
-        };
-        let rings = ringing && !self.line.heard && self.hang_up.is_none();
+        let rings = self.is_left_to_ring() && !self.line.heard && self.hang_up.is_none();
         if rings != self.line.rings {
             self.line.rings = rings;
             self.want(Effect::Ring(rings));

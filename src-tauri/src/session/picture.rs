@@ -1,6 +1,6 @@
 //! The view, made of the state.
 
-use protocol::{line::Line as ServersLine, session::Session};
+use protocol::{line::Line as ServersLine, session::Session, trunk::Trunk};
 use softphone::Quality as Measured;
 
 use super::{App, Keyring, line, link};
@@ -179,6 +179,7 @@ impl App {
             } else {
                 troubles.extend(line_lost);
             }
+            troubles.extend(self.trunk_trouble());
         }
         // These last, and hide nothing that wants something now.
         for kept in self.outcomes.refused() {
@@ -195,6 +196,16 @@ impl App {
             }
         }
         troubles
+    }
+
+    /// Of no matter to whom is not calling.
+    pub(super) fn trunk_trouble(&self) -> Option<Trouble> {
+        match self.desk.as_ref()?.trunk {
+            Trunk::Shut { complaint, next_try, .. } if self.calling() => {
+                Some(Trouble::Trunk { complaint, next_try })
+            }
+            Trunk::Shut { .. } | Trunk::Open => None,
+        }
     }
 
     fn retry_in_s(&self) -> u32 {

@@ -6,6 +6,7 @@ use protocol::{
     join_link::{BadLink, JoinLink},
     outcome::Outcome,
     session::Session,
+    trunk::NextTry,
 };
 use uuid::Uuid;
 
@@ -13,7 +14,7 @@ use super::{App, Ask, Busy, Effect, Joining, Keyring, Refusal, Request, hang_up:
 use crate::{
     server::RequestError,
     settings::Device,
-    view::{JoinProblem, Notice, OutcomePress, Press},
+    view::{JoinProblem, Notice, OutcomePress, Press, Trouble},
 };
 
 /// A press is shown as under way for at most so long: a request gives up after 10 s.
@@ -115,6 +116,11 @@ impl App {
             _ => return Err(Refusal::NotNow),
         }
         if !self.line.is_up() || !self.line.can_talk() {
+            return Err(Refusal::NotNow);
+        }
+        if let Some(Trouble::Trunk { next_try: NextTry::Later { .. } | NextTry::Others, .. }) =
+            self.trunk_trouble()
+        {
             return Err(Refusal::NotNow);
         }
         self.ask(Press::Call, Ask::Dial(lease))

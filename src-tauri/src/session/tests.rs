@@ -16,6 +16,7 @@ use protocol::{
 };
 use softphone::{
     CallState, Codec, DeviceState, EndedBy as Ender, Missing, Quality, Reason, Registration, Why,
+    trunk::{Complaint, NextTry, Trunk},
 };
 
 use super::*;
@@ -95,7 +96,14 @@ fn wrap_up() -> Session {
 }
 
 fn desk(session: Session, line: ServersLine) -> Desk {
-    Desk { volunteer: "Maya".into(), campaign: campaign(), line, session, last_outcome: None }
+    Desk {
+        volunteer: "Maya".into(),
+        campaign: campaign(),
+        line,
+        session,
+        last_outcome: None,
+        trunk: Trunk::Open,
+    }
 }
 
 fn refused(status: u16, code: ErrorCode) -> RequestError {
@@ -165,6 +173,10 @@ impl Bench {
 
     fn session(&mut self, session: Session) {
         self.give(Input::Live(News::Change(Box::new(Change::Session(session)))));
+    }
+
+    fn trunk(&mut self, trunk: Trunk) {
+        self.give(Input::Live(News::Change(Box::new(Change::Trunk(trunk)))));
     }
 
     fn give(&mut self, input: Input) {
@@ -343,12 +355,59 @@ fn the_national_ring_sounds_until_media_comes() {
 
     let mut bench = Bench::on_the_line(ready());
     bench.session(ringing(true));
+    bench.give(Input::Phone(Event::FirstMedia { id: LINE }));
+    bench.wait(30_000);
     assert_eq!(bench.took(&Effect::Ring(true)), 0, "the network sends its own ringing");
 
     let mut bench = Bench::on_the_line(ready());
     bench.session(ringing(false));
     bench.session(talking());
     assert_eq!(bench.took(&Effect::Ring(false)), 1, "the answer ends it without media too");
+}
+
+#[test]
+fn after_a_183_without_sound_the_app_rings_and_only_until_sound_comes() {
+    let mut bench = Bench::on_the_line(ready());
+    bench.session(ringing(true));
+    bench.wait(999);
+    assert_eq!(bench.took(&Effect::Ring(true)), 0, "sound may come yet");
+    bench.wait(1);
+    assert_eq!(bench.took(&Effect::Ring(true)), 1);
+    // The 180 after it begins nothing anew.
+    bench.session(Session::Dialling {
+        card: card(),
+        call: call(CalleeState::Ringing { since_ms: 14_000, early_media: true }),
+    });
+    assert_eq!((bench.took(&Effect::Ring(true)), bench.took(&Effect::Ring(false))), (0, 0));
+    bench.give(Input::Phone(Event::FirstMedia { id: LINE }));
+    assert_eq!(bench.took(&Effect::Ring(false)), 1, "never two at once");
+    bench.wait(30_000);
+    assert_eq!(bench.took(&Effect::Ring(true)), 0);
+    bench.session(ready());
+    bench.session(ringing(true));
+    bench.wait(1_000);
+    assert_eq!(bench.took(&Effect::Ring(true)), 1, "each attempt for itself");
+}
+
+#[test]
+fn while_the_provider_refuses_calls_the_card_stays_and_only_the_try_is_dialled() {
+    let mut bench = Bench::on_the_line(ready());
+    let shut =
+        |next_try| Trunk::Shut { complaint: Complaint::Refuses { sip: Some(503) }, since_ms: 0, next_try };
+    let trouble = |next_try| Trouble::Trunk { complaint: Complaint::Refuses { sip: Some(503) }, next_try };
+    for next_try in [NextTry::Later { at_ms: 10_000 }, NextTry::Others] {
+        bench.trunk(shut(next_try));
+        assert_eq!(bench.troubles(), [trouble(next_try)]);
+        assert_eq!(bench.press(Request::Call { lease_id: card().lease_id }), Err(Refusal::NotNow));
+    }
+    bench.trunk(shut(NextTry::Yours));
+    assert_eq!(bench.troubles(), [trouble(NextTry::Yours)]);
+    bench.press(Request::Call { lease_id: card().lease_id }).unwrap();
+    bench.session(ringing(false));
+    assert_eq!(bench.troubles(), [], "not over a call");
+    bench.trunk(Trunk::Open);
+    bench.session(ready());
+    assert_eq!(bench.troubles(), []);
 }
 
 #[test]

@@ -80,7 +80,7 @@ since_ms: number } |
 { state: "ringing"; 
 /**  UTC epoch, milliseconds. */
 since_ms: number; 
-/**  The network sends its own ringing (SIP 183), so the app plays none. */
+/**  The network has a path for sound of its own (SIP 183): the app plays ringing only if nothing comes by it. */
 early_media: boolean } | 
 /**  Answered, and in the volunteer's bridge. */
 { state: "talking"; 
@@ -133,6 +133,17 @@ export type Card = {
 	/**  When they may be rung, if not now. */
 	times: RingingTimes,
 };
+
+/**  What a provider does with a call that it does not put through. */
+export type Complaint = 
+/**  It refuses it. */
+{ kind: "refuses"; 
+/**  The status of its SIP answer, where Asterisk tells it. */
+sip: number | null } | 
+/**  It answers nothing, or nothing rings. */
+{ kind: "silent" } | 
+/**  It does not know the number; of all of them, it may want them in another form. */
+{ kind: "number" };
 
 /**  The volunteer's desk. */
 export type DeskView = {
@@ -305,6 +316,17 @@ export type MaskedNumber = string;
 export type Mode = 
 /**  The volunteer sees the card, then presses Call (the field also says preview). */
 "one-touch";
+
+/**  Who makes the next call through a trunk that is shut. */
+export type NextTry = 
+/**  Nobody before this. */
+{ who: "later"; 
+/**  UTC epoch milliseconds. */
+at_ms: number } | 
+/**  This volunteer, with the call of their card. */
+{ who: "yours" } | 
+/**  Another volunteer, just now. */
+{ who: "others" };
 
 /**  The answer to a press. */
 export type Notice = 
@@ -568,6 +590,12 @@ in_call: boolean } |
 { kind: "without-sound" } | 
 /**  The server has no telephone: Asterisk or the trunk is away. */
 { kind: "no-telephone" } | 
+/**  The telephone provider puts no call through. */
+{ kind: "trunk"; 
+/**  What it does with calls. */
+complaint: Complaint; 
+/**  Who tries next, and when. */
+next_try: NextTry } | 
 /**  The server cannot write its disk. */
 { kind: "server-storage" } | 
 /**  This computer cannot write its disk: an outcome is only in memory. */

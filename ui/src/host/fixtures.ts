@@ -300,6 +300,19 @@ export const views: Readonly<Record<string, View>> = {
   }),
   'server-lost': trouble(ready, [{ kind: 'server-unreachable', retry_in_s: 5, in_call: false }]),
   'server-lost-in-call': trouble(talking, [{ kind: 'server-unreachable', retry_in_s: 5, in_call: true }]),
+  'provider-refuses': trouble(ready, [
+    {
+      kind: 'trunk',
+      complaint: { kind: 'refuses', sip: 503 },
+      next_try: { who: 'later', at_ms: NOW + 40_000 },
+    },
+  ]),
+  'provider-tried': trouble(ready, [
+    { kind: 'trunk', complaint: { kind: 'refuses', sip: 503 }, next_try: { who: 'yours' } },
+  ]),
+  'provider-silent': trouble(ready, [
+    { kind: 'trunk', complaint: { kind: 'silent' }, next_try: { who: 'others' } },
+  ]),
   'no-microphone': trouble(ready, [{ kind: 'no-microphone' }], {
     devices: { microphone: null, speaker: 'USB headset' },
   }),

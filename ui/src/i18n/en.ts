@@ -504,6 +504,19 @@ export const en = {
         `Nobody is rung. Your network may hold back calls (UDP): try another one, or tell ${organiser}.`,
       back: 'Sound gets through now',
     },
+    trunk: {
+      refuses: (status: number | null) =>
+        status === null ? 'The provider refuses calls.' : `The provider refuses calls (${status}).`,
+      silent: 'The provider puts no call through.',
+      number: 'The provider knows none of these numbers.',
+      inSeconds: (s: number) => `Nobody was rung, nothing is lost. Tried again in ${seconds(s)}.`,
+      at: (time: string) => `Nobody was rung, nothing is lost. Tried again at ${time}.`,
+      soon: 'Nobody was rung, nothing is lost. Tried again as soon as somebody can.',
+      yours: 'Your next call tries whether it is mended.',
+      others: 'Another volunteer’s call tries whether it is mended.',
+      button: 'Calls wait for the provider',
+      back: 'Calls go out again',
+    },
     serverStorage: {
       head: 'The server can’t save.',
       text: (organiser: string) => `Its disk is full or locked. Tell ${organiser}. Outcomes are kept here.`,

@@ -73,7 +73,11 @@ impl Calling {
         let before = self.call.progress();
         self.call = self.call.handle(input, scene);
         if let Call::Ended(ended) = self.call {
+            scene.trunk.heard(ended.sign(), scene.device, &self.lease.contact.number, scene.now);
             return over(self.lease, ended, self.kept, scene);
+        }
+        if self.call.reached_a_telephone() {
+            scene.trunk.reached(scene.now);
         }
         let after = self.call.progress();
         if after != before {
@@ -155,7 +159,7 @@ fn over(lease: Lease, ended: Ended, kept: Option<Kept>, scene: &mut Scene<'_>) -
         return Settling::by_volunteer(lease, ended, kept, None, None, scene);
     }
     if let Some(verdict) = ended.verdict.clone() {
-        return Settling::by_server(lease, ended, verdict.outcome, verdict.by, verdict.note, scene);
+        return Settling::by_verdict(lease, ended, verdict, scene);
     }
     let until = scene.now.steady + WRAP_UP_LIMIT_MS;
     let mut wrap_up = WrapUp { lease, ended, until, progress: Saving::default() };

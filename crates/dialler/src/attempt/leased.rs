@@ -4,11 +4,12 @@
 use protocol::ids::{AttemptId, LeaseId};
 
 use super::{
-    Attempt, AttemptInput, Calling, Closed, Committing, InLine, LEASE_MS, Leased, RENEW_BELOW, Saving,
-    Settling,
+    Attempt, AttemptInput, Calling, Closed, Committing, Elsewhere, InLine, LEASE_MS, Leased, RENEW_BELOW,
+    Saving, Settling,
 };
 use crate::{
     call::Call,
+    cause::Sign,
     hours,
     input::{ContactFacts, Lease, SaveRefused, Ticket},
     output::{NewAttempt, Output, Released, Write},
@@ -30,8 +31,8 @@ impl Leased {
                 self.renew(scene);
                 Attempt::Leased(self)
             }
-            AttemptInput::Dial { ticket, lease, attempt, facts, number_busy } => {
-                self.dial(ticket, lease, attempt, facts, number_busy, scene)
+            AttemptInput::Dial { ticket, lease, attempt, facts, elsewhere } => {
+                self.dial(ticket, lease, attempt, facts, elsewhere, scene)
             }
             AttemptInput::Settle { ticket, lease, how } => self.settle(ticket, lease, how, scene),
             AttemptInput::GiveBack | AttemptInput::Revoked => self.release(Released::GivenBack, scene),
@@ -70,7 +71,7 @@ impl Leased {
         lease: LeaseId,
         attempt: AttemptId,
         facts: Option<ContactFacts>,
-        number_busy: bool,
+        elsewhere: Elsewhere,
         scene: &mut Scene<'_>,
     ) -> Attempt {
         if lease != self.lease.id {
@@ -90,8 +91,12 @@ impl Leased {
             scene.refuse(ticket, words::wrong_state("Your line is not up yet. The card stays here"));
             return Attempt::Leased(self);
         }
+        if let Err(why) = scene.trunk.allows(scene.device, elsewhere.under_way, scene.now) {
+            scene.refuse(ticket, why);
+            return Attempt::Leased(self);
+        }
         self.lease.contact = facts;
-        if number_busy {
+        if elsewhere.number_busy {
             scene.refuse(ticket, words::number_in_a_call());
             let due_at = rules::due_after_busy(&self.lease.contact, scene.campaign, scene.now.wall);
             return self.release(Released::Refused { due_at }, scene);
@@ -116,6 +121,7 @@ impl Leased {
         scene: &mut Scene<'_>,
     ) -> Attempt {
         let dialled = scene.now;
+        scene.trunk.dials(scene.device, scene.now);
         let save = scene.save(Write::Attempt(NewAttempt {
             attempt,
             lease: lease.id,
@@ -263,6 +269,7 @@ impl Committing {
         for ticket in self.tickets {
             scene.refuse(ticket, refusal.clone());
         }
+        scene.trunk.heard(Sign::Nothing, scene.device, &self.lease.contact.number, scene.now);
         match why {
             SaveRefused::NoStorage => Attempt::Leased(Leased::new(self.lease, scene)),
             SaveRefused::LeaseLost => Attempt::Closed(Closed::default()),

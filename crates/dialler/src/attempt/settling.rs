@@ -12,12 +12,16 @@ use protocol::{
 use super::{Attempt, AttemptInput, Closed, Kept, Settling};
 use crate::{
     call::Ended,
+    cause::{Sign, Verdict},
     input::{Lease, StoredAttempt, Ticket},
     output::{Close, ContactNext, DoNotCall, Output, Release, Released, Write},
     retry,
     scene::{self, Scene},
     times, words,
 };
+
+/// So many attempts at a number may go uncounted while the trunk is open for others: then the number is at fault.
+const UNCOUNTED_AT_MOST: u32 = 3;
 
 impl Settling {
     /// The lease ends without a call.
@@ -52,12 +56,42 @@ impl Settling {
     }
 
     /// No key was needed: the call itself says what came of it.
+    pub(super) fn by_verdict(
+        mut lease: Lease,
+        ended: Ended,
+        verdict: Verdict,
+        scene: &mut Scene<'_>,
+    ) -> Attempt {
+        // A trunk that is shut is to blame for whatever does not go through; one that is open is believed so often.
+        let against = matches!(verdict.sign, Sign::Against(_)) && scene.trunk.is_shut();
+        let counts = !against && (verdict.counts || lease.contact.uncounted >= UNCOUNTED_AT_MOST);
+        if counts {
+            return Self::by_server(lease, ended, verdict.outcome, verdict.by, verdict.note, scene);
+        }
+        retry::uncount(&mut lease.contact);
+        let next = retry::after_nothing(&lease.contact, scene.campaign, scene.now.wall);
+        Self::close(lease, ended, (verdict.outcome, verdict.by, verdict.note), false, next, scene)
+    }
+
+    /// The server says what came of it.
     pub(super) fn by_server(
         lease: Lease,
         ended: Ended,
         outcome: Outcome,
         by: WrittenBy,
         note: Option<String>,
+        scene: &mut Scene<'_>,
+    ) -> Attempt {
+        let next = retry::after(outcome, None, &lease.contact, scene.campaign, scene.now.wall);
+        Self::close(lease, ended, (outcome, by, note), true, next, scene)
+    }
+
+    fn close(
+        lease: Lease,
+        ended: Ended,
+        (outcome, by, note): (Outcome, WrittenBy, Option<String>),
+        counts: bool,
+        next: ContactNext,
         scene: &mut Scene<'_>,
     ) -> Attempt {
         let write = Write::Close(Close {
@@ -70,7 +104,8 @@ impl Settling {
             note,
             again_at: None,
             call: Some(ended.progress("closed")),
-            contact: Some(retry::after(outcome, None, &lease.contact, scene.campaign, scene.now.wall)),
+            counts,
+            contact: Some(next),
             contact_id: lease.contact.contact,
             do_not_call: DoNotCall::Leave,
             at: scene.now.wall,
@@ -87,11 +122,12 @@ impl Settling {
             answered_at: None,
             at: scene.now.wall,
             by: EndedBy::Server,
-            cause: None,
+            ending: None,
             verdict: None,
             given_up: true,
         };
         scene.push(Output::CallOver { attempt });
+        scene.trunk.heard(Sign::Nothing, scene.device, &lease.contact.number, scene.now);
         let note = Some("not dialled: the line or the telephone was lost at that moment".to_owned());
         Self::by_server(lease, ended, Outcome::Unknown, WrittenBy::Server, note, scene)
     }
@@ -231,6 +267,7 @@ fn close(lease: &Lease, ended: &Ended, kept: Kept, scene: &Scene<'_>) -> Close {
         note: kept.note,
         again_at: kept.again_at,
         call: Some(ended.progress("closed")),
+        counts: true,
         contact: Some(next),
         contact_id: lease.contact.contact,
         do_not_call: if kept.outcome == Outcome::DoNotCall { DoNotCall::Add } else { DoNotCall::Leave },
@@ -317,6 +354,7 @@ pub(crate) fn correction(stored: &StoredAttempt, record: RecordOutcome, scene: &
         note: record.note,
         again_at,
         call: None,
+        counts: true,
         contact,
         contact_id: stored.contact.contact,
         do_not_call,

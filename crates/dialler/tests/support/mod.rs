@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use dialler::{
     Answer, Ask, CallFacts, CampaignRules, ContactFacts, ContactNext, Dialler, DoNotCall, Input, Lease,
-    LineFacts, LineId, LineToken, Now, Output, Place, Progress, Released, SaveRefused, StoredAttempt, Ticket, View,
-    Write,
+    LineFacts, LineId, LineToken, Now, Output, Place, Progress, Released, SaveRefused, StoredAttempt, Ticket,
+    View, Write,
     hours::{Hours, Region, zone},
 };
 use protocol::{
@@ -94,6 +94,8 @@ pub struct AttemptRow {
     pub call: Option<Progress>,
     /// How often it was closed by other than a correction.
     pub closed: u32,
+    /// It is one of its contact's attempts.
+    pub counts: bool,
 }
 
 impl AttemptRow {
@@ -143,6 +145,7 @@ impl World {
                 promised: None,
                 attempts: 0,
                 dialled: Vec::new(),
+                uncounted: 0,
             };
             world.rows.push(Row { facts, due_at: 0, leased: None, last: None });
         }
@@ -373,7 +376,9 @@ impl World {
                 assert!(self.attempts.contains_key(attempt), "created before it was committed");
                 assert!(self.created.insert(*attempt), "created twice");
                 let this = &self.attempts[attempt];
-                let is_close = |other: &AttemptRow| (this.dialled_at - other.dialled_at).abs() < 2 * HOUR;
+                let is_close = |other: &AttemptRow| {
+                    other.counts && (this.dialled_at - other.dialled_at).abs() < 2 * HOUR
+                };
                 let others = self.created.iter().filter(|id| *id != attempt).map(|id| &self.attempts[id]);
                 let twice = others.filter(|other| other.contact == this.contact && is_close(other)).count();
                 let asked = self.row(this.contact).facts.promised.is_some_and(|at| this.dialled_at >= at);
@@ -390,6 +395,8 @@ impl World {
             | Output::CallOver { .. }
             | Output::Tell { .. }
             | Output::GoesTooFast { .. }
+            | Output::LookForReply { .. }
+            | Output::Trunk { .. }
             | Output::TrunkFault { .. } => {}
         }
     }
@@ -452,6 +459,7 @@ impl World {
                     ended_at: None,
                     call: None,
                     closed: 0,
+                    counts: true,
                 };
                 assert!(self.attempts.insert(new.attempt, attempt).is_none(), "an attempt twice");
             }
@@ -478,6 +486,11 @@ impl World {
                 let contact = self.rows.iter_mut().find(|row| row.facts.contact == close.contact_id).unwrap();
                 if contact.leased.is_some_and(|(lease, _)| lease == close.lease) {
                     contact.leased = None;
+                }
+                if !close.counts && std::mem::take(&mut row.counts) {
+                    contact.facts.attempts -= 1;
+                    contact.facts.dialled.pop();
+                    contact.facts.uncounted += 1;
                 }
                 match close.contact {
                     Some(ContactNext::Due(at)) => (contact.facts.open, contact.due_at) = (true, at),

@@ -154,7 +154,7 @@ impl Turn {
         }
         let (channels, back, connection) = (self.parts.ari.channels(), self.back.clone(), self.connection);
         let provider = self.parts.ari.reachable(self.way.endpoint());
-        tokio::spawn(rounds::watch_provider(provider, self.provider_silent.clone()));
+        tokio::spawn(rounds::watch_provider(provider, self.provider_silent.clone(), self.back.clone()));
         tokio::spawn(async move {
             match channels.await {
                 Ok(channels) => {
