@@ -154,9 +154,10 @@ impl Thief {
     async fn join(world: &World) -> Result<Self> {
         let link = world.server.invite(THIEF)?;
         let (device, key) = (DeviceId::new(Uuid::now_v7()), new_key()?);
-        let api = Api::new(link.server.clone(), world.server.client()?);
+        let home = world.home()?;
+        let api = Api::new(&home, &link.server, &world.server)?;
         spend(&api, &link, device, &key).await?;
-        let app = Volunteer::sign_in(&world.server, &link, device, &key).await?;
+        let app = Volunteer::sign_in(&world.server, &home, &link, device, &key).await?;
         let names = BTreeSet::new();
         let thief =
             Self { link, device, key, app, names, forged: 0, forgeries: 0, turns: 0, patient_until: None };
@@ -167,7 +168,8 @@ impl Thief {
     /// Anew, with the same key: a sign-in of its own, and a line of its own.
     async fn sign_in(&mut self, world: &World) -> Result<()> {
         self.read_all();
-        self.app = Volunteer::sign_in(&world.server, &self.link, self.device, &self.key).await?;
+        let home = Arc::clone(&self.app.home);
+        self.app = Volunteer::sign_in(&world.server, &home, &self.link, self.device, &self.key).await?;
         self.app.start().await?;
         Ok(())
     }

@@ -334,7 +334,11 @@ impl Attempt {
         match self {
             Attempt::Committing(_) => true,
             Attempt::Calling(calling) => !calling.call.reached_a_telephone(),
-            Attempt::Leased(_) | Attempt::WrapUp(_) | Attempt::Settling(_) | Attempt::Closed(_) => false,
+            Attempt::Leased(_)
+            | Attempt::InLine(_)
+            | Attempt::WrapUp(_)
+            | Attempt::Settling(_)
+            | Attempt::Closed(_) => false,
         }
     }
 

@@ -395,6 +395,7 @@ impl Dialler {
             CallInput::Gone { .. } => self.places.gone(attempt, now.steady),
             CallInput::Created
             | CallInput::InBridge
+            | CallInput::Unheard
             | CallInput::Failed { .. }
             | CallInput::AnnouncementDone
             | CallInput::HangUp

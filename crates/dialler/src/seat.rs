@@ -8,7 +8,6 @@ use protocol::{
     http::RecordOutcome,
     ids::{AttemptId, CampaignId, LeaseId},
     line as line_view,
-    outcome::Outcome,
     session::Session as SessionView,
     trunk::Trunk as TrunkView,
 };

@@ -130,6 +130,15 @@ fn print_status(out: &mut dyn Write, status: &Status) -> io::Result<()> {
     if status.health.asterisk == health::Asterisk::NoTrunk {
         writeln!(out, "           {}", health::CHECK_THE_TRUNK)?;
     }
+    if let Trunk::Shut { complaint, since_ms, next_try } = status.trunk {
+        let what = health::complaint_in_words(complaint);
+        let next = match next_try {
+            NextTry::Later { at_ms } => format!("tried again at {}", time(at_ms)),
+            NextTry::Yours | NextTry::Others => "a volunteer's next call tries it".to_owned(),
+        };
+        writeln!(out, "           {what}, since {}; {next}", time(since_ms))?;
+        writeln!(out, "           {}", health::what_to_mend(complaint))?;
+    }
     for WithoutSound { volunteer, device, since_ms } in &status.without_sound {
         let since = time(*since_ms);
         writeln!(
@@ -140,17 +149,8 @@ fn print_status(out: &mut dyn Write, status: &Status) -> io::Result<()> {
     if !status.without_sound.is_empty() {
         writeln!(out, "           {}", health::CHECK_THE_WAY_OF_SOUND)?;
     }
-    if let Some(seen) = &status.trunk {
+    if let Some(seen) = &status.trunk_calls {
         writeln!(out, "Trunk      {}: {}", seen.name, trunk::calls(seen))?;
-    }
-    if let Trunk::Shut { complaint, since_ms, next_try } = status.trunk {
-        let what = health::complaint_in_words(complaint);
-        let next = match next_try {
-            NextTry::Later { at_ms } => format!("tried again at {}", time(at_ms)),
-            NextTry::Yours | NextTry::Others => "a volunteer's next call tries it".to_owned(),
-        };
-        writeln!(out, "           {what}, since {}; {next}", time(since_ms))?;
-        writeln!(out, "           {}", health::what_to_mend(complaint))?;
     }
     Ok(())
 }

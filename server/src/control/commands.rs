@@ -126,7 +126,7 @@ async fn status(app: &App) -> Result<Answer, No> {
     }
     let trunk = app.store.trunk(&app.config.trunk.endpoint).await.ok().flatten();
     Ok(Answer::Status(Status {
-        trunk: trunk.map(|row| Box::new(trunk_seen(app, row))),
+        trunk_calls: trunk.map(|row| Box::new(trunk_seen(app, row))),
         without_sound,
         health: health::look(app).await,
         trunk: app.dialling.trunk(),

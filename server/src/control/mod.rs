@@ -170,8 +170,8 @@ pub struct Status {
     pub authority: Option<String>,
     /// Volunteers to whom no sound gets through.
     pub without_sound: Vec<WithoutSound>,
-    /// Its trunk; `None`: the database does not answer.
-    pub trunk: Option<Box<TrunkSeen>>,
+    /// How its trunk is set, and what is on it; `None`: the database does not answer.
+    pub trunk_calls: Option<Box<TrunkSeen>>,
 }
 
 /// A volunteer's line on which ICE finds no way for the sound.
