@@ -27,7 +27,7 @@ use protocol::{
     outcome::{LONGEST_NOTE, Outcome},
     trunk::Trunk,
 };
-use tokio::sync::{Mutex, mpsc, oneshot, watch};
+use tokio::sync::{Mutex, mpsc, oneshot, watch as latest};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use rounds::{Telephone, TrunkState};
@@ -80,7 +80,7 @@ pub struct Handle {
     store: Store,
     ari: Ari,
     trunk: String,
-    trunk_seen: watch::Receiver<Trunk>,
+    trunk_seen: latest::Receiver<Trunk>,
     clock: Clock,
     metrics: Metrics,
     tasks: TaskTracker,
@@ -94,7 +94,7 @@ impl Handle {
     /// [`StoreError`] when the store cannot be read.
     pub async fn start(parts: Parts) -> Result<Self, StoreError> {
         let (inward, commands) = mpsc::unbounded_channel();
-        let (tell_trunk, trunk_seen) = watch::channel(Trunk::Open);
+        let (tell_trunk, trunk_seen) = latest::channel(Trunk::Open);
         let tasks = TaskTracker::new();
         let handle = Self {
             inward: inward.clone(),

@@ -14,7 +14,6 @@ use tokio::sync::mpsc;
 use tracing::{info, warn};
 
 use super::commands::Inward;
-
 use crate::{
     ari::{Ari, AriError, Bridge, Channel, Reachable},
     health::CHECK_THE_TRUNK,

@@ -21,7 +21,7 @@ use protocol::{
     trunk::Trunk,
 };
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{mpsc, oneshot, watch as latest},
     time::{MissedTickBehavior, interval},
 };
 use tokio_util::task::TaskTracker;
@@ -34,7 +34,7 @@ use super::{
     names,
     saves::{self, Job, Saves},
     trunk::{TrunkRefuses, Way},
-    watch::{self as lines, Watch},
+    watch::{self, Watch},
 };
 use crate::{
     ari::{Ending, Event, News},
@@ -58,7 +58,7 @@ pub(super) async fn start(
     parts: Parts,
     back: mpsc::UnboundedSender<Inward>,
     commands: mpsc::UnboundedReceiver<Inward>,
-    trunk_seen: watch::Sender<Trunk>,
+    trunk_seen: latest::Sender<Trunk>,
     tasks: &TaskTracker,
 ) -> Result<(), StoreError> {
     let (jobs, queue) = mpsc::unbounded_channel();
@@ -120,7 +120,7 @@ struct Turn {
     /// Whether the provider did not answer when it was last looked at.
     provider_silent: Arc<AtomicBool>,
     /// What calls show of the trunk, for an organiser who asks.
-    trunk_seen: watch::Sender<Trunk>,
+    trunk_seen: latest::Sender<Trunk>,
     /// What time it was when the loop last looked.
     clock: Now,
 }
@@ -137,7 +137,7 @@ impl Turn {
         let stop = self.parts.stop.clone();
         let lapsed = tokio::time::sleep(OLD_LEASES_LAPSE);
         let mut lapsed = std::pin::pin!(lapsed.fuse());
-        let mut looks = interval(lines::EVERY);
+        let mut looks = interval(watch::EVERY);
         let mut sweeps = interval(SWEEP_EVERY);
         for every in [&mut looks, &mut sweeps] {
             every.set_missed_tick_behavior(MissedTickBehavior::Delay);
