@@ -1,12 +1,10 @@
 //! A provider by script in the place of the telephone network: ringing that is silent at first, calls that are
 //! declined, and a trunk that answers OPTIONS and refuses or swallows every call.
 
-use std::{
-    net::{Ipv4Addr, SocketAddr},
-    time::Duration,
-};
+use std::time::Duration;
 
 use e2e::{
+    networks::Networks,
     pbx::Node,
     ringround::Ringround,
     scripted::{Scripted, Step},
@@ -33,8 +31,9 @@ struct World {
 impl World {
     async fn with(contacts: u8) -> Self {
         let folder = tempfile::Builder::new().prefix("rr").tempdir().unwrap();
-        let provider = Scripted::listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
-        let node = Node::start(folder.path(), provider.address()).await.unwrap();
+        let networks = Networks::lay().unwrap();
+        let provider = Scripted::listen(&networks).await.unwrap();
+        let node = Node::start(&networks, folder.path(), provider.address()).await.unwrap();
         let server = Ringround::start(folder.path(), &node).await.unwrap();
         server.create_campaign().unwrap();
         server.import(&(0..contacts).map(number).collect::<Vec<_>>()).unwrap();
@@ -139,6 +138,7 @@ async fn a_provider_that_refuses_every_call_burns_no_list_and_when_it_works_all_
     for volunteer in &volunteers {
         volunteer.until("calls go out again", |desk| !is_shut(desk)).await.unwrap();
     }
+    let world = &world;
     let calls = volunteers.iter().map(|volunteer| async move {
         loop {
             let next = |desk: &Desk| matches!(desk.session, Session::Ready { .. } | Session::Waiting { .. });

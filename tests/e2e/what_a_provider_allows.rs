@@ -1,12 +1,10 @@
 //! Providers differ: in the form of numbers that they take, in how many calls they let through at once, and in how
 //! many may begin in a second. What reaches this one is what an organiser set.
 
-use std::{
-    net::{Ipv4Addr, SocketAddr},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use e2e::{
+    networks::Networks,
     pbx::Node,
     ringround::Ringround,
     scripted::{Asked, Scripted, Step},
@@ -28,9 +26,10 @@ impl Evening {
     /// The provider rings whom it is asked for, until the caller gives up.
     async fn with(contacts: u8) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("rr").tempdir()?;
-        let provider = Scripted::listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
+        let networks = Networks::lay()?;
+        let provider = Scripted::listen(&networks).await?;
         provider.otherwise(vec![Step::Status(180)]);
-        let node = Node::start(folder.path(), provider.address()).await?;
+        let node = Node::start(&networks, folder.path(), provider.address()).await?;
         let server = Ringround::start(folder.path(), &node).await?;
         server.create_campaign()?;
         server.import(&(0..contacts).map(|which| number(9, which)).collect::<Vec<_>>())?;

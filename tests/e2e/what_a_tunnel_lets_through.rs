@@ -5,7 +5,8 @@ use std::{net::UdpSocket, process::Stdio, time::Duration};
 
 use e2e::{
     child::poll,
-    pbx::{free_tcp_port, own_address, project},
+    networks::{Family, Net},
+    pbx::{free_tcp_port, project},
     raw_sip::{Request, Socket, Stolen},
     world::World,
 };
@@ -28,6 +29,14 @@ async fn line(mallory: &Stolen, socket: &mut Socket, token: &str) -> Option<Stri
     socket.invited(Duration::from_secs(5)).await.unwrap()
 }
 
+/// A port that waits for whatever comes.
+fn door(home: &Net) -> UdpSocket {
+    let address = home.address(Family::V4);
+    let door = home.enter(move || UdpSocket::bind((address, 0))).unwrap().unwrap();
+    door.set_nonblocking(true).unwrap();
+    door
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_contact_elsewhere_is_not_registered_and_calls_come_by_the_tunnel() {
     let world = World::with(&[]).await.unwrap();
@@ -35,8 +44,7 @@ async fn a_contact_elsewhere_is_not_registered_and_calls_come_by_the_tunnel() {
     let mut socket = mallory.open("/sip").await.unwrap();
     let own = format!("sip:{}@ringround", mallory.device);
     // Somebody who waits for a call that should not come.
-    let victim = UdpSocket::bind((own_address().unwrap().unwrap(), 0)).unwrap();
-    victim.set_nonblocking(true).unwrap();
+    let victim = door(&world.home().unwrap());
     let there = victim.local_addr().unwrap();
 
     for contact in [
@@ -71,13 +79,14 @@ async fn an_answer_with_forty_candidates_has_sixteen_of_them_knocked_at() {
     assert_eq!(socket.ask(register(&own, "")).await.unwrap(), Some(200));
     mallory.api.post::<Value>("/api/session/start", &json!({})).await.unwrap();
 
-    let here = own_address().unwrap().unwrap();
-    let doors: Vec<UdpSocket> = (0..40).map(|_| UdpSocket::bind((here, 0)).unwrap()).collect();
+    // Of somebody else, in a network of theirs.
+    let elsewhere = world.home().unwrap();
+    let here = elsewhere.address(Family::V4);
+    let doors: Vec<UdpSocket> = (0..40).map(|_| door(&elsewhere)).collect();
     let candidates: String = doors
         .iter()
         .enumerate()
         .map(|(n, door)| {
-            door.set_nonblocking(true).unwrap();
             let port = door.local_addr().unwrap().port();
             format!("a=candidate:{n} 1 udp {} {here} {port} typ host\r\n", 2_130_706_431 - n)
         })

@@ -174,7 +174,7 @@ impl Scene {
         let is_over = |desk: &Desk| desk.session == Session::Ended && desk.line == Line::Down;
         app.until("the end of a volunteer's session", is_over).await?;
         let next = Person::join(&self.world.server, "Maya").await?;
-        self.requests = Cable::with_trap(self.world.server.address(), self.trap.clone()).await?;
+        self.requests = Cable::with_trap(&self.world.server, &next.home, self.trap.clone()).await?;
         self.earlier.push(std::mem::replace(&mut self.person, next));
         self.calls = 0;
         Ok(())

@@ -210,6 +210,14 @@ pub fn project() -> PathBuf {
     tests.parent().map_or_else(|| tests.to_owned(), Path::to_owned)
 }
 
+/// A TCP port of the harness's own loopback that nobody uses.
+///
+/// # Errors
+/// When there is none.
+pub fn free_tcp_port() -> Result<u16> {
+    Ok(std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}
+
 fn configure(net: &Net, kind: &str, folder: &Path, values: &[String]) -> Result<()> {
     let mut command = Command::new(project().join("scripts/asterisk-config"));
     command.arg(kind).arg(folder).arg(format!("SIP_PORT={SIP_PORT}"));

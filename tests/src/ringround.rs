@@ -25,7 +25,7 @@ use crate::{
 
 const PATIENCE: Duration = Duration::from_secs(20);
 /// So many homes of a world may have a [`crate::cable::Cable`].
-const MOST_CUT: u8 = 4;
+const MOST_CUT: u8 = 16;
 
 /// A server with a data folder of its own.
 pub struct Ringround {

@@ -3,9 +3,9 @@
 //! script, and notes what it was asked.
 //!
 //! ```no_run
-//! # use e2e::scripted::{Scripted, Step};
+//! # use e2e::{networks::Networks, scripted::{Scripted, Step}};
 //! # async fn story() -> anyhow::Result<()> {
-//! let provider = Scripted::listen("127.0.0.1:0".parse()?).await?;
+//! let provider = Scripted::listen(&Networks::lay()?).await?;
 //! provider.otherwise(vec![Step::Status(503)]);
 //! provider.on("+447700900001", vec![Step::Status(180), Step::Wait(5.0), Step::Status(603)]);
 //! # Ok(()) }
@@ -27,6 +27,7 @@ use tokio::{
 
 use crate::{
     callee::{Request, media_address, packet},
+    networks::{Networks, PROVIDER},
     sound::Sound,
 };
 
@@ -86,8 +87,9 @@ impl Scripted {
     ///
     /// # Errors
     /// When the address cannot be had.
-    pub async fn listen(address: SocketAddr) -> Result<Self> {
-        let socket = UdpSocket::bind(address).await.with_context(|| format!("a provider at {address}"))?;
+    pub async fn listen(networks: &Networks) -> Result<Self> {
+        let socket =
+            networks.provider.run(UdpSocket::bind((PROVIDER, 0))).await.context("the provider's port")?;
         let address = socket.local_addr()?;
         let scripts = Arc::new(Mutex::new(Scripts::default()));
         let (note, asked) = watch::channel(Vec::new());
@@ -99,7 +101,7 @@ impl Scripted {
             calls: HashMap::new(),
             playing: JoinSet::new(),
         };
-        tasks.spawn(exchange.run());
+        tasks.spawn_on(exchange.run(), networks.provider.runtime());
         Ok(Self { address, scripts, asked, _tasks: tasks })
     }
 
@@ -447,9 +449,9 @@ mod tests {
 
     #[tokio::test]
     async fn what_has_no_script_is_swallowed() {
-        let provider =
-            Scripted::listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.expect("a provider");
-        let (phone, ear) = (socket().await, socket().await);
+        let networks = Networks::lay().expect("networks");
+        let provider = Scripted::listen(&networks).await.expect("a provider");
+        let (phone, ear) = (socket(&networks).await, socket(&networks).await);
         send(&phone, &provider, "INVITE", "+447700900003", &ear).await;
         let asked = provider.call(1, SOON).await.expect("it came");
         assert_eq!((asked.number.as_str(), asked.status), ("+447700900003", None));
@@ -458,17 +460,17 @@ mod tests {
         assert!(receive(&phone).await.contains("CSeq: 1 OPTIONS"));
     }
 
-    async fn socket() -> UdpSocket {
-        UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port")
+    async fn socket(networks: &Networks) -> UdpSocket {
+        networks.server.run(UdpSocket::bind((TRUNK, 0))).await.expect("a port")
     }
 
     async fn send(phone: &UdpSocket, provider: &Scripted, method: &str, number: &str, ear: &UdpSocket) {
         let ear = ear.local_addr().expect("bound").port();
-        let sdp = format!("c=IN IP4 127.0.0.1\r\nm=audio {ear} RTP/AVP 0\r\n");
+        let sdp = format!("c=IN IP4 {TRUNK}\r\nm=audio {ear} RTP/AVP 0\r\n");
         let text = format!(
             "{method} sip:{number}@x SIP/2.0\r\nVia: v\r\nFrom: <sip:+442079460000@ringround>;tag=1\r\n\
              P-Asserted-Identity: \"Trust\" <sip:+442079460000@ringround>\r\nTo: <sip:b>\r\nCall-ID: {number}\r\n\
-             CSeq: 1 {method}\r\nContact: <sip:a@127.0.0.1>\r\n\r\n{sdp}"
+             CSeq: 1 {method}\r\nContact: <sip:a@{TRUNK}>\r\n\r\n{sdp}"
         );
         phone.send_to(text.as_bytes(), provider.address()).await.expect("sent");
     }

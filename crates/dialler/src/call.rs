@@ -710,7 +710,8 @@ impl Ended {
 
     /// It was answered, or nobody saw whether: the server or Asterisk was away.
     pub fn may_have_talked(&self) -> bool {
-        self.answered_at.is_some() || cause::nobody_saw(self.by == EndedBy::Volunteer, self.ending.map(|ending| ending.cause))
+        self.answered_at.is_some()
+            || cause::nobody_saw(self.by == EndedBy::Volunteer, self.ending.map(|ending| ending.cause))
     }
 
     /// What it says of the trunk.

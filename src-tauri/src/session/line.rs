@@ -448,7 +448,10 @@ impl App {
                 let since = *self.line.path_since.get_or_insert(self.now);
                 self.now - since >= SILENT_MS
             }
-            CalleeState::Dialling { .. } | CalleeState::Talking { .. } | CalleeState::Ended { .. } => false,
+            CalleeState::InLine { .. }
+            | CalleeState::Dialling { .. }
+            | CalleeState::Talking { .. }
+            | CalleeState::Ended { .. } => false,
         }
     }
 
