@@ -98,7 +98,7 @@ mod tests {
         release(0, Released::DoNotCall, NOW + 2).await;
         release(1, Released::GivenBack, NOW + 3).await;
         // Given up, answered and closed, and answered without a key.
-        let call = async |answered_at, by, outcome, next| {
+        let call = async |answered_at: Option<i64>, by, outcome, next| {
             let held = hall.claim(0, NOW + 10).await.unwrap();
             let attempt = hall.attempt(0, &held);
             hall.store.commit_attempt(&attempt).await.unwrap();
