@@ -139,6 +139,7 @@ async fn a_provider_that_refuses_every_call_burns_no_list_and_when_it_works_all_
     for volunteer in &volunteers {
         volunteer.until("calls go out again", |desk| !is_shut(desk)).await.unwrap();
     }
+    let provider = &world.provider;
     let calls = volunteers.iter().map(|volunteer| async move {
         loop {
             let next = |desk: &Desk| matches!(desk.session, Session::Ready { .. } | Session::Waiting { .. });
@@ -151,7 +152,7 @@ async fn a_provider_that_refuses_every_call_burns_no_list_and_when_it_works_all_
             }
             let rung =
                 |asked: &[e2e::scripted::Asked]| asked.iter().filter(|a| a.status == Some(486)).count();
-            if rung(&world.provider.asked()) >= 40 {
+            if rung(&provider.asked()) >= 40 {
                 return;
             }
         }

@@ -66,7 +66,9 @@ fn a_line_is_up_when_it_answered_and_is_in_its_own_bridge_in_any_order_and_told_
     assert_eq!(exchange.lines_up(), 1);
     let destroyed = Event::Destroyed { channel: line.0.clone(), ending: Ending::by(16) };
     let gone = exchange.event(destroyed.clone());
-    assert!(matches!(gone, Some(Step::Gone(Gone::Line(gone), 16)) if gone == line.0));
+    assert!(
+        matches!(gone, Some(Step::Gone(Gone::Line(gone), Ending { cause: 16, sip: None })) if gone == line.0)
+    );
     assert!(!exchange.is_empty_of(device));
     assert!(matches!(exchange.line_gone(&line.0), Some(Input::LineGone { .. })));
     assert!(exchange.event(destroyed).is_none());
