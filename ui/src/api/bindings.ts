@@ -258,7 +258,7 @@ export type LastOutcome = {
 	/**  By whom. */
 	by: WrittenBy,
 	/**  What it may be corrected to: not to an outcome of a conversation where there was none. */
-	keys: Outcome[],
+	keys?: Outcome[],
 };
 
 /**  One volunteer's hold on one contact. */
