@@ -282,7 +282,7 @@ export type LastOutcome = {
 	/**  When they may be rung, for a correction to [`Outcome::Callback`]. */
 	times: RingingTimes,
 	/**  What it may be corrected to: not to an outcome of a conversation where there was none. */
-	keys: Outcome[],
+	keys?: Outcome[],
 };
 
 /**  One volunteer's hold on one contact. */
