@@ -25,6 +25,9 @@ pub struct CampaignForm {
     /// IANA name, "Europe/London".
     #[serde(default = "default_time_zone")]
     pub time_zone: String,
+    /// Numbers of other countries may be rung too.
+    #[serde(default)]
+    pub abroad: bool,
     /// The text of [`crate::script`].
     pub script: String,
     /// "rules", or "always" towards a simulated trunk.
@@ -141,6 +144,7 @@ impl CampaignForm {
             caller_id: caller_id.number,
             country: self.country.clone(),
             time_zone: self.time_zone.clone(),
+            abroad: self.abroad,
             script: plain::text(&self.script),
             hours,
             spacing_ms: i64::try_from(spacing.as_millis()).unwrap_or(i64::MAX),
@@ -186,6 +190,9 @@ mod tests {
         let campaign = form.check(TrunkKind::Sip).expect("good");
         assert_eq!(campaign.caller_id.e164(), "+442079460000");
         assert_eq!((campaign.hours, campaign.spacing_ms), (Hours::Rules, 7_200_000));
+        assert!(!campaign.abroad);
+        let form = CampaignForm::from_toml(&format!("abroad = true\n{TOML}")).expect("toml");
+        assert!(form.check(TrunkKind::Sip).expect("good").abroad);
     }
 
     #[test]
@@ -204,6 +211,7 @@ mod tests {
         let form = CampaignForm::from_toml(TOML).expect("toml");
         let wrong = [
             ("caller_id", CampaignForm { caller_id: "nobody".into(), ..form.clone() }),
+            ("caller_id", CampaignForm { caller_id: "020 7946 0TBA".into(), ..form.clone() }),
             ("country", CampaignForm { country: "UK".into(), ..form.clone() }),
             ("time_zone", CampaignForm { time_zone: "Mars".into(), ..form.clone() }),
             ("attempts_allowed", CampaignForm { attempts_allowed: 0, ..form.clone() }),
@@ -272,6 +280,7 @@ mod tests {
             "hours",
             "spacing",
             "attempts_allowed",
+            "abroad",
             "nonsense",
         ];
         let line = (prop::sample::select(fields.to_vec()), value());

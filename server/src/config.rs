@@ -32,9 +32,17 @@ pub struct Config {
 pub struct Doors {
     /// Most connections at once; a tunnel to Asterisk takes two of the system's descriptors.
     pub connections: usize,
+    /// Most of them that never showed a sign-in. An app that starts needs one for a moment, and a server's whole crowd
+    /// comes back at once when it starts again.
+    pub strangers: usize,
+    /// Of all, those kept for this machine itself: health checks get in however many others there are.
+    pub here: usize,
+    /// Most of one device that keep their place when places run short. An app has up to four, and the same again for
+    /// a moment when its network changes.
+    pub per_device: usize,
     /// Most from one IPv4 address or one /64 of IPv6. An app holds two for as long as it runs and up to two
     /// more for requests, so 512 is an office of 128 volunteers behind one address, and eight such offices fill
-    /// the server. Loopback has no share of its own.
+    /// the server. Loopback's are not counted here.
     pub per_address: usize,
     /// Most from one /48 of IPv6, which holds many /64s and may be one customer's, too.
     pub per_site: usize,
@@ -53,6 +61,9 @@ impl Default for Doors {
     fn default() -> Self {
         Self {
             connections: 4_096,
+            strangers: 1_024,
+            here: 16,
+            per_device: 16,
             per_address: 512,
             per_site: 1_024,
             head_within: Duration::from_secs(10),

@@ -1,5 +1,6 @@
 //! Whether the server can do its work: its database and its Asterisk.
 
+use protocol::trunk::{Complaint, Trunk};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
@@ -42,11 +43,45 @@ pub enum Asterisk {
     Waiting,
     /// Asterisk answers; the trunk to the provider is not there.
     NoTrunk,
+    /// The provider answers, and puts no call through.
+    NoCalls,
 }
 
 /// What an organiser can do about [`Asterisk::NoTrunk`].
 pub const CHECK_THE_TRUNK: &str = "check this machine's way to the internet, the provider's address, user name and password in Asterisk's \
      etc/pjsip.conf, and whether the provider has a fault";
+
+/// What an organiser and a volunteer can do when a line's sound does not get through.
+pub const CHECK_THE_WAY_OF_SOUND: &str = "it needs UDP, from the volunteer's network to Asterisk's RTP ports on this machine: check this machine's firewall \
+     (rtpstart to rtpend in etc/rtp.conf), and have the volunteer try another network; many offices hold UDP back";
+
+/// "the telephone provider refuses calls (SIP 503)"
+pub fn complaint_in_words(complaint: Complaint) -> String {
+    match complaint {
+        Complaint::Refuses { sip: Some(sip) } => format!("the telephone provider refuses calls (SIP {sip})"),
+        Complaint::Refuses { sip: None } => "the telephone provider refuses calls".to_owned(),
+        Complaint::Silent => {
+            "the telephone provider lets calls come to nothing: none of them rings".to_owned()
+        }
+        Complaint::Number => "the telephone provider knows none of the numbers".to_owned(),
+    }
+}
+
+/// What an organiser can do about it.
+pub fn what_to_mend(complaint: Complaint) -> &'static str {
+    match complaint {
+        Complaint::Refuses { sip: Some(401 | 403 | 407) } => {
+            "check the trunk's user name, password and caller ID in Asterisk's etc/pjsip.conf"
+        }
+        Complaint::Refuses { .. } => {
+            "ask the provider: is the account paid, are all its lines in use, may it show this caller ID?"
+        }
+        Complaint::Silent => "ask the provider whether it has a fault",
+        Complaint::Number => {
+            "the provider may want another form of numbers: see ringround-server trunk set --number-form"
+        }
+    }
+}
 
 impl Health {
     /// Nothing is missing.
@@ -84,6 +119,11 @@ async fn look_and_keep(app: &App, last: &mut Option<(i64, Health)>) -> Health {
         database,
         asterisk: match telephone {
             Telephone { asterisk: None, .. } => Asterisk::Waiting,
+            Telephone { trunk: TrunkState::Online | TrunkState::NotAsked, .. }
+                if app.dialling.trunk() != Trunk::Open =>
+            {
+                Asterisk::NoCalls
+            }
             Telephone { trunk: TrunkState::Online | TrunkState::NotAsked, .. } => Asterisk::Ready,
             Telephone { trunk: TrunkState::Offline | TrunkState::Unknown, .. } => Asterisk::NoTrunk,
         },

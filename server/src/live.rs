@@ -146,7 +146,7 @@ impl Seat {
 
 #[cfg(test)]
 mod tests {
-    use protocol::{campaign::Mode, ids::CampaignId, line::Line, session::Session};
+    use protocol::{campaign::Mode, ids::CampaignId, line::Line, session::Session, trunk::Trunk};
     use tokio::sync::broadcast::error::TryRecvError;
     use uuid::Uuid;
 
@@ -165,6 +165,7 @@ mod tests {
             line: Line::Down,
             session: Session::Ended,
             last_outcome: None,
+            trunk: Trunk::Open,
         }
     }
 

@@ -36,6 +36,14 @@ pub struct Metrics {
     pub asterisk_answer_seconds: Histogram,
     /// From the request to dial until the attempt is committed and its channel asked for.
     pub dial_seconds: Histogram,
+    /// Calls that have a place on the trunk.
+    pub trunk_channels: Gauge,
+    /// How many may have one; 0: any number.
+    pub trunk_channels_limit: Gauge,
+    /// How many calls may begin in a second; 0: any number.
+    pub trunk_calls_per_second_limit: Gauge,
+    /// Presses of Call that wait for a place on the trunk.
+    pub calls_in_line: Gauge,
     /// Channels that nobody owned, hung up.
     pub strays_hung_up: Counter,
 }
@@ -83,6 +91,26 @@ impl Default for Metrics {
             dial_seconds.clone(),
         );
         registry.register("strays_hung_up", "Channels that nobody owned, hung up", strays_hung_up.clone());
+        let trunk_channels = Gauge::default();
+        let trunk_channels_limit = Gauge::default();
+        let trunk_calls_per_second_limit = Gauge::default();
+        let calls_in_line = Gauge::default();
+        registry.register(
+            "trunk_channels",
+            "Calls on the trunk, from create to destroyed",
+            trunk_channels.clone(),
+        );
+        registry.register(
+            "trunk_channels_limit",
+            "Calls that may be on the trunk at once; 0: any number",
+            trunk_channels_limit.clone(),
+        );
+        registry.register(
+            "trunk_calls_per_second_limit",
+            "Calls that may begin on the trunk in any second; 0: any number",
+            trunk_calls_per_second_limit.clone(),
+        );
+        registry.register("calls_in_line", "Presses of Call that wait for the trunk", calls_in_line.clone());
         Self {
             registry: Arc::new(registry),
             refusals,
@@ -96,6 +124,10 @@ impl Default for Metrics {
             asterisk_connected,
             asterisk_answer_seconds,
             dial_seconds,
+            trunk_channels,
+            trunk_channels_limit,
+            trunk_calls_per_second_limit,
+            calls_in_line,
             strays_hung_up,
         }
     }

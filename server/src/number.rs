@@ -1,19 +1,29 @@
 //! Telephone numbers as people write them.
+//!
+//! Nothing is guessed: a number is taken when a text holds its digits and no others, and when it is in a range that
+//! is in use, or set aside for drama. Everything else could be a stranger's.
+
+mod written;
 
 use protocol::number::Number;
 use rlibphonenumber::{
-    PHONE_NUMBER_UTIL, ParseError, PhoneNumber, PhoneNumberFormat, PhoneNumberType, Region, ValidationError,
+    NumberLengthType, PHONE_NUMBER_UTIL, ParseError, PhoneNumber, PhoneNumberFormat, PhoneNumberType, Region,
+    ValidationError,
 };
 
-/// A number that libphonenumber calls possible.
+use written::Written;
+
+/// A number that can be rung.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Possible {
+pub struct Read {
     /// In international form.
     pub number: Number,
-    /// Also within a range that is in use; the numbers set aside for drama are not.
-    pub valid: bool,
     /// Why a call may cost more than most.
     pub cost: Option<Cost>,
+    /// Of another country.
+    pub abroad: bool,
+    /// Set aside for drama: nobody has it.
+    pub drama: bool,
 }
 
 /// Why a call may cost more than most.
@@ -25,22 +35,34 @@ pub enum Cost {
     /// 0180 in Germany.
     #[error("a shared-cost number: a call may cost more than to others")]
     Shared,
-    /// +881, +870, and the networks of no country, +882 and +883.
-    #[error("a satellite's or another network's of no country: a call may be very dear")]
-    Satellite,
-    /// Of another country than the campaign's.
+    /// Jersey, Guernsey and the Isle of Man, which have +44 too.
     #[error("not a number of the campaign's country: a call may cost more")]
-    Abroad,
+    Islands,
 }
 
-/// Why a text is not a telephone number.
+/// Why a text is not a telephone number that can be rung.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotANumber {
     /// There is no text.
     #[error("empty")]
     Empty,
-    /// Letters, dates, several numbers in one field, ...
-    #[error("not a telephone number")]
+    /// `07700 900TBA`, `mob 07700 900123`; no letter becomes a digit.
+    #[error("not a telephone number: there are letters in it. Write digits only, like 07700 900123")]
+    Letters,
+    /// `01/02/2026`
+    #[error("not a telephone number: a date. Is it in the wrong column?")]
+    Date,
+    /// `4.477009E+11`, `7700900123.0`
+    #[error(
+        "not a telephone number any more: a spreadsheet took it for an amount, and digits may be lost. Make the \
+         column text, put the numbers in again, and save the file anew"
+    )]
+    Calculated,
+    /// `07700 900123 / 020 7946 0123`
+    #[error("not one telephone number. Several? Keep one of them here")]
+    Several,
+    /// Any other text.
+    #[error("not a telephone number. Write digits only, like 07700 900123")]
     NotOne,
     /// An extension cannot be dialled from here.
     #[error("has an extension; only whole numbers can be rung")]
@@ -54,40 +76,50 @@ pub enum NotANumber {
     /// There are too many digits.
     #[error("too long for a telephone number")]
     TooLong,
+    /// As long as a number, and nobody's, as far as is known.
+    #[error("in no range of numbers that is in use: a digit is wrong or missing")]
+    NotInUse,
 }
-
-const LONGEST: usize = 60;
 
 /// Reads a number; `country` ("GB", "GB-SCT") says how one without + is meant.
 ///
 /// # Errors
 /// [`NotANumber`], in words for the organiser.
-pub fn read(text: &str, country: &str) -> Result<Possible, NotANumber> {
-    let text = text.trim();
-    if text.is_empty() {
-        return Err(NotANumber::Empty);
-    }
-    if text.len() > LONGEST {
-        return Err(NotANumber::TooLong);
-    }
-    let region: Option<Region> = country.get(..2).and_then(|code| code.parse().ok());
-    let parsed = PHONE_NUMBER_UTIL.parse(text, region).map_err(|error| match error {
+pub fn read(text: &str, country: &str) -> Result<Read, NotANumber> {
+    let written = Written::read(text)?;
+    let home = region_of(country);
+    let parsed = PHONE_NUMBER_UTIL.parse(written.to_string(), home).map_err(|error| match error {
         ParseError::InvalidCountryCode => NotANumber::Country,
         ParseError::NotANumber(_) => NotANumber::NotOne,
         ParseError::TooShortAfterIdd | ParseError::TooShortNsn => NotANumber::TooShort,
         ParseError::TooLongNsn => NotANumber::TooLong,
     })?;
-    if parsed.extension.as_ref().is_some_and(|extension| !extension.is_empty()) {
-        return Err(NotANumber::Extension);
+    match parsed.is_possible_with_reason() {
+        Ok(NumberLengthType::IsPossible) => {}
+        // Without its area code.
+        Ok(NumberLengthType::IsPossibleLocalOnly)
+        | Err(ValidationError::TooShort | ValidationError::InvalidLength) => {
+            return Err(NotANumber::TooShort);
+        }
+        Err(ValidationError::TooLong) => return Err(NotANumber::TooLong),
+        Err(ValidationError::InvalidCountryCode) => return Err(NotANumber::Country),
     }
-    parsed.is_possible_with_reason().map_err(|error| match error {
-        ValidationError::InvalidCountryCode => NotANumber::Country,
-        ValidationError::TooShort | ValidationError::InvalidLength => NotANumber::TooShort,
-        ValidationError::TooLong => NotANumber::TooLong,
-    })?;
-    let text = parsed.format_as(PhoneNumberFormat::E164);
-    let number = Number::from_e164(&text).map_err(|_| NotANumber::NotOne)?;
-    Ok(Possible { number, valid: parsed.is_valid(), cost: cost(&parsed, region) })
+    let number =
+        Number::from_e164(&parsed.format_as(PhoneNumberFormat::E164)).map_err(|_| NotANumber::NotOne)?;
+    let drama = is_for_drama(&number) || is_for_drama_elsewhere(&number);
+    if !parsed.is_valid() && !drama {
+        return Err(NotANumber::NotInUse);
+    }
+    if !has_its_digits(&parsed, &number, &written.digits) {
+        return Err(NotANumber::NotOne);
+    }
+    let region = parsed.get_region_code();
+    Ok(Read {
+        cost: cost(&parsed, region, home),
+        abroad: is_of_another_country(&parsed, region, home),
+        drama,
+        number,
+    })
 }
 
 /// Whether it is one of the mobile numbers that Ofcom set aside for drama, which nobody has: +44 7700 900000 to
@@ -96,80 +128,74 @@ pub fn is_for_drama(number: &Number) -> bool {
     number.e164().strip_prefix("+447700900").is_some_and(|rest| rest.len() == 3)
 }
 
-fn cost(number: &PhoneNumber, home: Option<Region>) -> Option<Cost> {
+/// Those set aside for drama that are in no range in use, besides the mobile ones: 01632 960000 to 960999.
+fn is_for_drama_elsewhere(number: &Number) -> bool {
+    number.e164().strip_prefix("+441632960").is_some_and(|rest| rest.len() == 3)
+}
+
+/// Where a number that was read once is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// Of another country than this one.
+    pub abroad: bool,
+    /// What is behind the + and before the rest: 44, 1.
+    pub calling_code: i32,
+    /// Its first digits say where it is; else only its country does.
+    pub by_area: bool,
+}
+
+/// Where a number is; `None`: in no range that is in use, so nobody knows whose it is.
+pub(crate) fn find(number: &Number, country: &str) -> Option<Found> {
+    let parsed = PHONE_NUMBER_UTIL.parse(number.e164(), None::<Region>).ok()?;
+    let known = parsed.is_valid() || is_for_drama(number) || is_for_drama_elsewhere(number);
+    known.then(|| Found {
+        abroad: is_of_another_country(&parsed, parsed.get_region_code(), region_of(country)),
+        calling_code: parsed.country_code,
+        by_area: parsed.is_geographical(),
+    })
+}
+
+fn region_of(country: &str) -> Option<Region> {
+    country.get(..2).and_then(|code| code.parse().ok())
+}
+
+/// A number is what was written: the digits of its international form, of which the text may leave out the country's
+/// code, and to which it may add what is dialled before it, at home a 0 or from abroad 00 or 011. The library rewrites
+/// some more, which would be a guess.
+fn has_its_digits(parsed: &PhoneNumber, number: &Number, written: &str) -> bool {
+    let code = parsed.country_code.to_string();
+    let Some(national) = number.e164().get(1 + code.len()..) else { return false };
+    let Some(before) = written.strip_suffix(national) else { return false };
+    let before = before.strip_suffix('0').unwrap_or(before);
+    let before = before.strip_suffix(code.as_str()).unwrap_or(before);
+    matches!(before, "" | "00" | "011")
+}
+
+fn cost(number: &PhoneNumber, region: Option<Region>, home: Option<Region>) -> Option<Cost> {
     let kind = number.get_type();
     if kind == PhoneNumberType::PremiumRate {
-        return Some(Cost::Premium);
+        Some(Cost::Premium)
+    } else if kind == PhoneNumberType::SharedCost {
+        Some(Cost::Shared)
+    } else {
+        is_of_the_islands(region, home).then_some(Cost::Islands)
     }
-    if kind == PhoneNumberType::SharedCost {
-        return Some(Cost::Shared);
+}
+
+/// Several countries share a code, +1 most of all. A number of no range in use belongs to the one with its code.
+fn is_of_another_country(number: &PhoneNumber, region: Option<Region>, home: Option<Region>) -> bool {
+    let Some(home) = home else { return true };
+    match region {
+        Some(_) => region != Some(home) && !is_of_the_islands(region, Some(home)),
+        None => PHONE_NUMBER_UTIL.get_country_code_for_region(home) != Some(number.country_code),
     }
-    if [870, 881, 882, 883].contains(&number.country_code) {
-        return Some(Cost::Satellite);
-    }
-    // Several countries share a code; a number of no range in use belongs to the one with that code.
-    let home = home?;
-    let here = match number.get_region_code() {
-        Some(region) => region == home,
-        None => PHONE_NUMBER_UTIL.get_country_code_for_region(home) == Some(number.country_code),
-    };
-    (!here).then_some(Cost::Abroad)
+}
+
+/// They are dialled from Great Britain as at home, and have its time.
+fn is_of_the_islands(region: Option<Region>, home: Option<Region>) -> bool {
+    home == Some(Region::GB) && matches!(region, Some(Region::JE | Region::GG | Region::IM))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_number_reads_the_same_in_every_way_of_writing_it() {
-        for text in
-            ["07700 900123", "+44 7700 900123", "(07700) 900-123", "0044 7700 900123", " 07700900123 "]
-        {
-            let read = read(text, "GB-SCT").expect(text);
-            assert_eq!(read.number.e164(), "+447700900123", "{text}");
-            assert!(!read.valid, "a drama number is possible, not valid");
-        }
-        assert!(read("020 7946 0000", "GB").is_ok());
-        assert!(read("020 8366 1177", "GB").expect("possible").valid);
-    }
-
-    #[test]
-    fn what_may_cost_more_is_known() {
-        for (text, cost) in [
-            ("09061234567", Some(Cost::Premium)),
-            ("+979 1 2345 6789", Some(Cost::Premium)),
-            ("0871 234 5678", Some(Cost::Premium)),
-            ("+8816 1234 5678", Some(Cost::Satellite)),
-            ("+33 1 42 68 53 00", Some(Cost::Abroad)),
-            ("07797 712345", Some(Cost::Abroad)), // Jersey
-            ("020 7219 3000", None),
-            ("07700 900123", None),
-            ("07400 123456", None),
-            ("0800 1111", None),
-            ("0330 123 4567", None),
-        ] {
-            assert_eq!(read(text, "GB-ENG").expect(text).cost, cost, "{text}");
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_rung_says_why() {
-        for (text, why) in [
-            ("", NotANumber::Empty),
-            ("Margaret", NotANumber::NotOne),
-            ("077", NotANumber::TooShort),
-            ("07700 900123 900124 900125", NotANumber::TooLong),
-            ("+999 7700 900123", NotANumber::Country),
-            ("020 7946 0000 ext. 12", NotANumber::Extension),
-        ] {
-            assert_eq!(read(text, "GB"), Err(why), "{text}");
-        }
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn no_text_makes_it_panic(text in "[-+0-9() .;extA-Z\\PC]{0,70}") {
-            let _ = read(&text, "GB");
-        }
-    }
-}
+#[path = "number_tests.rs"]
+mod tests;

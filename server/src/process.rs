@@ -47,10 +47,17 @@ pub fn make_room(doors: Doors) -> Doors {
 }
 
 impl Doors {
-    /// As many connections as so many open files allow: a tunnel takes two.
+    /// As many connections as so many open files allow: a tunnel takes two. Of few, strangers and this machine
+    /// itself have a part only.
     fn within(self, open_files: u64) -> Self {
         let most = open_files.saturating_sub(OWN_FILES).div_euclid(2).max(16);
-        Self { connections: self.connections.min(usize::try_from(most).unwrap_or(usize::MAX)), ..self }
+        let connections = self.connections.min(usize::try_from(most).unwrap_or(usize::MAX));
+        Self {
+            connections,
+            strangers: self.strangers.min(connections / 4),
+            here: self.here.min(connections / 8),
+            ..self
+        }
     }
 }
 
@@ -62,8 +69,13 @@ mod tests {
     fn connections_leave_files_for_the_server_itself() {
         let doors = Doors::default();
         assert_eq!(doors.clone().within(1_024).connections, 384);
-        assert_eq!(doors.clone().within(100).connections, 16);
-        assert_eq!(doors.within(OPEN_FILES).connections, Doors::default().connections);
+        let few = doors.clone().within(100);
+        assert_eq!((few.connections, few.strangers, few.here), (16, 4, 2));
+        let all = doors.clone().within(OPEN_FILES);
+        assert_eq!(
+            (all.connections, all.strangers, all.here),
+            (doors.connections, doors.strangers, doors.here)
+        );
     }
 
     #[test]

@@ -4,13 +4,18 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 
 /// `N` random bytes as base64url.
+pub fn random<const N: usize>() -> String {
+    URL_SAFE_NO_PAD.encode(bytes::<N>())
+}
+
+/// `N` random bytes.
 ///
 /// # Panics
 /// When the operating system has no randomness to give: nothing safe can be done then.
-pub fn random<const N: usize>() -> String {
+pub fn bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
-    URL_SAFE_NO_PAD.encode(bytes)
+    bytes
 }
 
 /// What the store keeps of a token: SHA-256. Tokens are random, so no salt is needed.

@@ -1,5 +1,11 @@
-//! SIP frames between a signed-in app and Asterisk's WebSocket on loopback. The tunnel does not
-//! read them: separate secrets keep accounts apart.
+//! SIP frames between a signed-in app and Asterisk's WebSocket on loopback. What an app sends passes a gate
+//! ([`gate`]), so that nobody has Asterisk send to where it should not; what Asterisk sends is passed on as it is.
+//! Separate secrets keep accounts apart.
+
+mod description;
+mod gate;
+mod message;
+mod reach;
 
 use std::{
     collections::HashMap,
@@ -11,7 +17,10 @@ use std::{
 };
 
 use axum::extract::ws;
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{
+    SinkExt, StreamExt,
+    stream::{SplitSink, SplitStream},
+};
 use protocol::ids::DeviceId;
 use tokio::{net::TcpStream, time::interval_at};
 use tokio_tungstenite::{
@@ -29,6 +38,8 @@ use url::Url;
 
 use crate::{http::limits::PerKey, metrics::Metrics};
 
+pub use reach::Reach;
+
 /// The largest SIP message that passes; Asterisk's own limit for a frame is 64 KiB.
 pub const LARGEST_MESSAGE: usize = 64 * 1024;
 
@@ -41,6 +52,11 @@ const SEND_WITHIN: Duration = Duration::from_secs(10);
 /// own network: a flood must not reach Asterisk, which is everybody's.
 const MESSAGES_AHEAD: u32 = 100;
 const ONE_MORE_EVERY: Duration = Duration::from_millis(50);
+/// A session description makes Asterisk send some checks to each address in it. An app writes one for each line.
+const DESCRIPTIONS_AHEAD: u32 = 20;
+const ONE_MORE_DESCRIPTION_EVERY: Duration = Duration::from_secs(3);
+/// That an app's frames are refused is written down so often; a healthy app's are not.
+const TOLD_EVERY: Duration = Duration::from_secs(600);
 const CONNECT_WITHIN: Duration = Duration::from_secs(3);
 
 /// A connection to Asterisk's WebSocket for SIP.
@@ -53,6 +69,8 @@ pub struct Tunnels {
     opened: Arc<AtomicU64>,
     /// What apps send, by device: a new tunnel does not set a flood free.
     messages: Arc<PerKey<DeviceId>>,
+    descriptions: Arc<PerKey<DeviceId>>,
+    told: Arc<PerKey<DeviceId>>,
     metrics: Metrics,
 }
 
@@ -66,8 +84,14 @@ struct Open {
 impl Tunnels {
     /// No tunnels.
     pub fn new(metrics: Metrics) -> Self {
-        let messages = Arc::new(PerKey::new(MESSAGES_AHEAD, ONE_MORE_EVERY));
-        Self { open: Arc::default(), opened: Arc::default(), messages, metrics }
+        Self {
+            open: Arc::default(),
+            opened: Arc::default(),
+            messages: Arc::new(PerKey::new(MESSAGES_AHEAD, ONE_MORE_EVERY)),
+            descriptions: Arc::new(PerKey::new(DESCRIPTIONS_AHEAD, ONE_MORE_DESCRIPTION_EVERY)),
+            told: Arc::new(PerKey::new(1, TOLD_EVERY)),
+            metrics,
+        }
     }
 
     /// When a device's tunnel last gave a sign of life; `None`: it has none.
@@ -85,7 +109,9 @@ impl Tunnels {
 
     /// Forgets what apps sent that have sent nothing for a while.
     pub fn forget(&self) {
-        self.messages.forget();
+        for devices in [&self.messages, &self.descriptions, &self.told] {
+            devices.forget();
+        }
     }
 
     /// Passes frames both ways until an end closes, or [`Tunnels::close`], or a newer tunnel of
@@ -94,6 +120,7 @@ impl Tunnels {
     pub async fn pass(
         &self,
         device: DeviceId,
+        reach: Reach,
         app: ws::WebSocket,
         asterisk: ToAsterisk,
         has_ended: impl Future<Output = bool>,
@@ -106,29 +133,28 @@ impl Tunnels {
         }
         self.count();
         debug!(%device, "tunnel open");
+        let (mut to_asterisk, from_asterisk) = asterisk.split();
         let why = tokio::select! {
-            why = self.frames(device, number, app, asterisk) => why,
+            why = self.frames(device, number, &reach, app, &mut to_asterisk, from_asterisk) => why,
             () = close.cancelled() => "closed here",
             () = ended(has_ended) => "its sign-in has ended",
         };
         info!(%device, why, "tunnel closed");
-        let mut open = self.open();
-        if open.get(&device).is_some_and(|current| current.number == number) {
-            open.remove(&device);
-        }
-        drop(open);
-        self.count();
+        self.forget_tunnel(device, number);
+        // Of a socket that ends without a word Asterisk writes a warning.
+        let _ = tokio::time::timeout(SEND_WITHIN, to_asterisk.close()).await;
     }
 
     async fn frames(
         &self,
         device: DeviceId,
         number: u64,
+        reach: &Reach,
         app: ws::WebSocket,
-        asterisk: ToAsterisk,
+        to_asterisk: &mut SplitSink<ToAsterisk, tungstenite::Message>,
+        mut from_asterisk: SplitStream<ToAsterisk>,
     ) -> &'static str {
         let (mut to_app, mut from_app) = app.split();
-        let (mut to_asterisk, mut from_asterisk) = asterisk.split();
         let inwards = async {
             loop {
                 let message = match tokio::time::timeout(SILENT_FOR, from_app.next()).await {
@@ -144,12 +170,27 @@ impl Tunnels {
                     Ok(Some(Ok(message))) => message,
                 };
                 self.heard(device, number);
-                let message = match message {
-                    ws::Message::Text(text) => tungstenite::Message::text(text.as_str()),
-                    ws::Message::Binary(bytes) => tungstenite::Message::Binary(bytes),
+                let frame = match &message {
+                    ws::Message::Text(text) => Some(text.as_str()),
+                    ws::Message::Binary(bytes) => std::str::from_utf8(bytes).ok(),
                     ws::Message::Ping(_) | ws::Message::Pong(_) | ws::Message::Close(_) => continue,
                 };
                 self.messages.wait(&device).await;
+                let passed = match frame.map(|frame| gate::pass(frame, reach)) {
+                    Some(Ok(passed)) => passed,
+                    Some(Err(why)) => {
+                        self.refused(device, &why.to_string());
+                        continue;
+                    }
+                    None => {
+                        self.refused(device, "not text");
+                        continue;
+                    }
+                };
+                if passed.describes {
+                    self.descriptions.wait(&device).await;
+                }
+                let message = tungstenite::Message::text(passed.text);
                 match tokio::time::timeout(SEND_WITHIN, to_asterisk.send(message)).await {
                     Ok(Ok(())) => {}
                     Ok(Err(_)) | Err(_) => return "Asterisk took no more",
@@ -182,6 +223,22 @@ impl Tunnels {
         tokio::select! {
             why = inwards => why,
             why = outwards => why,
+        }
+    }
+
+    fn forget_tunnel(&self, device: DeviceId, number: u64) {
+        let mut open = self.open();
+        if open.get(&device).is_some_and(|current| current.number == number) {
+            open.remove(&device);
+        }
+        drop(open);
+        self.count();
+    }
+
+    fn refused(&self, device: DeviceId, why: &str) {
+        self.metrics.frames_dropped.inc();
+        if self.told.take(&device).is_ok() {
+            info!(%device, why, "SIP that no app of ours sends was not passed on to Asterisk");
         }
     }
 
@@ -243,5 +300,4 @@ pub async fn to_asterisk(http: &Url) -> Result<ToAsterisk, String> {
 }
 
 #[cfg(test)]
-#[path = "tunnel_tests.rs"]
 mod tests;

@@ -222,6 +222,62 @@ fn campaigns_come_from_a_file_too_and_are_paused() {
 }
 
 #[test]
+fn a_trunk_is_made_at_the_start_set_shown_and_kept() {
+    let mut server = started();
+    let made = server.json(&["trunk", "show"]);
+    assert_eq!((&made["name"], &made["calls"]), (&json!("trunk"), &json!({ "in_use": 0, "in_line": 0 })));
+    let plain = json!({ "number_form": "e164", "prefix": "", "caller_id_form": "e164", "country": "GB",
+                        "channels": null, "calls_per_second": null });
+    assert_eq!(made["form"], plain);
+
+    let said = server.run(&[
+        "trunk",
+        "set",
+        "--number-form",
+        "e164-no-plus",
+        "--prefix",
+        "9#00",
+        "--caller-id-form",
+        "national",
+        "--channels",
+        "30",
+        "--calls-per-second",
+        "5",
+    ]);
+    assert_eq!(
+        text(&said.stdout),
+        "trunk\n  Numbers    like 9#00447700900123 (e164-no-plus, behind 9#00)\n  \
+         Caller ID  like 02079460000 (national)\n  Country    GB\n  \
+         Calls      0 now; at most 30 at once, and 5 new ones a second\n",
+        "{}",
+        text(&said.stderr)
+    );
+    // What is not named stays.
+    let set = server.json(&["trunk", "set", "trunk", "--channels", "none"]);
+    assert_eq!((&set["form"]["channels"], &set["form"]["calls_per_second"]), (&json!(null), &json!(5)));
+    let status = server.run(&["status"]);
+    let status = text(&status.stdout);
+    assert!(status.contains("Trunk      trunk: 0 now; at most 5 new ones a second"), "{status}");
+
+    assert!(server.refused(&["trunk", "set", "--prefix", "9;x"]).contains("prefix: ';' cannot stand there"));
+    assert!(server.refused(&["trunk", "set", "--country", "44"]).contains("two letters, like GB"));
+    assert!(
+        server.refused(&["trunk", "set", "other", "--channels", "3"]).contains("there is no trunk \"other\"")
+    );
+    assert!(server.refused(&["trunk", "show", "other"]).contains("trunk list"));
+    for wrong in [&["--channels", "0"][..], &["--calls-per-second", "-1"], &["--number-form", "plus"], &[]] {
+        let refused = server.run(&[&["trunk", "set"], wrong].concat());
+        assert_eq!(refused.status.code(), Some(2), "{wrong:?}: {}", text(&refused.stderr));
+    }
+
+    let _ = server.process.kill();
+    let _ = server.process.wait();
+    let server = serve(std::mem::replace(&mut server.data, tempfile::tempdir().unwrap()));
+    let trunks = server.json(&["trunk", "list"]);
+    assert_eq!((&trunks["trunks"][0]["form"], &trunks["trunks"][1]), (&set["form"], &json!(null)));
+}
+
+#[test]
 fn results_begin_with_their_columns_and_a_copy_opens() {
     let server = started();
     let results = server.run(&["results", "--campaign", "Winter Warmth"]);

@@ -154,11 +154,14 @@ async fn an_address_that_fails_too_often_waits() {
     assert_eq!(limited.1.again_at_ms, Some(server.clock.now_ms() + 600_000));
     // Somebody behind the same address who was invited, and who signs in, waits for nobody.
     let (maya, _) = server.signed_in("Maya").await;
-    let ask = json!({ "device_id": maya.id });
-    assert_eq!(code(server.post::<Challenge>("/api/sign-in/challenge", None, &ask).await), None);
-    let ask = json!({ "device_id": stranger.id });
-    let limited = code(server.post::<Challenge>("/api/sign-in/challenge", None, &ask).await);
-    assert_eq!(limited, Some((429, ErrorCode::TooMany)), "who is not known waits");
+    let sign_in = async |device: &Device| {
+        let challenge = challenge(&server, device.id).await;
+        let signature = device.sign(&challenge);
+        let answer = SignIn { device_id: device.id, challenge, signature };
+        code(server.post::<Value>("/api/sign-in", None, &answer).await)
+    };
+    assert_eq!(sign_in(&maya).await, Some((503, ErrorCode::NoTelephone)));
+    assert_eq!(sign_in(&stranger).await, Some((429, ErrorCode::TooMany)), "who is not known waits");
     server.clock.advance(600_000);
     let refused = server.post::<Joined>("/api/join", None, &stranger.join(&link)).await;
     assert_eq!(code(refused), Some((403, ErrorCode::UnknownLink)));

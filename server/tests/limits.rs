@@ -1,7 +1,6 @@
 //! What a stranger, or a stolen sign-in, cannot use up; over real TLS, without Asterisk.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
-#![expect(dead_code, reason = "each test file uses a part of what they have in common")]
 
 mod common;
 
@@ -10,14 +9,14 @@ use std::{sync::Arc, time::Duration};
 use common::{Device, Server, code, server, server_with};
 use futures_util::{SinkExt, StreamExt};
 use protocol::{
-    http::{Challenge, ErrorCode, Join, Joined, PROTOCOL_HEADER, Settle, SettleLease},
+    http::{Challenge, ErrorCode, Join, Joined, PROTOCOL_HEADER, Settle, SettleLease, SignIn},
     ids::LeaseId,
 };
 use serde_json::{Value, json};
 use server::config::Doors;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tokio_tungstenite::{
@@ -29,7 +28,14 @@ use uuid::Uuid;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 async fn connect(server: &Server) -> std::io::Result<TlsStream<TcpStream>> {
-    let tcp = TcpStream::connect(server.running.app.address).await?;
+    connect_from(server, 1).await
+}
+
+/// From `127.0.0.1`, which is this machine, or another address of that kind, which is a stranger's.
+async fn connect_from(server: &Server, last: u8) -> std::io::Result<TlsStream<TcpStream>> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind(([127, 0, 0, last], 0).into())?;
+    let tcp = socket.connect(server.running.app.address).await?;
     TlsConnector::from(Arc::new(server.tls())).connect("localhost".try_into().unwrap(), tcp).await
 }
 
@@ -42,9 +48,17 @@ async fn until_closed(mut stream: TlsStream<TcpStream>) -> String {
 }
 
 async fn live(server: &Server, token: &str) -> WebSocketStream<TlsStream<TcpStream>> {
+    live_on(connect(server).await.unwrap(), server, token).await
+}
+
+async fn live_on(
+    connection: TlsStream<TcpStream>,
+    server: &Server,
+    token: &str,
+) -> WebSocketStream<TlsStream<TcpStream>> {
     let mut request = server.url("/live").replace("https", "wss").into_client_request().unwrap();
     request.headers_mut().insert("authorization", HeaderValue::from_str(&format!("Bearer {token}")).unwrap());
-    let (mut socket, _) = client_async(request, connect(server).await.unwrap()).await.unwrap();
+    let (mut socket, _) = client_async(request, connection).await.unwrap();
     for what in ["hello", "snapshot"] {
         let event = socket.next().await.unwrap().unwrap();
         assert!(event.to_text().unwrap().contains(what), "{event}");
@@ -216,20 +230,88 @@ async fn a_card_that_is_not_passed_on_counts_for_nothing() {
 }
 
 #[tokio::test]
-async fn challenges_are_given_now_and_then() {
+async fn nobody_uses_up_another_devices_challenges_or_tries() {
     let server = server().await;
-    let device = Device::new();
-    let ask = async || {
-        let body = json!({ "device_id": device.id });
-        code(server.post::<Challenge>("/api/sign-in/challenge", None, &body).await)
+    let ((maya, _), mallory) = (server.signed_in("Maya").await, Device::new());
+    let client = server.app();
+    let post = async |path: &str, body: Value| {
+        let request = client.post(server.url(path)).header(PROTOCOL_HEADER, "1").json(&body);
+        request.send().await.unwrap()
+    };
+    let challenge = async || {
+        let reply = post("/api/sign-in/challenge", json!({ "device_id": maya.id })).await;
+        reply.json::<Challenge>().await.unwrap().challenge
+    };
+    let sign_in = async |challenge: &str, signature: String| {
+        let answer = json!(SignIn { device_id: maya.id, challenge: challenge.into(), signature });
+        post("/api/sign-in", answer).await.status().as_u16()
+    };
+    // Whoever knows her device's id, at her own address.
+    let hers = challenge().await;
+    let mut refused = Vec::new();
+    for _ in 0..100 {
+        let theirs = challenge().await;
+        refused.push(sign_in(&theirs, mallory.sign(&theirs)).await);
+    }
+    assert_eq!(refused[..30], [401; 30]);
+    assert_eq!(refused[30..], [429; 70], "nothing is written down of these any more");
+    // Her signature is good: only Asterisk is missing, of the older challenge and of a new one.
+    assert_eq!(sign_in(&hers, maya.sign(&hers)).await, 503);
+    let fresh = challenge().await;
+    assert_eq!(sign_in(&fresh, maya.sign(&fresh)).await, 503);
+    assert_eq!(sign_in(&fresh, maya.sign(&fresh)).await, 429, "it counts once, and this is nobody's");
+    server.running.stop().await;
+}
+
+#[tokio::test]
+async fn a_device_signs_in_only_now_and_then() {
+    let server = server().await;
+    let (maya, _) = server.signed_in("Maya").await;
+    let sign_in = async || {
+        let body = json!({ "device_id": maya.id });
+        let given: Challenge = server.post("/api/sign-in/challenge", None, &body).await.unwrap();
+        let signature = maya.sign(&given.challenge);
+        let answer = SignIn { device_id: maya.id, challenge: given.challenge, signature };
+        code(server.post::<Value>("/api/sign-in", None, &answer).await)
     };
     for _ in 0..20 {
-        assert_eq!(ask().await, None);
+        assert_eq!(sign_in().await, Some((503, ErrorCode::NoTelephone)));
     }
     let mut asked = 0;
-    while ask().await != Some((429, ErrorCode::TooMany)) {
+    while sign_in().await != Some((429, ErrorCode::TooMany)) {
         asked += 1;
-        assert!(asked < 50, "never too many");
+        assert!(asked < 50, "never too often");
     }
+    server.running.stop().await;
+}
+
+#[tokio::test]
+async fn strangers_give_way_to_each_other_and_to_whoever_signs_in() {
+    let doors = Doors { connections: 20, strangers: 8, here: 2, per_address: 6, ..Doors::default() };
+    let server = server_with(doors).await;
+    let ((_, maya), (_, sam)) = (server.signed_in("Maya").await, server.signed_in("Sam").await);
+    let mut maya = live_on(connect_from(&server, 20).await.unwrap(), &server, &maya).await;
+    let mut held = Vec::new();
+    for last in 2..10 {
+        for _ in 0..6 {
+            held.push(connect_from(&server, last).await.unwrap());
+        }
+    }
+    // Sam from elsewhere, a stranger with a link, this machine's health check: each comes in.
+    let _sam = live_on(connect_from(&server, 21).await.unwrap(), &server, &sam).await;
+    for last in [22, 1] {
+        let mut stream = connect_from(&server, last).await.unwrap();
+        stream.write_all(b"GET /health HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await.unwrap();
+        assert!(until_closed(stream).await.starts_with("HTTP/1.1 503"), "no Asterisk, from {last}");
+    }
+    maya.send(Message::Ping("still here".into())).await.unwrap();
+    let answer = tokio::time::timeout(PATIENCE, maya.next()).await.unwrap().unwrap().unwrap();
+    assert_eq!(answer, Message::Pong("still here".into()), "who is signed in keeps the place");
+    let mut lost = 0;
+    for mut stream in held {
+        let closed = tokio::time::timeout(Duration::from_millis(50), stream.read_u8()).await.is_ok();
+        lost += usize::from(closed);
+    }
+    assert!((40..48).contains(&lost), "{lost} of 48 strangers gave way");
     server.running.stop().await;
 }

@@ -98,6 +98,7 @@ impl Controller {
             pending_join: Arc::default(),
             live: None,
             phone: None,
+            line_token: String::new(),
             departures: JoinSet::new(),
             messages,
             view,
@@ -220,6 +221,8 @@ struct Task {
     pending_join: Arc<Mutex<Option<PendingJoin>>>,
     live: Option<Live>,
     phone: Option<Phone>,
+    /// Of the line that was asked for last.
+    line_token: String,
     /// Each ends with the device that nothing is left to do for.
     departures: JoinSet<Option<DeviceId>>,
     messages: mpsc::UnboundedSender<Message>,

@@ -23,6 +23,7 @@ mod request;
 mod tests;
 
 use protocol::{
+    call::CallState,
     http::{RecordOutcome, Settle},
     ids::{AttemptId, DeviceId, LeaseId, OutcomeId},
     join_link::JoinLink,
@@ -119,6 +120,13 @@ pub enum Input {
     Phone(Event),
     /// The server was asked to call us.
     LineAsked(Result<(), RequestError>),
+    /// The server was told whether sound gets through on the line.
+    SoundTold {
+        /// What it was told.
+        gets_through: bool,
+        /// Whether it heard it.
+        result: Result<(), RequestError>,
+    },
     /// Another request was answered.
     Answered(Ask, Result<Option<AttemptId>, RequestError>),
     /// An outcome was to be written to the disk.
@@ -192,6 +200,11 @@ pub enum Effect {
     RetryPhone,
     /// Make a line token, expect it, and ask the server to call.
     OpenLine,
+    /// Tell the server whether sound gets through on the line.
+    TellOfSound {
+        /// ICE has found a way.
+        gets_through: bool,
+    },
     /// Take the line down.
     DropLine(CallId),
     /// Packets or none.
@@ -304,10 +317,12 @@ impl App {
 
     /// Whether a session is to be stopped when the app is closed; a wrap-up waits for the next run.
     pub fn session_to_stop(&self) -> bool {
-        matches!(
-            self.session(),
-            Some(Session::Waiting { .. } | Session::Ready { .. } | Session::Paused { .. })
-        )
+        match self.session() {
+            Some(Session::Waiting { .. } | Session::Ready { .. } | Session::Paused { .. }) => true,
+            // Nobody is rung yet, and nobody is to be.
+            Some(Session::Dialling { call, .. }) => matches!(call.state, CallState::InLine { .. }),
+            Some(Session::Ended | Session::Talking { .. } | Session::WrapUp { .. }) | None => false,
+        }
     }
 
     fn take(&mut self, input: Input) {
@@ -341,6 +356,7 @@ impl App {
             Input::Live(news) => self.live(news),
             Input::Phone(event) => self.phone(event),
             Input::LineAsked(result) => self.line_asked(result),
+            Input::SoundTold { gets_through, result } => self.sound_told(gets_through, result),
             Input::Answered(ask, result) => self.answered(ask, result),
             Input::Written(id, on_disk) => self.written(id, on_disk),
             Input::Delivered(id, result) => self.delivered(id, result),

@@ -10,6 +10,7 @@ use protocol::{
     ids::AttemptId,
     outcome::{Outcome, RingAgain},
     session::Session,
+    trunk::{Complaint, NextTry},
 };
 use serde::{Deserialize, Serialize};
 
@@ -259,8 +260,17 @@ pub enum Trouble {
     NoSpeaker,
     /// The microphone gives nothing but silence while talking.
     TooQuiet,
+    /// Between calls: sound finds no way to the server.
+    WithoutSound,
     /// The server has no telephone: Asterisk or the trunk is away.
     NoTelephone,
+    /// The telephone provider puts no call through.
+    Trunk {
+        /// What it does with calls.
+        complaint: Complaint,
+        /// Who tries next, and when.
+        next_try: NextTry,
+    },
     /// The server cannot write its disk.
     ServerStorage,
     /// This computer cannot write its disk: an outcome is only in memory.

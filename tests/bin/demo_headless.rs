@@ -19,6 +19,7 @@ use e2e::{
     child::remove_at_the_end,
     desktop::Desktop,
     listening::{self, HEARD},
+    networks::Networks,
     pbx::{Node, Provider, project},
     report,
     ringround::Ringround,
@@ -138,10 +139,11 @@ async fn play(arguments: &Arguments_, folder: &Path) -> Result<()> {
     }
 
     tell(began, "waiting for the simulated telephone network");
-    let provider = Provider::start(folder, None).await?;
+    let networks = Networks::lay()?;
+    let provider = Provider::start(&networks, folder, None).await?;
     provider.says(&callee.sound)?;
     tell(began, "waiting for Asterisk and its trunk");
-    let node = Node::start(folder, provider.address()).await?;
+    let node = Node::start(&networks, folder, provider.address()).await?;
     tell(began, "waiting for the server");
     let server = Ringround::start_binary(&arguments.server, folder, &node).await?;
     let sample = project().join("assets/demo");
@@ -150,7 +152,7 @@ async fn play(arguments: &Arguments_, folder: &Path) -> Result<()> {
     server.import_text(contacts.as_bytes())?;
     let link = server.invite("Maya")?;
     tell(began, "waiting for the screen, the keyring and the sound server");
-    let desktop = Desktop::start(folder, true).await?;
+    let desktop = Desktop::start(&networks.home()?, folder, true).await?;
     tell(began, "waiting for the app's window");
     let window = Window::open(&arguments.app, &desktop, &[WITH_PICTURES], &folder.join("app.log")).await?;
     let out = arguments.out.clone();

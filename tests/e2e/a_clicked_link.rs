@@ -12,7 +12,7 @@ use e2e::{
 #[tokio::test(flavor = "multi_thread")]
 async fn the_app_that_a_link_starts_joins_by_it() {
     let world = World::with(&[]).await.unwrap();
-    let desktop = Desktop::start(world.folder.path(), true).await.unwrap();
+    let desktop = Desktop::start(&world.home().unwrap(), world.folder.path(), true).await.unwrap();
     let link = world.server.invite("Maya").unwrap().text();
     let window = opened(&world, &desktop, &link).await;
     window.wait_for("button", "Start calling").await.unwrap();
@@ -23,7 +23,7 @@ async fn the_app_that_a_link_starts_joins_by_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_link_clicked_while_the_app_is_open_goes_to_the_open_one() {
     let world = World::with(&[]).await.unwrap();
-    let desktop = Desktop::start(world.folder.path(), true).await.unwrap();
+    let desktop = Desktop::start(&world.home().unwrap(), world.folder.path(), true).await.unwrap();
     let link = world.server.invite("Maya").unwrap().text();
     let window = opened(&world, &desktop, &link[..link.len() - 20]).await;
     let damaged = "A part of this link is missing. Copy the whole of it again.";

@@ -5,15 +5,17 @@ use std::{
     io::Write as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::OnceLock,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
 use anyhow::{Context, Result, ensure};
 use e2e::{
+    cable::Tunnel,
     child::{Child, poll},
     handset::Handset,
     listening::{self, HEARD},
+    networks::{Net, Networks},
     pbx::{Node, Provider},
     ringround::program,
     sound::{Sentence, Sound},
@@ -36,38 +38,39 @@ const PASSWORD: &str = "a-password-of-this-test";
 struct Exchange {
     node: Node,
     _provider: Provider,
+    /// Where the phones are.
+    home: Arc<Net>,
+    tunnel: Tunnel,
     folder: TempDir,
-    client: reqwest::Client,
     events: WebSocketStream<MaybeTlsStream<TcpStream>>,
 }
 
 impl Exchange {
     async fn start() -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("rr").tempdir()?;
-        let provider = Provider::start(folder.path(), None).await?;
-        let node = Node::start(folder.path(), provider.address()).await?;
-        let client = reqwest::Client::new();
+        let networks = Networks::lay()?;
+        let provider = Provider::start(&networks, folder.path(), None).await?;
+        let node = Node::start(&networks, folder.path(), provider.address()).await?;
         let url = format!("{}/ari/events?app=terminal", node.http());
-        let basic = client.get(&url).basic_auth("ringround", Some(password_of(&node)?)).build()?;
+        let basic =
+            reqwest::Client::new().get(&url).basic_auth("ringround", Some(password_of(&node)?)).build()?;
         let mut request = url.replacen("http", "ws", 1).into_client_request()?;
         let authorization = basic.headers().get("authorization").context("basic")?;
         request.headers_mut().insert("authorization", HeaderValue::from_bytes(authorization.as_bytes())?);
-        let (events, _) = tokio_tungstenite::connect_async(request).await?;
-        Ok(Self { node, _provider: provider, folder, client, events })
+        let connecting = async { tokio_tungstenite::connect_async(request).await };
+        let (events, _) = networks.server.run(connecting).await?;
+        let home = networks.home()?;
+        let tunnel = Tunnel::to(&node, &home).await?;
+        Ok(Self { node, _provider: provider, home, tunnel, folder, events })
     }
 
-    /// Where phones register.
+    /// Where phones register, from their home.
     fn server(&self) -> String {
-        format!("{}/ws", self.node.http().replacen("http", "ws", 1))
+        format!("ws://{}/ws", self.tunnel.address())
     }
 
     async fn ask(&self, method: &str, what: &str, body: &Value) -> Result<()> {
-        let url = format!("{}/ari/{what}", self.node.http()).replace('+', "%2B");
-        let request = self.client.request(method.parse()?, url);
-        let request = if body.is_null() { request } else { request.json(body) };
-        let reply = request.basic_auth("ringround", Some(password_of(&self.node)?)).send().await?;
-        let status = reply.status();
-        ensure!(status.is_success(), "{method} {what}: {status} {}", reply.text().await?);
+        self.node.request(method, &what.replace('+', "%2B"), body).await?;
         Ok(())
     }
 
@@ -163,15 +166,16 @@ struct Terminal {
 }
 
 impl Terminal {
-    fn start(folder: &Path, password: Option<&str>, words: &[&str]) -> Result<Self> {
+    fn start(exchange: &Exchange, password: Option<&str>, words: &[&str]) -> Result<Self> {
         let mut command = Command::new(phone()?);
         command.args(words);
         match password {
             Some(password) => command.env("RINGROUND_PASSWORD", password),
             None => command.env_remove("RINGROUND_PASSWORD"),
         };
-        let log = folder.join(format!("phone-{}.log", uuid::Uuid::now_v7().simple()));
-        let mut program = Child::start_with("the phone", command, &log, Stdio::piped(), None)?;
+        let log = exchange.folder.path().join(format!("phone-{}.log", uuid::Uuid::now_v7().simple()));
+        let mut program =
+            Child::start_with(Some(&exchange.home), "the phone", command, &log, Stdio::piped(), None)?;
         let typed = program.stdin().context("its keyboard is a pipe")?;
         Ok(Self { program, typed })
     }
@@ -210,7 +214,7 @@ async fn it_calls_and_speaks_and_hears_and_presses_keys_and_hangs_up() {
     Sound::silence(48_000, 1_500).then(&sentence.sound).write(&mouth).unwrap();
     let (server, mouth, ear_path) = (exchange.server(), mouth.to_str().unwrap(), ear.to_str().unwrap());
     let words = ["--server", &server, "--user", "anna", "--wav-in", mouth, "--wav-out", ear_path, "callee"];
-    let mut phone = Terminal::start(&folder, Some(PASSWORD), &words).unwrap();
+    let mut phone = Terminal::start(&exchange, Some(PASSWORD), &words).unwrap();
     let channel = exchange.channel().await.unwrap();
     let arguments = std::fs::read(format!("/proc/{}/cmdline", phone.program.id())).unwrap();
     assert!(arguments.windows(4).any(|part| part == b"anna"), "not its command line");
@@ -233,29 +237,29 @@ async fn it_calls_and_speaks_and_hears_and_presses_keys_and_hangs_up() {
 async fn its_exit_status_says_how_it_went() {
     let mut exchange = Exchange::start().await.unwrap();
     exchange.account("anna", "opus,ulaw", "rfc4733").await.unwrap();
-    let (folder, server) = (exchange.folder.path().to_owned(), exchange.server());
+    let server = exchange.server();
     let words = ["--server", &server, "--user", "anna", "--seconds", "1", "callee"];
 
     // The first line of standard input, where no variable has it.
-    let mut phone = Terminal::start(&folder, None, &words).unwrap();
+    let mut phone = Terminal::start(&exchange, None, &words).unwrap();
     writeln!(phone.typed, "{PASSWORD}").unwrap();
     let channel = exchange.channel().await.unwrap();
     exchange.ask("POST", &format!("channels/{channel}/answer"), &Value::Null).await.unwrap();
     assert_eq!(phone.ends().await.unwrap(), Some(0), "{}", phone.said().unwrap());
 
-    let mut phone = Terminal::start(&folder, Some(PASSWORD), &words).unwrap();
+    let mut phone = Terminal::start(&exchange, Some(PASSWORD), &words).unwrap();
     let channel = exchange.channel().await.unwrap();
     exchange.ask("DELETE", &format!("channels/{channel}?reason=busy"), &Value::Null).await.unwrap();
     assert_eq!(phone.ends().await.unwrap(), Some(1), "{}", phone.said().unwrap());
     assert!(phone.said().unwrap().contains("Busy"), "{}", phone.said().unwrap());
 
-    let mut phone = Terminal::start(&folder, Some("a-wrong-one"), &words).unwrap();
+    let mut phone = Terminal::start(&exchange, Some("a-wrong-one"), &words).unwrap();
     assert_eq!(phone.ends().await.unwrap(), Some(3), "{}", phone.said().unwrap());
     let said = phone.said().unwrap();
     assert!(said.contains("not registered: the registrar refused the account (401)"), "{said}");
     assert!(!said.contains("a-wrong-one"), "{said}");
 
-    let mut phone = Terminal::start(&folder, Some(PASSWORD), &words[..5]).unwrap();
+    let mut phone = Terminal::start(&exchange, Some(PASSWORD), &words[..5]).unwrap();
     assert_eq!(phone.ends().await.unwrap(), Some(2), "{}", phone.said().unwrap());
     assert!(phone.said().unwrap().starts_with("--seconds needs a value\n"), "{}", phone.said().unwrap());
 }
@@ -275,7 +279,9 @@ async fn each_key_arrives_whatever_was_agreed_and_whoever_called() {
         exchange.account(name, codec, keys).await.unwrap();
         let account =
             Account { username: name.to_owned(), password: PASSWORD.into(), domain: "ringround".to_owned() };
-        let handset = Handset::start(Settings::new(exchange.server().parse().unwrap(), account));
+        let handset =
+            Handset::start(&exchange.home, Settings::new(exchange.server().parse().unwrap(), account))
+                .unwrap();
         let registered = |now: &e2e::handset::Standing| now.registration == Some(Registration::Registered);
         handset.until("its registration", PATIENCE, registered).await.unwrap();
         for line in [false, true] {

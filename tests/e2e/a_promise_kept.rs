@@ -39,7 +39,7 @@ async fn who_asked_for_it_is_rung_in_spite_of_the_spacing_also_after_a_restart_a
     world.server.command(&["import", list.to_str().unwrap(), "-c", "Spaced"]).unwrap();
     let said = world.server.command(&["invite", "-c", "Spaced", "--name", "Maya"]).unwrap();
     let link = JoinLink::parse(said.lines().last().unwrap()).unwrap();
-    let maya = Volunteer::join_by(&world.server, &link).await.unwrap();
+    let maya = Volunteer::join_by(&world.server, &world.home().unwrap(), &link).await.unwrap();
     maya.start().await.unwrap();
     let card = maya.next_card(None).await.unwrap();
     assert!(!card.times.days.is_empty(), "the card says what an hour comes to");

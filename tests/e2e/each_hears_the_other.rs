@@ -7,6 +7,7 @@ use e2e::{
     child::poll,
     line,
     listening::{self, HEARD},
+    networks::Networks,
     pbx::Node,
     ringround::Ringround,
     sound::{Sentence, Sound},
@@ -77,9 +78,10 @@ async fn a_line_hears_its_second_callee_too_and_a_callee_the_second_line() {
     let sentence = Sentence::say(103).unwrap().sound.part(0, 2_500);
     let says = sentence.clone().then(&Sound::silence(48_000, 1_000));
     let manner = Manner { rings_for: Duration::ZERO, says, rings_off_after: None };
-    let mut callee = Callee::listen(manner).await.unwrap();
+    let networks = Networks::lay().unwrap();
+    let mut callee = Callee::listen(&networks, manner).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let node = Node::start(folder.path(), callee.address()).await.unwrap();
+    let node = Node::start(&networks, folder.path(), callee.address()).await.unwrap();
     let server = Ringround::start(folder.path(), &node).await.unwrap();
     server.create_campaign().unwrap();
     server.import(&[number(9, 1), number(9, 2)]).unwrap();

@@ -6,6 +6,7 @@ use e2e::{
     callee::{Callee, Manner},
     child::poll,
     listening::{self, HEARD},
+    networks::Networks,
     pbx::{Node, Provider},
     sound::{Sentence, Sound},
     tones,
@@ -27,8 +28,9 @@ use tokio::sync::Mutex;
 #[tokio::test]
 async fn both_asterisks_come_up_and_leave_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
-    let provider = Provider::start(folder.path(), None).await.unwrap();
-    let mut node = Node::start(folder.path(), provider.address()).await.unwrap();
+    let networks = Networks::lay().unwrap();
+    let provider = Provider::start(&networks, folder.path(), None).await.unwrap();
+    let mut node = Node::start(&networks, folder.path(), provider.address()).await.unwrap();
     assert_eq!(node.channels().await.unwrap(), Vec::<String>::new());
     node.kill();
     assert!(node.channels().await.is_err());
@@ -107,9 +109,8 @@ async fn each_kind_of_callee_does_as_its_number_says_and_its_volunteer_is_told()
         says: voices.harness.clone().then(&Sound::silence(8_000, 1_000)),
         rings_off_after: None,
     };
-    let callee = Callee::listen(manner).await.unwrap();
     let numbers: Vec<String> = KINDS.iter().map(|kind| number(kind.behaviour, 20)).collect();
-    let world = World::with_callee(&numbers, Some(callee.address())).await.unwrap();
+    let (world, callee) = World::with_callee(&numbers, manner).await.unwrap();
     world.provider.says(&voices.hello).unwrap();
     let spoken = world.folder.path().join("provider/voices");
     voices.greeting.at_rate(8_000).write(&spoken.join("voicemail.wav")).unwrap();
@@ -149,7 +150,10 @@ async fn each_kind_of_callee_does_as_its_number_says_and_its_volunteer_is_told()
     // 7nn answers at 20 s, after ringing of the network's own.
     let late = came[&7].told.iter().find_map(|state| match state {
         CallState::Talking { since_ms } => Some(*since_ms),
-        CallState::Dialling { .. } | CallState::Ringing { .. } | CallState::Ended { .. } => None,
+        CallState::InLine { .. }
+        | CallState::Dialling { .. }
+        | CallState::Ringing { .. }
+        | CallState::Ended { .. } => None,
     });
     let rang_ms = late.unwrap() - arrivals.iter().find(|a| a.number == number(7, 20)).unwrap().at_ms;
     assert!((19_500..22_000).contains(&rang_ms), "7nn answered after {rang_ms} ms");
@@ -304,6 +308,7 @@ fn told(volunteer: &Volunteer, attempt: AttemptId) -> Vec<CallState> {
 
 fn words(told: &[CallState]) -> String {
     let word = |state: &CallState| match state {
+        CallState::InLine { .. } => "in line".to_owned(),
         CallState::Dialling { .. } => "dialling".to_owned(),
         CallState::Ringing { early_media: false, .. } => "ringing".to_owned(),
         CallState::Ringing { early_media: true, .. } => "the network's ringing".to_owned(),

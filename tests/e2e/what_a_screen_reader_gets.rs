@@ -17,7 +17,8 @@ use e2e::{
 #[tokio::test(flavor = "multi_thread")]
 async fn every_screen_of_a_call_has_names_and_roles_and_no_violation() {
     let world = World::with(&[number(0, 1)]).await.unwrap();
-    let desktop = Desktop::start_for_screen_readers(world.folder.path()).await.unwrap();
+    let desktop =
+        Desktop::start_for_screen_readers(&world.home().unwrap(), world.folder.path()).await.unwrap();
     let window = Window::open(&app(), &desktop, &[], &world.folder.path().join("app.log")).await.unwrap();
 
     let field = window.wait_for("textbox", "Invitation link").await.unwrap();

@@ -63,9 +63,10 @@ async fn a_list_is_not_marked_never_to_be_rung_by_passing_on_its_cards() {
     let world = World::with(&people).await.unwrap();
     let link = world.server.invite("Mallory").unwrap();
     let (device, key) = (DeviceId::new(Uuid::now_v7()), new_key().unwrap());
-    let api = Api::new(link.server.clone(), world.server.client().unwrap());
+    let home = world.home().unwrap();
+    let api = Api::new(&home, &link.server, &world.server).unwrap();
     spend(&api, &link, device, &key).await.unwrap();
-    let sign_in = async || Volunteer::sign_in(&world.server, &link, device, &key).await.unwrap();
+    let sign_in = async || Volunteer::sign_in(&world.server, &home, &link, device, &key).await.unwrap();
 
     let mallory = sign_in().await;
     mallory.start().await.unwrap();
@@ -108,11 +109,12 @@ async fn a_list_is_not_marked_never_to_be_rung_by_passing_on_its_cards() {
 async fn a_new_sign_in_closes_what_the_older_one_opened() {
     let world = World::with(&[]).await.unwrap();
     let link = world.server.invite("Maya").unwrap();
-    let api = Api::new(link.server.clone(), world.server.client().unwrap());
+    let home = world.home().unwrap();
+    let api = Api::new(&home, &link.server, &world.server).unwrap();
     let (device, key) = (DeviceId::new(Uuid::now_v7()), new_key().unwrap());
     spend(&api, &link, device, &key).await.unwrap();
     let tls = tls::believing(&world.server.authority()).unwrap();
-    let live = |token: &str| Live::open(&link.server, token, tls.clone());
+    let live = |token: &str| Live::open(&home, &link.server, token, tls.clone());
 
     let stolen = authorise(&api, device, &key).await.unwrap();
     let thief = live(&stolen.token);

@@ -22,7 +22,7 @@ const NETWORKS: f32 = 425.0;
 #[tokio::test(flavor = "multi_thread")]
 async fn the_app_rings_where_the_network_does_not_and_only_there() {
     let world = World::with(&[number(2, 41), number(7, 99)]).await.unwrap();
-    let desktop = Desktop::start(world.folder.path(), true).await.unwrap();
+    let desktop = Desktop::start(&world.home().unwrap(), world.folder.path(), true).await.unwrap();
     let app = std::env::var_os("RINGROUND_APP")
         .map_or_else(|| project().join("target/debug/ringround"), PathBuf::from);
     let window = Window::open(&app, &desktop, &[], &world.folder.path().join("app.log")).await.unwrap();

@@ -40,7 +40,7 @@ async fn no_whole_number_is_in_anything_the_app_receives() {
     // Whoever opens the app now is told no more of them than the name of the last.
     let server = format!("https://{}", world.server.address()).parse().unwrap();
     let tls = tls::believing(&world.server.authority()).unwrap();
-    let again = Live::open(&server, &maya.sign_in.token, tls);
+    let again = Live::open(&maya.home, &server, &maya.sign_in.token, tls);
     again.until("a snapshot", PATIENCE, |told| told.desk.is_some()).await.unwrap();
     let again = again.text();
     for gone in ["Mx 042", "Mx 043", "the weather", "•••"] {

@@ -23,7 +23,7 @@ async fn an_outcome_is_not_lost_and_the_window_says_why_it_is_in_danger() {
         return;
     }
     let mut world = World::with(&[number(0, 1), number(0, 2)]).await.unwrap();
-    let desktop = Desktop::start(world.folder.path(), true).await.unwrap();
+    let desktop = Desktop::start(&world.home().unwrap(), world.folder.path(), true).await.unwrap();
     let disk = Disk::mount(&desktop.home().join("data/org.ringround.desktop")).unwrap();
     let link = world.server.invite("Maya").unwrap().text();
     let log = world.folder.path().join("app.log");

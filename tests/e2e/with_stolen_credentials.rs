@@ -189,7 +189,7 @@ async fn without_a_token_every_door_is_shut() {
         reply.err().and_then(|refusal| refusal.code())
     };
     let strange = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
-    let nobody = Api::new(mallory.api.server.clone(), world.server.client().unwrap());
+    let nobody = Api::new(&mallory.home, &mallory.api.server, &world.server).unwrap();
     let stranger = nobody.signed_in(strange);
     for path in
         ["/api/session/start", "/api/line", "/api/dial", "/api/hang-up", "/api/lease/settle", "/api/outcome"]
@@ -255,8 +255,9 @@ async fn another_devices_token_moves_nothing_of_mine() {
 async fn a_spent_link_an_unknown_campaign_and_another_version_are_refused_in_words() {
     let world = World::with(&[]).await.unwrap();
     let link = world.server.invite("Maya").unwrap();
-    let _maya = Volunteer::join_by(&world.server, &link).await.unwrap();
-    let api = Api::new(link.server.clone(), world.server.client().unwrap());
+    let home = world.home().unwrap();
+    let _maya = Volunteer::join_by(&world.server, &home, &link).await.unwrap();
+    let api = Api::new(&home, &link.server, &world.server).unwrap();
     let key = e2e::volunteer::new_key().unwrap();
     let again = spend(&api, &link, DeviceId::new(uuid::Uuid::now_v7()), &key).await.unwrap_err();
     assert_eq!(again.code(), Some(ErrorCode::LinkSpent), "{again:?}");
@@ -276,7 +277,8 @@ async fn a_spent_link_an_unknown_campaign_and_another_version_are_refused_in_wor
     let client = world.server.client().unwrap();
     for (major, code) in [("2", ErrorCode::UpdateServer), ("0", ErrorCode::UpdateApp)] {
         let url = link.server.join("/api/session/start").unwrap();
-        let reply = client.post(url).header(PROTOCOL_HEADER, major).json(&json!({})).send().await.unwrap();
+        let asked = client.post(url).header(PROTOCOL_HEADER, major).json(&json!({})).send();
+        let reply = home.run(asked).await.unwrap();
         assert_eq!(reply.status(), 426);
         let refusal: protocol::http::ApiError = reply.json().await.unwrap();
         assert_eq!(refusal.code, code);

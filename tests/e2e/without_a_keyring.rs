@@ -14,7 +14,7 @@ use serde_json::Value;
 #[tokio::test(flavor = "multi_thread")]
 async fn the_secrets_stay_in_memory_and_the_window_says_so() {
     let world = World::with(&[number(0, 1)]).await.unwrap();
-    let mut desktop = Desktop::start(world.folder.path(), false).await.unwrap();
+    let mut desktop = Desktop::start(&world.home().unwrap(), world.folder.path(), false).await.unwrap();
     let window = Window::open(&app(), &desktop, &[], &world.folder.path().join("app.log")).await.unwrap();
     let field = window.wait_for("textbox", "Invitation link").await.unwrap();
     window.paste(&field, &world.server.invite("Maya").unwrap().text()).await.unwrap();

@@ -9,11 +9,14 @@ use protocol::{
 use serde::{Serialize, de::DeserializeOwned};
 use url::Url;
 
+use crate::{networks::Net, ringround::Ringround};
+
 /// A way to the server, with or without a bearer token.
 #[derive(Clone)]
 pub struct Api {
     /// The server's origin.
     pub server: Url,
+    home: Arc<Net>,
     client: reqwest::Client,
     bearer: Option<String>,
     replies: Arc<Mutex<String>>,
@@ -34,9 +37,13 @@ pub enum Failure {
 }
 
 impl Api {
-    /// Without a sign-in.
-    pub fn new(server: Url, client: reqwest::Client) -> Self {
-        Self { server, client, bearer: None, replies: Arc::default() }
+    /// From a home, without a sign-in.
+    ///
+    /// # Errors
+    /// When the server has no authority yet.
+    pub fn new(home: &Arc<Net>, at: &Url, server: &Ringround) -> anyhow::Result<Self> {
+        let (home, client) = (Arc::clone(home), server.client()?);
+        Ok(Self { server: at.clone(), home, client, bearer: None, replies: Arc::default() })
     }
 
     /// With one.
@@ -68,10 +75,12 @@ impl Api {
         if let Some(bearer) = &self.bearer {
             request = request.bearer_auth(bearer);
         }
-        let reply =
-            request.timeout(std::time::Duration::from_secs(10)).send().await.map_err(Failure::Lost)?;
-        let status = reply.status();
-        let text = reply.text().await.map_err(Failure::Lost)?;
+        let asked = request.timeout(std::time::Duration::from_secs(10)).send();
+        let answered = async move {
+            let reply = asked.await?;
+            Ok((reply.status(), reply.text().await?))
+        };
+        let (status, text) = self.home.run(answered).await.map_err(Failure::Lost)?;
         self.replies.lock().unwrap_or_else(PoisonError::into_inner).push_str(&format!("{path}: {text}\n"));
         if status.is_success() {
             return Ok(text);

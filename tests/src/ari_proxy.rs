@@ -40,10 +40,11 @@ impl AriProxy {
     /// When no port can be had.
     pub async fn before(node: &Node, trap: Trap) -> Result<Self> {
         let asterisk = node.http().trim_start_matches("http://").parse()?;
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let net = &node.networks.server;
+        let listener = net.run(TcpListener::bind("127.0.0.1:0")).await?;
         let address = listener.local_addr()?;
         let mut listening = JoinSet::new();
-        listening.spawn(async move {
+        let accepting = async move {
             let mut connections = JoinSet::new();
             while let Ok((near, _)) = listener.accept().await {
                 let trap = trap.clone();
@@ -53,7 +54,8 @@ impl AriProxy {
                     }
                 });
             }
-        });
+        };
+        listening.spawn_on(accepting, net.runtime());
         Ok(Self { address, _listener: listening })
     }
 

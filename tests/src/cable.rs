@@ -1,7 +1,7 @@
-//! A cable between an app and the server that a test can pull out and plug in again.
+//! A place on the way between an app and the server, at the router of a home, where a test can cut and mend it.
 
 use std::{
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -15,7 +15,12 @@ use tokio::{
     task::JoinSet,
 };
 
-use crate::trap::{Lane, Trap};
+use crate::{
+    networks::Net,
+    pbx::{HTTP_PORT, Node},
+    ringround::Ringround,
+    trap::{Lane, Trap},
+};
 
 /// The cable. Whoever connects to [`Cable::address`] arrives at the far end, while it is plugged in.
 pub struct Cable {
@@ -26,26 +31,29 @@ pub struct Cable {
 }
 
 impl Cable {
-    /// Lays it to an address.
+    /// Lays it from a home to a server.
     ///
     /// # Errors
     /// When no port can be had.
-    pub async fn to(far: SocketAddr) -> Result<Self> {
-        Self::with_trap(far, Trap::default()).await
+    pub async fn to(server: &Ringround, home: &Net) -> Result<Self> {
+        Self::with_trap(server, home, Trap::default()).await
     }
 
     /// The same; whatever goes through it passes a trap: each request, and each answer, that fits into one packet.
     ///
     /// # Errors
     /// As [`Cable::to`].
-    pub async fn with_trap(far: SocketAddr, trap: Trap) -> Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
+    pub async fn with_trap(server: &Ringround, home: &Net, trap: Trap) -> Result<Self> {
+        let far = server.address();
+        let (router, place) = server.networks.on_the_way(home);
+        let listener = router.run(TcpListener::bind(place)).await?;
+        let on_router = router.runtime().clone();
         let address = listener.local_addr()?;
         let plugged = Arc::new(AtomicBool::new(true));
         let connections = Arc::new(Mutex::new(JoinSet::new()));
         let (open, all) = (Arc::clone(&plugged), Arc::clone(&connections));
         let mut task = JoinSet::new();
-        task.spawn(async move {
+        let accepting = async move {
             while let Ok((near, _)) = listener.accept().await {
                 if !open.load(Ordering::Relaxed) {
                     continue; // dropped: the connection is reset
@@ -61,9 +69,10 @@ impl Cable {
                         one_way(from_server, to_app, Lane::ToApp, &trap)
                     );
                 };
-                all.lock().unwrap_or_else(PoisonError::into_inner).spawn(carry);
+                all.lock().unwrap_or_else(PoisonError::into_inner).spawn_on(carry, &on_router);
             }
-        });
+        };
+        task.spawn_on(accepting, router.runtime());
         Ok(Self { address, plugged, connections, _listener: task })
     }
 
@@ -81,6 +90,47 @@ impl Cable {
     /// Lets connections through again.
     pub fn plug(&self) {
         self.plugged.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A tunnel from a home's loopback to a port of the node's, as `ssh -L` makes one: for what Asterisk tells nobody from
+/// outside.
+pub struct Tunnel {
+    address: SocketAddr,
+    _listener: JoinSet<()>,
+}
+
+impl Tunnel {
+    /// To the node's HTTP port.
+    ///
+    /// # Errors
+    /// When no port can be had.
+    pub async fn to(node: &Node, home: &Net) -> Result<Self> {
+        let listener = home.run(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).await?;
+        let address = listener.local_addr()?;
+        let server = Arc::clone(&node.networks.server);
+        let mut task = JoinSet::new();
+        let accepting = async move {
+            let mut connections = JoinSet::new();
+            while let Ok((mut near, _)) = listener.accept().await {
+                let server = Arc::clone(&server);
+                connections.spawn(async move {
+                    let Ok(mut far) = server.run(TcpStream::connect((Ipv4Addr::LOCALHOST, HTTP_PORT))).await
+                    else {
+                        return;
+                    };
+                    // Either end may close it.
+                    let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
+                });
+            }
+        };
+        task.spawn_on(accepting, home.runtime());
+        Ok(Self { address, _listener: task })
+    }
+
+    /// The end at home.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 }
 

@@ -15,7 +15,11 @@ use tokio::{
     task::JoinSet,
 };
 
-use crate::{g711, sound::Sound};
+use crate::{
+    g711,
+    networks::{Networks, PROVIDER},
+    sound::Sound,
+};
 
 /// How the callee behaves.
 #[derive(Debug, Clone)]
@@ -57,18 +61,19 @@ pub struct Callee {
 }
 
 impl Callee {
-    /// Listens on a free port of the loopback address.
+    /// Listens on a free port in the provider's network.
     ///
     /// # Errors
     /// When no port can be had.
-    pub async fn listen(manner: Manner) -> Result<Self> {
-        let socket = Arc::new(UdpSocket::bind("127.0.0.1:0").await.context("a port for the callee")?);
+    pub async fn listen(networks: &Networks, manner: Manner) -> Result<Self> {
+        let socket = networks.provider.run(UdpSocket::bind((PROVIDER, 0))).await;
+        let socket = Arc::new(socket.context("a port for the callee")?);
         let address = socket.local_addr()?;
         let manner = Arc::new(Mutex::new(manner));
         let (tell, calls) = mpsc::unbounded_channel();
         let mut tasks = JoinSet::new();
         let shared = Arc::clone(&manner);
-        tasks.spawn(async move {
+        let answering = async move {
             let mut telephone =
                 Telephone { socket, shared, tell, calls: HashMap::new(), talks: JoinSet::new() };
             let mut datagram = vec![0; 65_536];
@@ -76,7 +81,8 @@ impl Callee {
                 let text = String::from_utf8_lossy(&datagram[..length]).into_owned();
                 telephone.handle(&text, from, Instant::now()).await;
             }
-        });
+        };
+        tasks.spawn_on(answering, networks.provider.runtime());
         Ok(Self { address, calls, manner, _tasks: tasks })
     }
 
@@ -170,7 +176,7 @@ impl Telephone {
         let Some(media) = media_address(&invite.body) else {
             return self.send(&invite.reply("488 Not Acceptable Here", "", ""), from).await;
         };
-        let Ok(rtp) = UdpSocket::bind("127.0.0.1:0").await else { return };
+        let Ok(rtp) = UdpSocket::bind((PROVIDER, 0)).await else { return };
         let (over, ended) = watch::channel(false);
         let state = Arc::new(Mutex::new(State::default()));
         let id = invite.call_id.clone();
@@ -214,7 +220,7 @@ async fn talk(
     tokio::time::sleep(manner.rings_for).await;
     let port = rtp.local_addr().ok()?.port();
     let sdp = format!(
-        "v=0\r\no=callee 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\n\
+        "v=0\r\no=callee 1 1 IN IP4 {PROVIDER}\r\ns=-\r\nc=IN IP4 {PROVIDER}\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\n\
          a=rtpmap:0 PCMU/8000\r\na=ptime:20\r\na=sendrecv\r\n"
     );
     let answer = invite.reply("200 OK", &format!("{contact}Content-Type: application/sdp\r\n"), &sdp);
@@ -234,11 +240,8 @@ async fn talk(
     loop {
         tokio::select! {
             _ = clock.tick() => {
-                let mut packet = vec![0x80, if sequence == 1 { 0x80 } else { 0 }];
-                packet.extend(sequence.to_be_bytes());
-                packet.extend(stamp.to_be_bytes());
-                packet.extend([0x52, 0x69, 0x6e, 0x67]);
-                packet.extend((0..160).map(|n| g711::encode(says.get((at + n) % says.len().max(1)).copied().unwrap_or(0))));
+                let samples = (0..160).map(|n| says.get((at + n) % says.len().max(1)).copied().unwrap_or(0));
+                let packet = packet(sequence == 1, sequence, stamp, samples);
                 at += 160;
                 sequence = sequence.wrapping_add(1);
                 stamp = stamp.wrapping_add(160);
@@ -261,18 +264,19 @@ async fn talk(
     }
 }
 
-#[derive(Debug)]
-struct Request {
-    method: String,
-    number: String,
-    call_id: String,
+/// A request that came in, and what is sent back within its call.
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    pub(crate) method: String,
+    pub(crate) number: String,
+    pub(crate) call_id: String,
     headers: Vec<(String, String)>,
-    body: String,
+    pub(crate) body: String,
     text: String,
 }
 
 impl Request {
-    fn read(text: &str) -> Option<Self> {
+    pub(crate) fn read(text: &str) -> Option<Self> {
         let (head, body) = text.split_once("\r\n\r\n")?;
         let mut lines = head.split("\r\n");
         let mut start = lines.next()?.split(' ');
@@ -289,11 +293,11 @@ impl Request {
         Some(Self { method, number, call_id, headers, body: body.to_owned(), text: text.to_owned() })
     }
 
-    fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value)
     }
 
-    fn reply(&self, status: &str, more: &str, body: &str) -> String {
+    pub(crate) fn reply(&self, status: &str, more: &str, body: &str) -> String {
         let mut text = format!("SIP/2.0 {status}\r\n");
         for (_, via) in self.headers.iter().filter(|(name, _)| name == "via") {
             text.push_str(&format!("Via: {via}\r\n"));
@@ -314,23 +318,42 @@ impl Request {
     }
 
     fn bye(&self, contact: &str) -> String {
+        self.within("BYE", 1, contact, "")
+    }
+
+    /// A request of ours within the call that this INVITE began; `contact` is our header of that name.
+    pub(crate) fn within(&self, method: &str, sequence: u32, contact: &str, sdp: &str) -> String {
         let target = self.header("contact");
         let target =
             target.split_once('<').and_then(|(_, rest)| rest.split_once('>')).map_or(target, |(uri, _)| uri);
         let via =
             contact.split_once('@').map_or("127.0.0.1", |(_, rest)| rest.trim_end().trim_end_matches('>'));
+        let kind = if sdp.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
         format!(
-            "BYE {target} SIP/2.0\r\nVia: SIP/2.0/UDP {via};branch=z9hG4bK{}\r\nMax-Forwards: 70\r\nFrom: {};tag=callee\r\n\
-             To: {}\r\nCall-ID: {}\r\nCSeq: 1 BYE\r\nContent-Length: 0\r\n\r\n",
+            "{method} {target} SIP/2.0\r\nVia: SIP/2.0/UDP {via};branch=z9hG4bK{}\r\nMax-Forwards: 70\r\n\
+             From: {};tag=callee\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: {sequence} {method}\r\n{contact}{kind}\
+             Content-Length: {}\r\n\r\n{sdp}",
             uuid::Uuid::now_v7().simple(),
             self.header("to"),
             self.header("from"),
-            self.call_id
+            self.call_id,
+            sdp.len()
         )
     }
 }
 
-fn media_address(sdp: &str) -> Option<SocketAddr> {
+/// A packet of G.711 µ-law with 20 ms of sound; `marked`: the first of a talk.
+pub(crate) fn packet(marked: bool, sequence: u16, stamp: u32, samples: impl Iterator<Item = i16>) -> Vec<u8> {
+    let mut packet = vec![0x80, if marked { 0x80 } else { 0 }];
+    packet.extend(sequence.to_be_bytes());
+    packet.extend(stamp.to_be_bytes());
+    packet.extend([0x52, 0x69, 0x6e, 0x67]);
+    packet.extend(samples.take(160).map(g711::encode));
+    packet
+}
+
+/// Where the other end of an SDP wants its sound.
+pub(crate) fn media_address(sdp: &str) -> Option<SocketAddr> {
     let host = sdp.lines().find_map(|line| line.strip_prefix("c=IN IP4 "))?.trim();
     let port = sdp.lines().find_map(|line| line.strip_prefix("m=audio "))?.split(' ').next()?;
     format!("{host}:{port}").parse().ok()
@@ -343,6 +366,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::networks::TRUNK;
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -350,12 +374,11 @@ mod tests {
     async fn it_answers_speaks_with_the_answer_and_hears() {
         let manner =
             Manner { rings_for: Duration::ZERO, says: Sound::marker(1, 8_000, 400), rings_off_after: None };
-        let mut callee = Callee::listen(manner).await.expect("a callee");
-        let (sip, rtp) = (udp().await, udp().await);
-        let sdp = format!(
-            "c=IN IP4 127.0.0.1\r\nm=audio {} RTP/AVP 0\r\n",
-            rtp.local_addr().expect("bound").port()
-        );
+        let networks = Networks::lay().expect("networks");
+        let mut callee = Callee::listen(&networks, manner).await.expect("a callee");
+        let (sip, rtp) = (udp(&networks).await, udp(&networks).await);
+        let sdp =
+            format!("c=IN IP4 {TRUNK}\r\nm=audio {} RTP/AVP 0\r\n", rtp.local_addr().expect("bound").port());
         let invite = format!(
             "INVITE sip:+447700900900@x SIP/2.0\r\nVia: v\r\nFrom: <sip:a>;tag=1\r\nTo: <sip:b>\r\nCall-ID: c1\r\n\
              CSeq: 1 INVITE\r\nContact: <sip:a@127.0.0.1>\r\n\r\n{sdp}"
@@ -378,8 +401,8 @@ mod tests {
         call.ended(SECOND).await.expect("over");
     }
 
-    async fn udp() -> UdpSocket {
-        UdpSocket::bind("127.0.0.1:0").await.expect("a port")
+    async fn udp(networks: &Networks) -> UdpSocket {
+        networks.server.run(UdpSocket::bind((TRUNK, 0))).await.expect("a port")
     }
 
     proptest::proptest! {

@@ -6,14 +6,14 @@ use std::{
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child as Process, Command, ExitStatus, Stdio},
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
-use crate::pbx::project;
+use crate::{networks::Net, pbx::project};
 
 /// A running program.
 pub struct Child {
@@ -22,6 +22,8 @@ pub struct Child {
     /// From then on its number may be another's.
     ended: Option<ExitStatus>,
     log: PathBuf,
+    /// The kernel ends it with the thread that started it, which is the network's.
+    _net: Option<Arc<Net>>,
 }
 
 impl Child {
@@ -31,7 +33,15 @@ impl Child {
     /// # Errors
     /// When the program cannot be started, or its log file not be made.
     pub fn start(name: &str, command: Command, log: &Path) -> Result<Self> {
-        Self::start_with(name, command, log, Stdio::null(), None)
+        Self::start_with(None, name, command, log, Stdio::null(), None)
+    }
+
+    /// The same in another network than the harness's own.
+    ///
+    /// # Errors
+    /// As [`Child::start`].
+    pub fn start_in(net: &Arc<Net>, name: &str, command: Command, log: &Path) -> Result<Self> {
+        Self::start_with(Some(net), name, command, log, Stdio::null(), None)
     }
 
     /// The same, with its standard input, and its standard output elsewhere than in the log.
@@ -39,6 +49,7 @@ impl Child {
     /// # Errors
     /// As [`Child::start`].
     pub fn start_with(
+        net: Option<&Arc<Net>>,
         name: &str,
         command: Command,
         log: &Path,
@@ -60,10 +71,15 @@ impl Child {
         }
         outer.stdin(stdin).stderr(file.try_clone()?);
         outer.stdout(stdout.unwrap_or_else(|| file.into())).process_group(0);
+        let started = match net {
+            Some(net) => net.enter(move || outer.spawn())?,
+            None => outer.spawn(),
+        };
         let process =
-            outer.spawn().with_context(|| format!("starting {name}; is util-linux's setpriv installed?"))?;
+            started.with_context(|| format!("starting {name}; is util-linux's setpriv installed?"))?;
         tell_guard(&format!("+{}", process.id()))?;
-        Ok(Self { name: name.to_owned(), process, ended: None, log: log.to_owned() })
+        let _net = net.cloned();
+        Ok(Self { name: name.to_owned(), process, ended: None, log: log.to_owned(), _net })
     }
 
     /// Its process id, which is its group's too; nobody's once it has ended.

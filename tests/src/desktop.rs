@@ -5,6 +5,7 @@ use std::{
     io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::Arc,
     time::Duration,
 };
 
@@ -13,6 +14,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use crate::{
     child::{Child, poll},
+    networks::Net,
     sound_server::SoundServer,
 };
 
@@ -29,6 +31,8 @@ pub enum Theme {
 pub struct Desktop {
     /// What talks and listens.
     pub sound: SoundServer,
+    /// Where it stands.
+    pub net: Arc<Net>,
     environment: Vec<(String, String)>,
     home: PathBuf,
     folder: PathBuf,
@@ -41,34 +45,35 @@ pub struct Desktop {
 const PATIENCE: Duration = Duration::from_secs(15);
 
 impl Desktop {
-    /// Starts all of it in a folder; logs go into the folder too. Without a keyring the app must do with memory.
+    /// Starts all of it in a volunteer's home and a folder; logs go into the folder too. Without a keyring the app must do with memory.
     ///
     /// # Errors
     /// When a program is not installed or does not come up.
-    pub async fn start(folder: &Path, with_keyring: bool) -> Result<Self> {
+    pub async fn start(net: &Arc<Net>, folder: &Path, with_keyring: bool) -> Result<Self> {
         let sound = SoundServer::start(folder).await?;
-        Self::start_around(sound, folder, with_keyring, false).await
+        Self::start_around(net, sound, folder, with_keyring, false).await
     }
 
     /// With a keyring, and both virtual sound devices on one clock.
     ///
     /// # Errors
     /// As [`Desktop::start`].
-    pub async fn start_on_one_clock(folder: &Path) -> Result<Self> {
+    pub async fn start_on_one_clock(net: &Arc<Net>, folder: &Path) -> Result<Self> {
         let sound = SoundServer::start_on_one_clock(folder).await?;
-        Self::start_around(sound, folder, true, false).await
+        Self::start_around(net, sound, folder, true, false).await
     }
 
     /// With a keyring, and the bus by which screen readers read windows (AT-SPI).
     ///
     /// # Errors
     /// As [`Desktop::start`].
-    pub async fn start_for_screen_readers(folder: &Path) -> Result<Self> {
+    pub async fn start_for_screen_readers(net: &Arc<Net>, folder: &Path) -> Result<Self> {
         let sound = SoundServer::start(folder).await?;
-        Self::start_around(sound, folder, true, true).await
+        Self::start_around(net, sound, folder, true, true).await
     }
 
     async fn start_around(
+        net: &Arc<Net>,
         sound: SoundServer,
         folder: &Path,
         with_keyring: bool,
@@ -97,13 +102,14 @@ impl Desktop {
             std::fs::create_dir_all(home.join(name))?;
         }
         environment.extend(sound.environment().iter().cloned());
-        let (screen, display) = screen(folder)?;
+        let (screen, display) = screen(net, folder)?;
         environment.push(("DISPLAY".to_owned(), display));
-        let (bus, address) = bus(folder, &environment, with_keyring)?;
+        let (bus, address) = bus(net, folder, &environment, with_keyring)?;
         environment.push(("DBUS_SESSION_BUS_ADDRESS".to_owned(), address));
-        let keyring = if with_keyring { Some(keyring(folder, &environment).await?) } else { None };
+        let keyring = if with_keyring { Some(keyring(net, folder, &environment).await?) } else { None };
         let folder = folder.to_owned();
-        Ok(Self { sound, environment, home, folder, keyring, _bus: bus, _screen: screen })
+        let net = Arc::clone(net);
+        Ok(Self { sound, net, environment, home, folder, keyring, _bus: bus, _screen: screen })
     }
 
     /// Starts a keyring where there was none.
@@ -111,7 +117,7 @@ impl Desktop {
     /// # Errors
     /// When it does not come up.
     pub async fn bring_keyring(&mut self) -> Result<()> {
-        self.keyring = Some(keyring(&self.folder, &self.environment).await?);
+        self.keyring = Some(keyring(&self.net, &self.folder, &self.environment).await?);
         Ok(())
     }
 
@@ -126,11 +132,17 @@ impl Desktop {
     }
 }
 
-fn screen(folder: &Path) -> Result<(Child, String)> {
+fn screen(net: &Arc<Net>, folder: &Path) -> Result<(Child, String)> {
     let mut command = Command::new("Xvfb");
     command.args(["-displayfd", "1", "-screen", "0", "1280x900x24", "-nolisten", "tcp", "-noreset"]);
-    let mut screen =
-        Child::start_with("Xvfb", command, &folder.join("xvfb.log"), Stdio::null(), Some(Stdio::piped()))?;
+    let mut screen = Child::start_with(
+        Some(net),
+        "Xvfb",
+        command,
+        &folder.join("xvfb.log"),
+        Stdio::null(),
+        Some(Stdio::piped()),
+    )?;
     let number = first_line(&mut screen)?;
     Ok((screen, format!(":{number}")))
 }
@@ -139,7 +151,12 @@ fn screen(folder: &Path) -> Result<(Child, String)> {
 const ALONE: &str = r#"<busconfig><type>session</type><listen>unix:tmpdir=/tmp</listen><policy context="default">
 <allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/></policy></busconfig>"#;
 
-fn bus(folder: &Path, environment: &[(String, String)], services: bool) -> Result<(Child, String)> {
+fn bus(
+    net: &Arc<Net>,
+    folder: &Path,
+    environment: &[(String, String)],
+    services: bool,
+) -> Result<(Child, String)> {
     let mut command = Command::new("dbus-daemon");
     let address = format!("--address=unix:path={}", folder.join("bus").display());
     command.args(["--nofork", "--nopidfile", "--print-address=1", &address]);
@@ -152,6 +169,7 @@ fn bus(folder: &Path, environment: &[(String, String)], services: bool) -> Resul
     }
     command.envs(environment.iter().cloned());
     let mut bus = Child::start_with(
+        Some(net),
         "dbus-daemon",
         command,
         &folder.join("bus.log"),
@@ -163,11 +181,12 @@ fn bus(folder: &Path, environment: &[(String, String)], services: bool) -> Resul
 }
 
 /// Unlocked with a password that nobody knows afterwards.
-async fn keyring(folder: &Path, environment: &[(String, String)]) -> Result<Child> {
+async fn keyring(net: &Arc<Net>, folder: &Path, environment: &[(String, String)]) -> Result<Child> {
     let mut command = Command::new("gnome-keyring-daemon");
     command.args(["--unlock", "--foreground", "--components=secrets"]).envs(environment.iter().cloned());
     let log = folder.join("keyring.log");
-    let mut keyring = Child::start_with("gnome-keyring-daemon", command, &log, Stdio::piped(), None)?;
+    let mut keyring =
+        Child::start_with(Some(net), "gnome-keyring-daemon", command, &log, Stdio::piped(), None)?;
     let password = uuid::Uuid::now_v7().simple().to_string();
     keyring.stdin().context("its input is a pipe")?.write_all(password.as_bytes())?;
     let owned = || async {
@@ -200,7 +219,8 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn everything_comes_up_and_nothing_stays_behind() {
         let folder = tempfile::tempdir().expect("a folder");
-        let desktop = Desktop::start(folder.path(), true).await.expect("a desktop");
+        let desktop =
+            Desktop::start(&Net::here().expect("a network"), folder.path(), true).await.expect("a desktop");
         let ids = [desktop.sound.id(), desktop._bus.id(), desktop._screen.id()];
         assert!(ids.iter().all(|id| Path::new(&format!("/proc/{id}")).exists()));
         drop(desktop);

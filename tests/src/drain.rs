@@ -135,7 +135,10 @@ async fn until_nobody_is_left(volunteer: &Volunteer, held: &Mutex<Held>) -> Resu
                         d.session,
                         Session::Dialling { .. }
                             | Session::Waiting {
-                                why: Waiting::Line | Waiting::NoTelephone | Waiting::OutsideHours { .. }
+                                why: Waiting::Line
+                                    | Waiting::NoTelephone
+                                    | Waiting::OutsideHours { .. }
+                                    | Waiting::PassedOn { .. }
                             }
                     )
                 };

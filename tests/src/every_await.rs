@@ -9,6 +9,7 @@ use fastrand::Rng;
 use protocol::{
     contact::Card,
     http::{Dial, Dialled, HangUp},
+    line::Line,
     outcome::Outcome,
     session::{Desk, Session, Waiting},
 };
@@ -23,6 +24,7 @@ use crate::{
     callee::{Callee, Manner},
     child::poll,
     faults::{Person, Round, SETTLED_AFTER, number_of},
+    networks::Networks,
     pbx::{Node, Provider},
     ringround::Ringround,
     sound::Sound,
@@ -36,9 +38,17 @@ const LONGEST_LINGER_US: u64 = 4_000;
 /// About as long as the server needs to come back: some callees answer before, some while, some after it is away.
 const LONGEST_RINGING_MS: u64 = 300;
 
+/// A computer may take so many contacts off a list at once and some more (the dialler's `pace.rs`): then another
+/// volunteer goes on.
+const CALLS_OF_ONE: usize = 15;
+
 /// A telephone network, a node, a server, a volunteer, and a trap around the server.
 pub struct Scene {
     person: Person,
+    /// Who called before.
+    earlier: Vec<Person>,
+    /// Of this volunteer.
+    calls: usize,
     world: World,
     /// Still to be imported, from the end: first those who ring as long as they are told, then others who answer after
     /// a second.
@@ -67,20 +77,32 @@ impl Scene {
     /// When a part does not come up.
     pub async fn set(seed: u64) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("rr").tempdir()?;
-        let callee = Callee::listen(manner(0)).await?;
-        let provider = Provider::start(folder.path(), Some(callee.address())).await?;
-        let node = Node::start(folder.path(), provider.address()).await?;
+        let networks = Networks::lay()?;
+        let callee = Callee::listen(&networks, manner(0)).await?;
+        let provider = Provider::start(&networks, folder.path(), Some(callee.address())).await?;
+        let node = Node::start(&networks, folder.path(), provider.address()).await?;
         let trap = Trap::default();
         let ari = AriProxy::before(&node, trap.clone()).await?;
         let server = Ringround::start_behind(&ari, folder.path(), &node).await?;
         server.create_campaign()?;
-        let requests = Cable::with_trap(server.address(), trap.clone()).await?;
         let person = Person::join(&server, "Maya").await?;
+        let requests = Cable::with_trap(&server, &person.home, trap.clone()).await?;
         let world = World { server, node, provider, folder };
         let mut numbers: Vec<String> =
             [9, 0, 6].into_iter().flat_map(|kind| (0..97).map(move |n| number(kind, n))).collect();
         numbers.reverse();
-        Ok(Self { person, world, numbers, trap, requests, callee, chance: Rng::with_seed(seed), _ari: ari })
+        Ok(Self {
+            person,
+            earlier: Vec::new(),
+            calls: 0,
+            world,
+            numbers,
+            trap,
+            requests,
+            callee,
+            chance: Rng::with_seed(seed),
+            _ari: ari,
+        })
     }
 
     /// Kills the server at each point, and counts.
@@ -110,6 +132,10 @@ impl Scene {
             Lane::ToAsterisk | Lane::ToApp => Duration::ZERO,
         };
         let point = Point { lane, moment, nth, lingers };
+        if self.calls == CALLS_OF_ONE {
+            self.another_goes_on().await?;
+        }
+        self.calls += 1;
         self.callee.behave(manner(self.chance.u64(..LONGEST_RINGING_MS)));
         let card = self.next_card().await?;
         let number = number_of(&card)?;
@@ -141,6 +167,19 @@ impl Scene {
         Ok(killed)
     }
 
+    async fn another_goes_on(&mut self) -> Result<()> {
+        self.person.deliver().await;
+        let app = self.person.app()?;
+        app.session("stop").await?;
+        let is_over = |desk: &Desk| desk.session == Session::Ended && desk.line == Line::Down;
+        app.until("the end of a volunteer's session", is_over).await?;
+        let next = Person::join(&self.world.server, "Maya").await?;
+        self.requests = Cable::with_trap(&self.world.server, &next.home, self.trap.clone()).await?;
+        self.earlier.push(std::mem::replace(&mut self.person, next));
+        self.calls = 0;
+        Ok(())
+    }
+
     /// A contact is imported only when nobody is left: somebody who comes back on the list is on the next card.
     async fn next_card(&mut self) -> Result<Card> {
         self.person.go_on(None).await?;
@@ -169,7 +208,9 @@ impl Scene {
         self.person.deliver().await;
         let records = self.world.provider.records();
         ensure!(records.calls()?.len() == records.arrivals()?.len(), "a callee is still in a call");
-        let pressed = self.person.pressed().map(|(number, word)| (number.clone(), word)).collect();
+        let everybody = self.earlier.iter().chain([&self.person]);
+        let pressed =
+            everybody.flat_map(Person::pressed).map(|(number, word)| (number.clone(), word)).collect();
         let stuck = self.world.node.channels().await?.len() - 1;
         Round::count(&pressed, &self.world.server.outcomes()?, &records, stuck)
     }

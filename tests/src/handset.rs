@@ -11,7 +11,7 @@ use softphone::{
 };
 use tokio::{sync::watch, task::JoinSet};
 
-use crate::sound::Sound;
+use crate::{networks::Net, sound::Sound};
 
 /// The telephone. It stops when dropped.
 pub struct Handset {
@@ -47,11 +47,14 @@ pub struct Mark(usize);
 const RATE: u32 = 48_000;
 
 impl Handset {
-    /// Starts it; it registers by itself. The settings' devices are replaced.
-    pub fn start(mut settings: Settings) -> Self {
+    /// Starts it in a home; it registers by itself. The settings' devices are replaced.
+    ///
+    /// # Errors
+    /// When the home is gone.
+    pub fn start(home: &Net, mut settings: Settings) -> Result<Self> {
         let (device, ends) = BufferDevice::new(Duration::from_secs(30));
         settings.devices = Devices::Buffers(device);
-        let (phone, mut events) = Softphone::start(settings);
+        let (phone, mut events) = home.enter(move || Softphone::start(settings))?;
         let (tell, standing) = watch::channel(Standing::default());
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
@@ -69,7 +72,7 @@ impl Handset {
                 drain(&from, &to);
             }
         });
-        Self { phone, standing, ends, ear, _tasks: tasks }
+        Ok(Self { phone, standing, ends, ear, _tasks: tasks })
     }
 
     /// Where it stands now.

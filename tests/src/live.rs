@@ -15,6 +15,8 @@ use tokio_tungstenite::{
 };
 use url::Url;
 
+use crate::networks::Net;
+
 /// What came.
 #[derive(Debug, Clone, Default)]
 pub struct Told {
@@ -38,13 +40,13 @@ pub struct Live {
 }
 
 impl Live {
-    /// Opens it, and opens it again whenever it is lost.
-    pub fn open(server: &Url, bearer: &str, tls: Arc<rustls::ClientConfig>) -> Self {
+    /// Opens it from a home, and opens it again whenever it is lost.
+    pub fn open(home: &Net, server: &Url, bearer: &str, tls: Arc<rustls::ClientConfig>) -> Self {
         let (tell, told) = watch::channel(Told::default());
         let text = Arc::new(Mutex::new(String::new()));
         let mut task = JoinSet::new();
         let (server, bearer, heard) = (server.clone(), bearer.to_owned(), Arc::clone(&text));
-        task.spawn(async move {
+        let following = async move {
             loop {
                 let end = follow(&server, &bearer, Arc::clone(&tls), &tell, &heard).await;
                 tell.send_modify(|told| {
@@ -61,7 +63,8 @@ impl Live {
                 }
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
-        });
+        };
+        task.spawn_on(following, home.runtime());
         Self { told, text, _task: task }
     }
 

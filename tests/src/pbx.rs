@@ -1,38 +1,44 @@
 //! The two Asterisks: the node beside the server, and the simulated provider. Made and run by the scripts that
-//! the demo uses too, each in a folder of its own, on free ports.
+//! the demo uses too, each in a folder and on a machine of its own, as far as the network goes.
 
 use std::{
-    net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket},
+    net::SocketAddr,
     ops::RangeInclusive,
     path::{Path, PathBuf},
     process::Command,
+    sync::Arc,
     time::Duration,
 };
 
 use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 
 use crate::{
     child::{Child, poll},
+    networks::{Net, Networks, PROVIDER, TRUNK},
     provider_records::ProviderRecords,
     sound::Sound,
 };
 
 const PATIENCE: Duration = Duration::from_secs(30);
-/// RTP ports of one Asterisk.
-const RTP_PORTS: u16 = 200;
+/// Of both, towards each other.
+pub const SIP_PORT: u16 = 5060;
+/// Of the node: ARI, SIP over WebSocket, figures.
+pub const HTTP_PORT: u16 = 8088;
+/// UDP ports of one Asterisk's media.
+pub const RTP: RangeInclusive<u16> = 10_000..=10_199;
 
 /// The telephone network: it rings callees, and its records are what tests believe.
 pub struct Provider {
     folder: PathBuf,
-    address: SocketAddr,
     _asterisk: Child,
 }
 
 /// The Asterisk beside the server.
 pub struct Node {
+    /// Where it stands.
+    pub networks: Arc<Networks>,
     folder: PathBuf,
-    http: u16,
-    rtp: RangeInclusive<u16>,
     asterisk: Option<Child>,
 }
 
@@ -41,38 +47,33 @@ impl Provider {
     ///
     /// # Errors
     /// When it does not come up; says what its log says.
-    pub async fn start(folder: &Path, harness: Option<SocketAddr>) -> Result<Self> {
+    pub async fn start(networks: &Networks, folder: &Path, harness: Option<SocketAddr>) -> Result<Self> {
         let folder = folder.join("provider");
         let voices = folder.join("voices");
         std::fs::create_dir_all(&voices)?;
         for name in ["hello", "thanks", "voicemail", "beep"] {
             Sound::silence(8_000, 200).write(&voices.join(format!("{name}.wav")))?;
         }
-        let (sip, (first, last)) = (free_udp_port()?, free_rtp_ports()?);
-        let harness = harness.unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 9)));
-        configure(
-            "provider",
-            &folder,
-            &[
-                format!("SIP_PORT={sip}"),
-                format!("RTP_START={first}"),
-                format!("RTP_END={last}"),
-                format!("HARNESS={harness}"),
-                format!("VOICES={}", voices.display()),
-            ],
-        )?;
-        let mut asterisk = run("provider", &folder)?;
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, sip));
-        let answers = || async { answers_options(address).await };
+        let harness = harness.unwrap_or(SocketAddr::from((PROVIDER, 9)));
+        let values = [
+            format!("ADDRESS={PROVIDER}"),
+            format!("CUSTOMER={TRUNK}"),
+            format!("HARNESS={harness}"),
+            format!("VOICES={}", voices.display()),
+        ];
+        configure(&networks.provider, "provider", &folder, &values)?;
+        let mut asterisk = run(&networks.provider, "provider", &folder)?;
+        // The node is its only customer.
+        let answers = || networks.server.run(answers_options());
         let up = poll("the provider's answer to OPTIONS", PATIENCE, answers).await;
         asterisk.still_runs()?;
         up?;
-        Ok(Self { folder, address, _asterisk: asterisk })
+        Ok(Self { folder, _asterisk: asterisk })
     }
 
     /// Where it takes calls, SIP over UDP.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        SocketAddr::from((PROVIDER, SIP_PORT))
     }
 
     /// What it wrote down.
@@ -98,27 +99,14 @@ impl Node {
     ///
     /// # Errors
     /// When it does not come up; says what its log says.
-    pub async fn start(folder: &Path, trunk: SocketAddr) -> Result<Self> {
+    pub async fn start(networks: &Arc<Networks>, folder: &Path, trunk: SocketAddr) -> Result<Self> {
         crate::tls::use_ring();
-        ensure!(
-            own_address()?.is_some(),
-            "Asterisk lists no loopback address to a WebRTC peer, and this network has no other: use scripts/in-net"
-        );
         let folder = folder.join("node");
-        let (sip, http, (first, last)) = (free_udp_port()?, free_tcp_port()?, free_rtp_ports()?);
         std::fs::create_dir_all(&folder)?;
-        configure(
-            "node",
-            &folder,
-            &[
-                format!("SIP_PORT={sip}"),
-                format!("HTTP_PORT={http}"),
-                format!("RTP_START={first}"),
-                format!("RTP_END={last}"),
-                format!("PROVIDER={trunk}"),
-            ],
-        )?;
-        let mut node = Self { folder, http, rtp: first..=last, asterisk: None };
+        let values =
+            [format!("HTTP_PORT={HTTP_PORT}"), format!("TRUNK_ADDRESS={TRUNK}"), format!("PROVIDER={trunk}")];
+        configure(&networks.server, "node", &folder, &values)?;
+        let mut node = Self { networks: Arc::clone(networks), folder, asterisk: None };
         node.start_again().await?;
         Ok(node)
     }
@@ -128,11 +116,10 @@ impl Node {
     /// # Errors
     /// As [`Node::start`].
     pub async fn start_again(&mut self) -> Result<()> {
-        self.asterisk = Some(run("node", &self.folder)?);
-        let client = reqwest::Client::new();
+        self.asterisk = Some(run(&self.networks.server, "node", &self.folder)?);
         let ready = || async {
-            self.ask(&client, "asterisk/info").await.is_some()
-                && self.ask(&client, "endpoints/PJSIP/trunk").await.is_some_and(|e| e["state"] == "online")
+            self.ask("asterisk/info").await.is_some()
+                && self.ask("endpoints/PJSIP/trunk").await.is_some_and(|e| e["state"] == "online")
         };
         let up = poll("the node: its ARI, and the provider's answer to its OPTIONS", PATIENCE, ready).await;
         if let Some(asterisk) = &mut self.asterisk {
@@ -150,12 +137,12 @@ impl Node {
 
     /// `http://127.0.0.1:port`: ARI, SIP over WebSocket, figures.
     pub fn http(&self) -> String {
-        format!("http://127.0.0.1:{}", self.http)
+        format!("http://127.0.0.1:{HTTP_PORT}")
     }
 
     /// The UDP ports of its media.
-    pub fn rtp(&self) -> &RangeInclusive<u16> {
-        &self.rtp
+    pub fn rtp(&self) -> RangeInclusive<u16> {
+        RTP
     }
 
     /// The file with the password of ARI.
@@ -168,8 +155,7 @@ impl Node {
     /// # Errors
     /// When its ARI does not answer.
     pub async fn channels(&self) -> Result<Vec<String>> {
-        let list =
-            self.ask(&reqwest::Client::new(), "channels").await.context("the node's ARI does not answer")?;
+        let list = self.ask("channels").await.context("the node's ARI does not answer")?;
         let ids = list.as_array().context("a list of channels")?;
         Ok(ids.iter().filter_map(|c| c["id"].as_str()).map(str::to_owned).collect())
     }
@@ -178,8 +164,8 @@ impl Node {
     ///
     /// # Errors
     /// When it does not answer, or refuses.
-    pub async fn get(&self, what: &str) -> Result<serde_json::Value> {
-        self.ask(&reqwest::Client::new(), what).await.with_context(|| format!("the node's ARI has no {what}"))
+    pub async fn get(&self, what: &str) -> Result<Value> {
+        self.ask(what).await.with_context(|| format!("the node's ARI has no {what}"))
     }
 
     /// Has it ring a number by itself, as nobody but the server should: the channel is no session's.
@@ -187,12 +173,25 @@ impl Node {
     /// # Errors
     /// When it refuses.
     pub async fn ring(&self, number: &str) -> Result<()> {
-        let password = std::fs::read_to_string(self.password_file())?;
-        let url = format!("{}/ari/channels?endpoint=PJSIP/{number}@trunk&app=nobody", self.http());
-        let client = reqwest::Client::new();
-        let reply = client.post(url.replace('+', "%2B")).basic_auth("ringround", Some(password.trim()));
-        reply.send().await?.error_for_status()?;
+        let what = format!("channels?endpoint=PJSIP/{number}@trunk&app=nobody");
+        self.request("POST", &what.replace('+', "%2B"), &Value::Null).await?;
         Ok(())
+    }
+
+    /// A request to its ARI, with a body unless that is null.
+    ///
+    /// # Errors
+    /// When it does not answer, or refuses.
+    pub async fn request(&self, method: &str, what: &str, body: &Value) -> Result<reqwest::Response> {
+        let password = std::fs::read_to_string(self.password_file())?;
+        let url = format!("{}/ari/{what}", self.http());
+        let request = reqwest::Client::new().request(method.parse()?, url);
+        let request = if body.is_null() { request } else { request.json(body) };
+        let reply =
+            self.networks.server.run(request.basic_auth("ringround", Some(password.trim())).send()).await?;
+        let status = reply.status();
+        ensure!(status.is_success(), "{method} {what}: {status} {}", reply.text().await?);
+        Ok(reply)
     }
 
     /// Its process, while it runs.
@@ -200,11 +199,8 @@ impl Node {
         self.asterisk.as_ref().map(Child::id)
     }
 
-    async fn ask(&self, client: &reqwest::Client, what: &str) -> Option<serde_json::Value> {
-        let password = std::fs::read_to_string(self.password_file()).ok()?;
-        let url = format!("{}/ari/{what}", self.http());
-        let reply = client.get(url).basic_auth("ringround", Some(password.trim())).send().await.ok()?;
-        reply.error_for_status().ok()?.json().await.ok()
+    async fn ask(&self, what: &str) -> Option<Value> {
+        self.request("GET", what, &Value::Null).await.ok()?.json().await.ok()
     }
 }
 
@@ -214,47 +210,19 @@ pub fn project() -> PathBuf {
     tests.parent().map_or_else(|| tests.to_owned(), Path::to_owned)
 }
 
-/// An address of this machine, or of this network namespace, that is not loopback's.
-///
-/// # Errors
-/// When the interfaces cannot be listed.
-pub fn own_address() -> Result<Option<Ipv4Addr>> {
-    let all = if_addrs::get_if_addrs().context("listing the network interfaces")?;
-    let address = all.into_iter().find_map(|interface| match interface.ip() {
-        std::net::IpAddr::V4(address) if !address.is_loopback() => Some(address),
-        std::net::IpAddr::V4(_) | std::net::IpAddr::V6(_) => None,
-    });
-    Ok(address)
-}
-
-/// A TCP port that nobody uses.
+/// A TCP port of the harness's own loopback that nobody uses.
 ///
 /// # Errors
 /// When there is none.
 pub fn free_tcp_port() -> Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+    Ok(std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 
-fn free_udp_port() -> Result<u16> {
-    Ok(UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
-}
-
-/// Below the ports that the system gives out by itself (ip_local_port_range begins at 32768).
-fn free_rtp_ports() -> Result<(u16, u16)> {
-    let free = |port: u16| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok();
-    let first = std::iter::repeat_with(|| 11_000 + fastrand::u16(..100) * RTP_PORTS)
-        .take(200)
-        .find(|first| (0..RTP_PORTS).step_by(7).all(|n| free(first + n)))
-        .context("no free range of RTP ports")?;
-    Ok((first, first + RTP_PORTS - 1))
-}
-
-fn configure(kind: &str, folder: &Path, values: &[String]) -> Result<()> {
-    let output = Command::new(project().join("scripts/asterisk-config"))
-        .arg(kind)
-        .arg(folder)
-        .args(values)
-        .output()?;
+fn configure(net: &Net, kind: &str, folder: &Path, values: &[String]) -> Result<()> {
+    let mut command = Command::new(project().join("scripts/asterisk-config"));
+    command.arg(kind).arg(folder).arg(format!("SIP_PORT={SIP_PORT}"));
+    command.args([format!("RTP_START={}", RTP.start()), format!("RTP_END={}", RTP.end())]).args(values);
+    let output = net.enter(move || command.output())??;
     ensure!(
         output.status.success(),
         "scripts/asterisk-config {kind}: {}",
@@ -263,23 +231,23 @@ fn configure(kind: &str, folder: &Path, values: &[String]) -> Result<()> {
     Ok(())
 }
 
-fn run(name: &str, folder: &Path) -> Result<Child> {
+fn run(net: &Arc<Net>, name: &str, folder: &Path) -> Result<Child> {
     let mut command = Command::new(project().join("scripts/asterisk"));
     command.arg(folder);
-    Child::start(&format!("the {name}'s Asterisk"), command, &folder.join("console.log"))
+    Child::start_in(net, &format!("the {name}'s Asterisk"), command, &folder.join("console.log"))
 }
 
 /// RFC 3261, section 11.
-async fn answers_options(address: SocketAddr) -> bool {
-    let Ok(socket) = tokio::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await else { return false };
+async fn answers_options() -> bool {
+    let Ok(socket) = tokio::net::UdpSocket::bind((TRUNK, 0)).await else { return false };
     let Ok(own) = socket.local_addr() else { return false };
     let id = uuid::Uuid::now_v7().simple();
     let options = format!(
-        "OPTIONS sip:{address} SIP/2.0\r\nVia: SIP/2.0/UDP {own};branch=z9hG4bK{id}\r\nMax-Forwards: 70\r\n\
-         From: <sip:harness@{own}>;tag=1\r\nTo: <sip:{address}>\r\nCall-ID: {id}\r\nCSeq: 1 OPTIONS\r\n\
+        "OPTIONS sip:{PROVIDER} SIP/2.0\r\nVia: SIP/2.0/UDP {own};branch=z9hG4bK{id}\r\nMax-Forwards: 70\r\n\
+         From: <sip:harness@{own}>;tag=1\r\nTo: <sip:{PROVIDER}>\r\nCall-ID: {id}\r\nCSeq: 1 OPTIONS\r\n\
          Contact: <sip:harness@{own}>\r\nContent-Length: 0\r\n\r\n"
     );
-    if socket.send_to(options.as_bytes(), address).await.is_err() {
+    if socket.send_to(options.as_bytes(), (PROVIDER, SIP_PORT)).await.is_err() {
         return false;
     }
     let mut reply = [0; 2_048];

@@ -20,6 +20,7 @@ use uuid::Uuid;
 
 use crate::{
     api::Api,
+    networks::Net,
     ringround::Ringround,
     tls,
     volunteer::{authorise, new_key, spend},
@@ -36,6 +37,8 @@ pub struct Stolen {
     pub sign_in: SignedIn,
     /// Requests with its token.
     pub api: Api,
+    /// Where the thief is.
+    pub home: Arc<Net>,
     server: Url,
     tls: Arc<rustls::ClientConfig>,
 }
@@ -61,6 +64,8 @@ pub struct Request<'a> {
     pub to: &'a str,
     /// Of a call that is there already; new if empty.
     pub call_id: &'a str,
+    /// Where answers and calls should go, `<sip:...>`; the account behind this socket if empty.
+    pub contact: &'a str,
     /// More headers, each with its end of line.
     pub headers: &'a str,
     /// `application/sdp`, if there is one.
@@ -81,12 +86,14 @@ impl Stolen {
     /// When joining fails.
     pub async fn from(server: &Ringround, name: &str) -> Result<Self> {
         let link = server.invite(name)?;
-        let api = Api::new(link.server.clone(), server.client()?);
+        let home = server.networks.home()?;
+        let api = Api::new(&home, &link.server, server)?;
         let (device, key) = (DeviceId::new(Uuid::now_v7()), new_key()?);
         spend(&api, &link, device, &key).await?;
         let sign_in = authorise(&api, device, &key).await?;
         let api = api.signed_in(&sign_in.token);
-        Ok(Self { device, sign_in, api, server: link.server, tls: tls::believing(&server.authority())? })
+        let tls = tls::believing(&server.authority())?;
+        Ok(Self { device, sign_in, api, home, server: link.server, tls })
     }
 
     /// Opens `/sip` or `/live` with its token.
@@ -94,7 +101,7 @@ impl Stolen {
     /// # Errors
     /// When it is refused.
     pub async fn open(&self, path: &str) -> Result<Socket> {
-        match connect(&self.server, path, Some(&self.sign_in.token), Arc::clone(&self.tls)).await? {
+        match self.connect(path, Some(&self.sign_in.token)).await? {
             Ok(frames) => Ok(Socket {
                 frames,
                 user: self.device.to_string(),
@@ -110,7 +117,17 @@ impl Stolen {
     /// # Errors
     /// When there is no answer.
     pub async fn refusal(&self, path: &str, token: Option<&str>) -> Result<Option<u16>> {
-        Ok(connect(&self.server, path, token, Arc::clone(&self.tls)).await?.err())
+        Ok(self.connect(path, token).await?.err())
+    }
+
+    async fn connect(
+        &self,
+        path: &str,
+        token: Option<&str>,
+    ) -> Result<Result<WebSocketStream<MaybeTlsStream<TcpStream>>, u16>> {
+        let (server, path, token) = (self.server.clone(), path.to_owned(), token.map(str::to_owned));
+        let tls = Arc::clone(&self.tls);
+        self.home.run(async move { connect(&server, &path, token.as_deref(), tls).await }).await
     }
 }
 
@@ -193,6 +210,20 @@ impl Socket {
     /// # Errors
     /// When the socket is closed.
     pub async fn reply(&mut self, request: &str, status: &str, headers: &str) -> Result<()> {
+        self.reply_with(request, status, headers, "").await
+    }
+
+    /// The same with a session description.
+    ///
+    /// # Errors
+    /// When the socket is closed.
+    pub async fn reply_with(
+        &mut self,
+        request: &str,
+        status: &str,
+        headers: &str,
+        description: &str,
+    ) -> Result<()> {
         let kept = ["Via:", "From:", "To:", "Call-ID:", "CSeq:"];
         let kept = request.split("\r\n").filter(|line| kept.iter().any(|name| line.starts_with(name)));
         let kept: String = kept
@@ -200,8 +231,12 @@ impl Socket {
                 if line.starts_with("To:") { format!("{line};tag=thief\r\n") } else { format!("{line}\r\n") }
             })
             .collect();
-        self.frame(Message::text(format!("SIP/2.0 {status}\r\n{kept}{headers}Content-Length: 0\r\n\r\n")))
-            .await
+        let kind = if description.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+        let length = description.len();
+        self.frame(Message::text(format!(
+            "SIP/2.0 {status}\r\n{kept}{headers}{kind}Content-Length: {length}\r\n\r\n{description}"
+        )))
+        .await
     }
 
     /// Sends a frame as it is.
@@ -263,14 +298,14 @@ impl Socket {
         if !from.contains(";tag=") {
             from.push_str(";tag=thief");
         }
+        let contact = or(request.contact, &format!("sip:{}@thief.invalid;transport=ws", self.user));
         format!(
             "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/WSS thief.invalid;branch=z9hG4bK{branch};rport\r\nMax-Forwards: 70\r\n\
              From: {from}\r\nTo: {to}\r\nCall-ID: {call_id}\r\nCSeq: {sequence} {method}\r\n\
-             Contact: <sip:{user}@thief.invalid;transport=ws>\r\n{more}{authorisation}{kind}Content-Length: {length}\r\n\r\n{body}",
+             Contact: {contact}\r\n{more}{authorisation}{kind}Content-Length: {length}\r\n\r\n{body}",
             method = request.method,
             uri = request.uri,
             to = or(request.to, request.uri),
-            user = self.user,
             more = request.headers,
             length = request.body.len(),
             body = request.body,

@@ -2,29 +2,35 @@
 
 use std::{
     collections::HashMap,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::OnceLock,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, ensure};
 use protocol::join_link::JoinLink;
 use serde_json::Value;
+use url::Url;
 
 use crate::{
     ari_proxy::AriProxy,
     child::Child,
-    pbx::{Node, free_tcp_port, project},
+    networks::{Family, Net, Networks, SERVER, router_of, server_address},
+    pbx::{Node, project},
     tls,
 };
 
 const PATIENCE: Duration = Duration::from_secs(20);
+/// So many homes of a world may have a [`crate::cable::Cable`].
+const MOST_CUT: u8 = 16;
 
 /// A server with a data folder of its own.
 pub struct Ringround {
+    /// Where it stands.
+    pub networks: Arc<Networks>,
     binary: PathBuf,
     data: PathBuf,
     port: u16,
@@ -98,12 +104,14 @@ impl Ringround {
         let data = folder.join("server");
         std::fs::create_dir_all(&data)?;
         std::fs::set_permissions(&data, std::fs::Permissions::from_mode(0o700))?;
-        let port = free_tcp_port()?;
+        let port = free_port(&node.networks.server)?;
         let arguments = [
             "--listen",
-            &format!("127.0.0.1:{port}"),
+            &format!("[::]:{port}"),
             "--name",
-            "127.0.0.1",
+            &SERVER.0.to_string(),
+            "--name",
+            &SERVER.1.to_string(),
             "--ari",
             ari,
             "--ari-user",
@@ -115,8 +123,11 @@ impl Ringround {
             "--trunk-kind",
             "simulated",
         ];
-        let arguments = arguments.map(str::to_owned).to_vec();
-        let mut server = Self { binary, data, port, arguments, process: None };
+        let mut arguments = arguments.map(str::to_owned).to_vec();
+        // A test that cuts a volunteer's way stands at the router of their home, and is the server for them.
+        arguments.extend((1..=MOST_CUT).flat_map(|n| ["--name".to_owned(), router_of(n).to_string()]));
+        let networks = Arc::clone(&node.networks);
+        let mut server = Self { networks, binary, data, port, arguments, process: None };
         server.start_again().await?;
         Ok(server)
     }
@@ -148,7 +159,8 @@ impl Ringround {
     pub fn spawn(&mut self) -> Result<()> {
         let mut command = Command::new(&self.binary);
         command.arg("--data").arg(&self.data).arg("serve").args(&self.arguments);
-        self.process = Some(Child::start("ringround-server", command, &self.console())?);
+        self.process =
+            Some(Child::start_in(&self.networks.server, "ringround-server", command, &self.console())?);
         Ok(())
     }
 
@@ -200,7 +212,12 @@ impl Ringround {
 
     /// Where apps arrive.
     pub fn address(&self) -> SocketAddr {
-        SocketAddr::from(([127, 0, 0, 1], self.port))
+        self.address_of(Family::V4)
+    }
+
+    /// Where they arrive by this family.
+    pub fn address_of(&self, family: Family) -> SocketAddr {
+        (server_address(family), self.port).into()
     }
 
     /// A client that believes this server's authority.
@@ -222,9 +239,9 @@ impl Ringround {
     /// # Errors
     /// When it does not answer.
     pub async fn health(&self) -> Result<Value> {
-        let url = format!("https://127.0.0.1:{}/health", self.port);
-        let reply = self.client()?.get(url).timeout(Duration::from_secs(2)).send().await?;
-        Ok(reply.error_for_status()?.json().await?)
+        let url = format!("https://{}/health", SocketAddr::new(IpAddr::from([127, 0, 0, 1]), self.port));
+        let asked = self.client()?.get(url).timeout(Duration::from_secs(2)).send();
+        Ok(self.networks.server.run(asked).await?.error_for_status()?.json().await?)
     }
 
     async fn healthy(&self) -> bool {
@@ -313,6 +330,16 @@ impl Ringround {
         Ok(JoinLink::parse(link.with_context(|| format!("no link in: {said}"))?)?)
     }
 
+    /// The same, with the server's address of this family in it.
+    ///
+    /// # Errors
+    /// As [`Ringround::invite`].
+    pub fn invite_by(&self, family: Family, name: &str) -> Result<JoinLink> {
+        let mut link = self.invite(name)?;
+        link.server = Url::parse(&format!("https://{}", self.address_of(family)))?;
+        Ok(link)
+    }
+
     /// Every attempt of [`CAMPAIGN`], as the server tells an organiser.
     ///
     /// # Errors
@@ -328,6 +355,16 @@ impl Ringround {
     pub fn outcomes(&self) -> Result<HashMap<String, String>> {
         Ok(Attempted::outcomes(self.results()?))
     }
+}
+
+/// The usual one; where a second server stands beside the first, another.
+fn free_port(net: &Net) -> Result<u16> {
+    let port = net.enter(|| {
+        let listener =
+            std::net::TcpListener::bind(("::", 8443)).or_else(|_| std::net::TcpListener::bind(("::", 0)));
+        listener.and_then(|listener| listener.local_addr())
+    })??;
+    Ok(port.port())
 }
 
 /// `RINGROUND_SERVER`, else what cargo builds from this repository (once a process).

@@ -1,16 +1,19 @@
 //! A volunteer without a window: everything the app does, by the same requests and with the same softphone.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use anyhow::{Context, Result, bail, ensure};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use ed25519_dalek::{Signer, SigningKey};
 use protocol::{
-    call::{Call, CallState},
+    call::{Call, CallState as CalleeState},
     contact::Card,
     http::{
-        AskChallenge, Challenge, Dial, Dialled, HangUp, Join, Joined, OpenLine, RecordOutcome, Settle,
-        SettleLease, SignIn, SignedIn, join_text, sign_in_text,
+        AskChallenge, Challenge, Dial, Dialled, HangUp, Join, Joined, LineSound, OpenLine, RecordOutcome,
+        Settle, SettleLease, SignIn, SignedIn, join_text, sign_in_text,
     },
     ids::{AttemptId, DeviceId, OutcomeId},
     join_link::JoinLink,
@@ -19,13 +22,15 @@ use protocol::{
     session::{Desk, Session, Waiting},
 };
 use serde_json::{Value, json};
-use softphone::{Account, Registration, Secret, Settings, Trust};
+use softphone::{Account, CallState, Missing, Registration, Secret, Settings, Trust};
+use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::{
     api::{Api, Failure},
-    handset::Handset,
+    handset::{Handset, Standing},
     live::Live,
+    networks::Net,
     ringround::Ringround,
     tls,
 };
@@ -45,27 +50,30 @@ pub struct Volunteer {
     pub api: Api,
     /// Their sign-in, for attacks with it.
     pub sign_in: SignedIn,
-    gate: tokio::task::JoinHandle<()>,
+    /// Where they are.
+    pub home: Arc<Net>,
+    line_token: Arc<Mutex<String>>,
+    _beside: JoinSet<()>,
 }
 
 impl Volunteer {
-    /// Joins by a new link of this server, signs in, opens `/live` and registers.
+    /// Joins from a new home by a new link of this server, signs in, opens `/live` and registers.
     ///
     /// # Errors
     /// When any of it fails.
     pub async fn join(server: &Ringround, name: &str) -> Result<Self> {
-        Self::join_by(server, &server.invite(name)?).await
+        Self::join_by(server, &server.networks.home()?, &server.invite(name)?).await
     }
 
-    /// The same by a link.
+    /// The same by a link, from this home.
     ///
     /// # Errors
     /// When any of it fails.
-    pub async fn join_by(server: &Ringround, link: &JoinLink) -> Result<Self> {
-        let api = Api::new(link.server.clone(), server.client()?);
+    pub async fn join_by(server: &Ringround, home: &Arc<Net>, link: &JoinLink) -> Result<Self> {
+        let api = Api::new(home, &link.server, server)?;
         let (device, key) = (DeviceId::new(Uuid::now_v7()), new_key()?);
         spend(&api, link, device, &key).await?;
-        Self::sign_in(server, link, device, &key).await
+        Self::sign_in(server, home, link, device, &key).await
     }
 
     /// Signs in with the key of a device that has joined.
@@ -74,20 +82,25 @@ impl Volunteer {
     /// When any of it fails.
     pub async fn sign_in(
         server: &Ringround,
+        home: &Arc<Net>,
         link: &JoinLink,
         device: DeviceId,
         key: &SigningKey,
     ) -> Result<Self> {
-        let api = Api::new(link.server.clone(), server.client()?);
+        let api = Api::new(home, &link.server, server)?;
         let sign_in = authorise(&api, device, key).await?;
-        let handset = Arc::new(Handset::start(settings(link, device, &sign_in)?));
-        let live = Live::open(&link.server, &sign_in.token, tls::believing(&server.authority())?);
+        let handset = Arc::new(Handset::start(home, settings(link, device, &sign_in)?)?);
+        let live = Live::open(home, &link.server, &sign_in.token, tls::believing(&server.authority())?);
         let api = api.signed_in(&sign_in.token);
         live.until("the first snapshot", PATIENCE, |told| told.open).await?;
         let registered = |s: &crate::handset::Standing| s.registration == Some(Registration::Registered);
         handset.until("the registration", PATIENCE, registered).await?;
-        let gate = tokio::spawn(open_the_microphone_in_calls(Arc::clone(&handset), live.watch()));
-        Ok(Self { device, handset, live, api, sign_in, gate })
+        let line_token = Arc::default();
+        let mut beside = JoinSet::new();
+        beside.spawn(open_the_microphone_in_calls(Arc::clone(&handset), live.watch()));
+        beside.spawn(tell_of_the_sound(handset.watch(), api.clone(), Arc::clone(&line_token)));
+        let home = Arc::clone(home);
+        Ok(Self { device, handset, live, api, sign_in, home, line_token, _beside: beside })
     }
 
     /// Presses Start: waits until the line is up and there is a card, or the reason why there is none.
@@ -113,6 +126,7 @@ impl Volunteer {
         getrandom::fill(&mut bits).map_err(|error| anyhow::anyhow!("no randomness: {error}"))?;
         let token = bits.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         self.handset.phone.expect_line(token.clone());
+        self.line_token.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&token);
         self.send("/api/line", &OpenLine { token }).await
     }
 
@@ -246,12 +260,6 @@ impl Volunteer {
     }
 }
 
-impl Drop for Volunteer {
-    fn drop(&mut self) {
-        self.gate.abort();
-    }
-}
-
 /// A key press, as the app makes it.
 pub fn press(attempt_id: AttemptId, outcome: Outcome) -> RecordOutcome {
     RecordOutcome { id: OutcomeId::new(Uuid::now_v7()), attempt_id, outcome, note: None, again: None }
@@ -271,7 +279,7 @@ pub fn in_call(desk: &Desk) -> Option<&Call> {
 
 /// Whether the callee rings.
 pub fn rings(desk: &Desk) -> bool {
-    in_call(desk).is_some_and(|call| matches!(call.state, CallState::Ringing { .. }))
+    in_call(desk).is_some_and(|call| matches!(call.state, CalleeState::Ringing { .. }))
 }
 
 /// A new key of a device.
@@ -335,6 +343,34 @@ pub fn settings(link: &JoinLink, device: DeviceId, sign_in: &SignedIn) -> Result
         settings.trust = Trust::Authority { public_key_sha256 };
     }
     Ok(settings)
+}
+
+/// Whether sound gets through on the line, as often as that changes, until the server has heard it.
+async fn tell_of_the_sound(
+    mut standing: tokio::sync::watch::Receiver<Standing>,
+    api: Api,
+    token: Arc<Mutex<String>>,
+) {
+    let mut told = None;
+    loop {
+        let now = standing.borrow_and_update().clone();
+        let gets_through = now.call != Some(CallState::Reconnecting { missing: Missing::Sound });
+        let news = now.line.map(|line| (line, gets_through));
+        if news != told {
+            told = news;
+            if let Some((_, gets_through)) = news {
+                let token = token.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                let sound = LineSound { token, gets_through };
+                while let Err(Failure::Lost(_)) = api.post::<Value>("/api/line/sound", &sound).await {
+                    // The server is away, or the cable.
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+        if standing.changed().await.is_err() {
+            return;
+        }
+    }
 }
 
 /// Between calls the line sends nothing.

@@ -4,6 +4,7 @@ use std::{
     net::TcpListener,
     path::{Path, PathBuf},
     process::Command,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -64,21 +65,30 @@ impl Window {
         log: &Path,
     ) -> Result<Self> {
         let app: PathBuf = app.canonicalize().with_context(|| format!("{} is not built", app.display()))?;
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let net = Arc::clone(&desktop.net);
+        let listener = net.enter(|| TcpListener::bind("127.0.0.1:0"))??;
+        let port = listener.local_addr()?.port();
+        drop(listener);
         let mut command = Command::new("WebKitWebDriver");
         command.arg(format!("--port={port}"));
         // The driver hands its environment to the app; without this variable opening a session hangs for ever.
         command.env("TAURI_WEBVIEW_AUTOMATION", "true");
         command.envs(desktop.environment().iter().cloned()).envs(more.iter().copied());
-        let mut driver = Child::start("WebKitWebDriver", command, log)?;
+        let mut driver = Child::start_in(&net, "WebKitWebDriver", command, log)?;
         let address = format!("127.0.0.1:{port}");
-        let listens = || async { tokio::net::TcpStream::connect(&address).await.is_ok() };
+        let listens = || {
+            let address = address.clone();
+            net.run(async move { tokio::net::TcpStream::connect(address).await.is_ok() })
+        };
         crate::child::poll("WebKitWebDriver", PATIENCE, listens).await?;
         let wanted = json!({"webkitgtk:browserOptions": {"binary": app, "args": arguments}});
         let Value::Object(wanted) = wanted else { bail!("capabilities are an object") };
         let url = format!("http://{address}");
-        let mut builder = ClientBuilder::new(HttpConnector::new());
-        let session = tokio::time::timeout(PATIENCE, builder.capabilities(wanted).connect(&url)).await;
+        let connecting = async move {
+            let mut builder = ClientBuilder::new(HttpConnector::new());
+            builder.capabilities(wanted).connect(&url).await
+        };
+        let session = tokio::time::timeout(PATIENCE, net.run(connecting)).await;
         driver.still_runs()?;
         let client = session.context("the app opened no window")?.context("WebDriver")?;
         Ok(Self { client, driver })

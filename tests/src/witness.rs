@@ -28,7 +28,8 @@ impl Witness {
         let mut request = url.replacen("http", "ws", 1).into_client_request()?;
         let login = STANDARD.encode(format!("ringround:{}", password.trim()));
         request.headers_mut().insert("authorization", HeaderValue::from_str(&format!("Basic {login}"))?);
-        let connecting = tokio_tungstenite::connect_async(request);
+        let connecting = async { tokio_tungstenite::connect_async(request).await };
+        let connecting = node.networks.server.run(connecting);
         let (mut socket, _) = tokio::time::timeout(Duration::from_secs(5), connecting).await??;
         let (tell, told) = watch::channel(Vec::new());
         let mut task = JoinSet::new();

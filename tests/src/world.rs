@@ -1,11 +1,13 @@
 //! Everything a test of the whole needs: a telephone network, a node, a server with a campaign, volunteers.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::Result;
 use tempfile::TempDir;
 
 use crate::{
+    callee::{Callee, Manner},
+    networks::{Family, Net, Networks},
     pbx::{Node, Provider},
     ringround::Ringround,
     volunteer::Volunteer,
@@ -29,17 +31,27 @@ impl World {
     /// # Errors
     /// When a part does not come up.
     pub async fn with(numbers: &[String]) -> Result<Self> {
-        Self::with_callee(numbers, None).await
+        Self::within(&Networks::lay()?, numbers, None).await
     }
 
-    /// The same; numbers 9nn ring at `callee`.
+    /// The same; numbers 9nn ring at a callee of the harness.
     ///
     /// # Errors
     /// When a part does not come up.
-    pub async fn with_callee(numbers: &[String], callee: Option<SocketAddr>) -> Result<Self> {
+    pub async fn with_callee(numbers: &[String], manner: Manner) -> Result<(Self, Callee)> {
+        let networks = Networks::lay()?;
+        let callee = Callee::listen(&networks, manner).await?;
+        Ok((Self::within(&networks, numbers, Some(callee.address())).await?, callee))
+    }
+
+    async fn within(
+        networks: &Arc<Networks>,
+        numbers: &[String],
+        callee: Option<SocketAddr>,
+    ) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("rr").tempdir()?;
-        let provider = Provider::start(folder.path(), callee).await?;
-        let node = Node::start(folder.path(), provider.address()).await?;
+        let provider = Provider::start(networks, folder.path(), callee).await?;
+        let node = Node::start(networks, folder.path(), provider.address()).await?;
         let server = Ringround::start(folder.path(), &node).await?;
         server.create_campaign()?;
         if !numbers.is_empty() {
@@ -48,12 +60,29 @@ impl World {
         Ok(Self { server, node, provider, folder })
     }
 
-    /// A volunteer who has joined.
+    /// A volunteer who has joined, in a home of their own.
     ///
     /// # Errors
     /// When joining fails.
     pub async fn volunteer(&self, name: &str) -> Result<Volunteer> {
         Volunteer::join(&self.server, name).await
+    }
+
+    /// The same; they reach the server by this family.
+    ///
+    /// # Errors
+    /// When joining fails.
+    pub async fn volunteer_by(&self, family: Family, name: &str) -> Result<Volunteer> {
+        let home = self.home()?;
+        Volunteer::join_by(&self.server, &home, &self.server.invite_by(family, name)?).await
+    }
+
+    /// A volunteer's home.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn home(&self) -> Result<Arc<Net>> {
+        self.server.networks.home()
     }
 
     /// The server's, the node's and the provider's own words; a failed test prints them.

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { DeviceChoices, View } from '../src/api/types';
-import { deskView, LAST, NEXT_CARD, NOW, talking, views, wrapUp } from '../src/host/fixtures';
+import type { DeviceChoices, LastOutcome, View } from '../src/api/types';
+import { deskView, LAST, NEXT_CARD, NOW, ready, talking, views, wrapUp } from '../src/host/fixtures';
 import { HOUR_MS } from '../src/model/when';
 import { openWindow, settled } from './window';
 
@@ -22,6 +22,7 @@ describe('the big button', () => {
     ['nobody-left', 'Finish for today Space', true],
     ['ready', 'Call Margaret Space', true],
     ['ready-calling', 'Calling Margaret', false],
+    ['in-line', 'CancelH', true],
     ['dialling', 'CancelH', true],
     ['ringing', 'CancelH', true],
     ['talking', 'Hang up H', true],
@@ -416,7 +417,7 @@ describe('later, call back, do not call', () => {
     window.press('1');
     await window.show(view('ready'));
     expect(title()).toMatch(/^Later: Sunita Rao, \d\d:\d\d/);
-    const last = { ...LAST, attempt_id: 'attempt-1', name: 'Margaret', outcome: 'busy' } as const;
+    const last: LastOutcome = { ...LAST, attempt_id: 'attempt-1', name: 'Margaret', outcome: 'busy' };
     await window.show(deskView({ state: 'ready', card: NEXT_CARD }, { last_outcome: last }));
     expect(title()).toBe('Margaret: busy, saved');
 
@@ -568,6 +569,33 @@ describe('the outcome', () => {
     expect(window.commands(), 'one correction').toEqual(['correct']);
   });
 
+  test('a call that nobody answered is corrected only to what may be known of it', async () => {
+    const last_outcome: LastOutcome = { ...LAST, keys: ['no-answer', 'busy', 'do-not-call'] };
+    const window = await openWindow(deskView(ready, { last_outcome }));
+    window.press('u');
+    expect(window.text('[data-part=title-row]')).toBe(
+      'Correct Terence Whitlow nobody answered: some don’t fit Leave itEsc',
+    );
+    const closed = [...document.querySelectorAll('#outcome-keys [aria-disabled=true]')];
+    expect(closed.map((key) => key.getAttribute('data-outcome'))).toEqual([
+      'reached',
+      'refused',
+      'callback',
+      'machine',
+      'wrong-number',
+      'other',
+    ]);
+    expect(closed[0]?.getAttribute('aria-label')).toBe('1, Reached, only where somebody answered');
+    window.wait(400);
+    for (const digit of ['1', '2', '3', '6', '7', '9']) window.press(digit);
+    expect(window.commands()).toEqual([]);
+    expect(window.desk.hand.sheet).toBeNull();
+    window.press('5');
+    expect(window.host.pressed).toEqual([
+      { command: 'correct', with: [{ outcome: 'busy', note: null, again: null }, 'attempt-0'] },
+    ]);
+  });
+
   test('a note is forgotten with its card', async () => {
     const window = await openWindow(view('talking'));
     window.press('n');
@@ -630,13 +658,12 @@ describe('join, start, finish, devices', () => {
     const window = await openWindow(deskView({ state: 'ended' }));
     window.press(' ');
     await window.show(view('ready'));
-    const last = {
+    const last: LastOutcome = {
       ...LAST,
       attempt_id: 'attempt-1',
       name: 'Margaret Hollis',
       outcome: 'reached',
-      by: 'volunteer',
-    } as const;
+    };
     await window.show(deskView({ state: 'ready', card: NEXT_CARD }, { last_outcome: last }));
     window.wait(400);
     window.click('More');

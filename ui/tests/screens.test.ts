@@ -196,7 +196,6 @@ describe('the last outcome', () => {
     attempt_id: 'attempt-1',
     name: 'Margaret Hollis',
     outcome: 'wrong-number',
-    by: 'volunteer',
   };
 
   test('of a wrong number says what it means, once the server has it', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Trouble, View, Notice, JoinProblem } from '../src/api/types';
+import type { Trouble, View, Notice, JoinProblem, LastOutcome } from '../src/api/types';
 import { deskView, LAST, NEXT_CARD, NOW, ready, talking, views, wrapUp } from '../src/host/fixtures';
 import { openWindow } from './window';
 
@@ -30,6 +30,30 @@ describe('what is wrong is said once, assertively', () => {
     [
       { kind: 'no-telephone' },
       'The server has no telephone line. Calls wait until it is back. Nothing is lost',
+    ],
+    [
+      { kind: 'without-sound' },
+      'Sound does not get through to the server. Nobody is rung. Your network may hold back calls (UDP): try another one, or tell Ruth',
+    ],
+    [
+      {
+        kind: 'trunk',
+        complaint: { kind: 'refuses', sip: 503 },
+        next_try: { who: 'later', at_ms: NOW + 20_000 },
+      },
+      'The provider refuses calls (503). Nobody was rung, nothing is lost. Tried again in 20 seconds',
+    ],
+    [
+      { kind: 'trunk', complaint: { kind: 'refuses', sip: null }, next_try: { who: 'yours' } },
+      'The provider refuses calls. Your next call tries whether it is mended',
+    ],
+    [
+      { kind: 'trunk', complaint: { kind: 'silent' }, next_try: { who: 'others' } },
+      'The provider puts no call through. Another volunteer’s call tries whether it is mended',
+    ],
+    [
+      { kind: 'trunk', complaint: { kind: 'number' }, next_try: { who: 'later', at_ms: NOW - 1 } },
+      'The provider knows none of these numbers. Nobody was rung, nothing is lost. Tried again as soon as somebody can',
     ],
     [
       { kind: 'server-storage' },
@@ -151,6 +175,15 @@ describe('what happens is said politely', () => {
     expect(window.alert()).toBe('Unmuted');
   });
 
+  test('in line for the trunk, and then calling', async () => {
+    const window = await openWindow(view('in-line'));
+    expect(window.status()).toBe('Waiting for a free line to call Margaret Hollis');
+    expect(window.text('[data-part=call-block]')).toContain('Nobody is rung yet');
+    await window.show(view('dialling'));
+    expect(window.status()).toBe('Calling Margaret Hollis');
+    expect(window.text('[data-part=call-block]')).not.toContain('Nobody is rung yet');
+  });
+
   test('how a call ended', async () => {
     const window = await openWindow(view('talking'));
     await window.show(view('wrap-up'));
@@ -163,13 +196,12 @@ describe('what happens is said politely', () => {
 
   test('saved, and who is next', async () => {
     const window = await openWindow(view('wrap-up'));
-    const last = {
+    const last: LastOutcome = {
       ...LAST,
       attempt_id: 'attempt-1',
       name: 'Margaret Hollis',
       outcome: 'reached',
-      by: 'volunteer',
-    } as const;
+    };
     await window.show(deskView({ state: 'ready', card: NEXT_CARD }, { last_outcome: last }));
     expect(window.status()).toBe('Reached saved. Next, Sunita Rao');
     expect(window.text('[data-part=title-row]')).toBe('Margaret Hollis: reached, saved Correct itU');
@@ -181,13 +213,12 @@ describe('what happens is said politely', () => {
 
   test('a wrong number', async () => {
     const window = await openWindow(view('wrap-up'));
-    const last = {
+    const last: LastOutcome = {
       ...LAST,
       attempt_id: 'attempt-1',
       name: 'Margaret',
       outcome: 'wrong-number',
-      by: 'volunteer',
-    } as const;
+    };
     await window.show(deskView(wrapUp, { last_outcome: last }));
     expect(window.status()).toBe('Marked as a wrong number. Nobody will ring it again for Margaret');
   });
@@ -221,7 +252,7 @@ describe('what happens is said politely', () => {
       ...deskView({ state: 'waiting', why: { reason: 'passed-on', next_at_ms } }),
       server_now_ms: next_at_ms - 50_000,
     });
-    const sentence = 'You passed on many people without a call. The next card comes at 14:05';
+    const sentence = 'You went through many people in a short time. The next card comes at 14:05';
     expect(window.status()).toBe(sentence);
     expect(window.text('[data-part=card]')).toContain(`${sentence}.`);
     expect(window.text('#main-button')).toBe('Next card at 14:05');

@@ -4,6 +4,10 @@
 //! | --- | --- | --- | --- |
 //! | leased | Ping | leased | Save Renew, when less than 60 s are left |
 //! | leased | Dial | committing | Save Attempt |
+//! | leased | Dial, the trunk has no place (places.rs) | in line | Answer in line |
+//! | in line | Place: its turn has come | committing | Save Attempt |
+//! | in line | HangUp; line or Asterisk are gone | leased | |
+//! | in line | GiveBack, revoked; lease or hours over | settling | Save Release |
 //! | leased | Dial, a rule forbids it | settling | Answer refused, Save Release |
 //! | leased | Dial, the store does not hold it any more | closed | Answer refused |
 //! | leased | Settle, GiveBack; lease or hours over | settling | Save Release |
@@ -13,6 +17,7 @@
 //! | committing | SaveFailed | leased; closed if the lease was lost | Answer refused |
 //! | calling | of the callee's channel | calling | as call.rs says; Save Progress at each new state |
 //! | calling | Record | calling | Save Keep |
+//! | calling | Record, of a conversation, and nobody has answered | calling | Answer refused |
 //! | calling | the call ends, outcome known or kept | settling | Save Close |
 //! | calling | the call ends | wrap-up | Save Progress |
 //! | wrap-up | Record; 30 min; revoked | settling | Save Close |
@@ -24,11 +29,12 @@
 //! A card that comes back to a seat which paused or stopped meanwhile, as its write failed, goes at once
 //! (session.rs).
 //!
-//! In the store `leased`, `committing` and a settling lease are a lease without an attempt;
+//! In the store `leased`, `in line`, `committing` and a settling lease are a lease without an attempt;
 //! `calling` is `dialling`, `ringing` or `talking`. Nothing is created before it was committed,
 //! and nothing that was dialled is dialled again.
 
 mod calling;
+mod in_line;
 mod leased;
 mod settling;
 
@@ -65,6 +71,7 @@ pub const WRAP_UP_LIMIT_MS: i64 = 30 * MINUTE;
 #[derive(Debug)]
 pub(crate) enum Attempt {
     Leased(Leased),
+    InLine(InLine),
     Committing(Committing),
     Calling(Calling),
     WrapUp(WrapUp),
@@ -77,6 +84,15 @@ pub(crate) struct Leased {
     lease: Lease,
     /// When to see whether it is too late to ring this contact today.
     look_at: Option<i64>,
+}
+
+#[derive(Debug)]
+pub(crate) struct InLine {
+    leased: Leased,
+    /// What the attempt will be called, if it comes to one.
+    attempt: AttemptId,
+    /// When Call was pressed, on the wall.
+    since: i64,
 }
 
 #[derive(Debug)]
@@ -151,6 +167,15 @@ pub(crate) struct Closed {
     pub pressed: Vec<(Ticket, RecordOutcome)>,
 }
 
+/// What other seats do while this one dials.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Elsewhere {
+    /// The number is in a call.
+    pub number_busy: bool,
+    /// How many calls have not reached a telephone yet.
+    pub under_way: usize,
+}
+
 #[derive(Debug)]
 pub(crate) enum AttemptInput {
     Ping,
@@ -159,8 +184,10 @@ pub(crate) enum AttemptInput {
         lease: LeaseId,
         attempt: AttemptId,
         facts: Option<ContactFacts>,
-        number_busy: bool,
+        elsewhere: Elsewhere,
     },
+    /// The trunk has a place for it now.
+    Place,
     Settle {
         ticket: Ticket,
         lease: LeaseId,
@@ -241,6 +268,7 @@ impl Attempt {
     pub fn handle(self, input: AttemptInput, scene: &mut Scene<'_>) -> Self {
         match self {
             Attempt::Leased(leased) => leased.handle(input, scene),
+            Attempt::InLine(in_line) => in_line.handle(input, scene),
             Attempt::Committing(committing) => committing.handle(input, scene),
             Attempt::Calling(calling) => calling.handle(input, scene),
             Attempt::WrapUp(wrap_up) => wrap_up.handle(input, scene),
@@ -252,6 +280,7 @@ impl Attempt {
     pub fn lease(&self) -> Option<&Lease> {
         match self {
             Attempt::Leased(Leased { lease, .. })
+            | Attempt::InLine(InLine { leased: Leased { lease, .. }, .. })
             | Attempt::Committing(Committing { lease, .. })
             | Attempt::Calling(Calling { lease, .. })
             | Attempt::WrapUp(WrapUp { lease, .. })
@@ -266,22 +295,28 @@ impl Attempt {
 
     /// A card that nobody dialled.
     pub fn is_card(&self) -> bool {
-        matches!(self, Attempt::Leased(_))
+        matches!(self, Attempt::Leased(_) | Attempt::InLine(_))
     }
 
-    /// The number that is being rung or talked to.
+    /// It has a place on the trunk, and no channel yet.
+    pub fn is_committing(&self) -> bool {
+        matches!(self, Attempt::Committing(_))
+    }
+
+    /// The number that is being rung or talked to, or will be in a moment: nobody else rings it.
     pub fn number_in_a_call(&self) -> Option<&Number> {
         match self {
-            Attempt::Committing(Committing { lease, .. }) | Attempt::Calling(Calling { lease, .. }) => {
-                Some(&lease.contact.number)
-            }
+            Attempt::InLine(InLine { leased: Leased { lease, .. }, .. })
+            | Attempt::Committing(Committing { lease, .. })
+            | Attempt::Calling(Calling { lease, .. }) => Some(&lease.contact.number),
             Attempt::Leased(_) | Attempt::WrapUp(_) | Attempt::Settling(_) | Attempt::Closed(_) => None,
         }
     }
 
-    /// The attempt's id, once something was committed for it.
+    /// The attempt's id, once Call was pressed for it.
     pub fn id(&self) -> Option<AttemptId> {
         match self {
+            Attempt::InLine(in_line) => Some(in_line.attempt),
             Attempt::Committing(committing) => Some(committing.attempt),
             Attempt::Calling(calling) => Some(calling.id()),
             Attempt::WrapUp(wrap_up) => Some(wrap_up.ended.attempt),
@@ -294,10 +329,24 @@ impl Attempt {
         matches!(self, Attempt::Calling(_))
     }
 
+    /// It is being dialled, and has not reached a telephone yet.
+    pub fn is_under_way(&self) -> bool {
+        match self {
+            Attempt::Committing(_) => true,
+            Attempt::Calling(calling) => !calling.call.reached_a_telephone(),
+            Attempt::Leased(_)
+            | Attempt::InLine(_)
+            | Attempt::WrapUp(_)
+            | Attempt::Settling(_)
+            | Attempt::Closed(_) => false,
+        }
+    }
+
     /// What the volunteer sees; `None`: what they saw last, for the moment of a write.
     pub fn view(&self) -> Option<SessionView> {
         match self {
             Attempt::Leased(leased) => Some(SessionView::Ready { card: leased.lease.card.clone() }),
+            Attempt::InLine(in_line) => Some(in_line.view()),
             Attempt::Committing(_) | Attempt::Closed(_) => None,
             Attempt::Calling(calling) => Some(calling.view()),
             Attempt::WrapUp(wrap_up) => Some(calling::wrap_up_view(&wrap_up.lease, &wrap_up.ended)),
@@ -307,7 +356,9 @@ impl Attempt {
 
     pub fn next_wake(&self, campaign: &CampaignRules, telephone: bool) -> Option<i64> {
         match self {
-            Attempt::Leased(leased) => leased.look_at.into_iter().chain([leased.lease.expires_at]).min(),
+            Attempt::Leased(leased) | Attempt::InLine(InLine { leased, .. }) => {
+                leased.look_at.into_iter().chain([leased.lease.expires_at]).min()
+            }
             Attempt::Committing(_) | Attempt::Closed(_) => None,
             Attempt::Calling(calling) => {
                 let call = if telephone { calling.call.next_wake(campaign.ring_timeout_ms) } else { None };

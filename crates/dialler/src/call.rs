@@ -4,9 +4,12 @@
 //! | --- | --- | --- | --- |
 //! | created | Created | created | JoinBridge |
 //! | created | InBridge | dialling | DialChannel |
+//! | dialling | 8 s after DialChannel | same | LookForReply |
+//! | dialling | Unheard | same, hanging up | HangUp |
 //! | created, dialling | line lost; 25 s without ringing; Failed | same, hanging up | HangUp |
 //! | created; dialling, adopted | Found down | same, hanging up | HangUp |
 //! | created, dialling | Progress, Ringing | ringing | |
+//! | ringing, after a Progress alone | Ringing | ringing from now on | |
 //! | ringing | ring timeout; line lost and 15 s rung (R05) | same, hanging up | HangUp |
 //! | dialling, ringing | Up | answered | |
 //! | answered | line lost for 1 s | same | Announce OneMoment, repeated |
@@ -19,7 +22,13 @@
 //! | ringing, answered | Failed | same | Unexpected |
 //! | ended | Gone, Created.. | ended | - |
 //!
-//! A volunteer may cancel at any time; the machine never before 15 s of ringing. What Asterisk refuses of a
+//! A volunteer may cancel at any time; the machine never before 15 s of ringing. A 183 (Progress) may be all that
+//! says so, and may come long before anything rings: the time of ringing counts from it only until a 180 (Ringing)
+//! comes, and whoever rings by a 183 alone is given no less than the network has until it rings. So no call goes on
+//! unanswered for longer than 25 s until a 183, as long again (or the ring timeout, where that is longer) until a
+//! 180, and the ring timeout.
+//!
+//! What Asterisk refuses of a
 //! channel that rings or talks ends nothing: that it rings shows that the steps before were done, and a person
 //! who talks is not cut off for a request of ours. Such a call has its own ends: the ring timeout, the lost
 //! line, the sweep that finds its channel gone, four hours.
@@ -36,7 +45,7 @@ use protocol::{
 };
 
 use crate::{
-    cause::{self, Came, Verdict},
+    cause::{self, Came, Ending, Sign, Verdict},
     input::ChannelState,
     now::Now,
     output::{Announcement, HangUpWhy, Output, Progress},
@@ -46,6 +55,12 @@ use crate::{
 
 /// How long the network may take until the telephone rings, milliseconds.
 pub(crate) const NO_RINGING_LIMIT: i64 = 25 * SECOND;
+
+/// After so long without ringing it is seen whether the provider said anything at all. A SIP peer that is there
+/// answers "100 Trying" within 200 ms (RFC 3261, section 17.2.1); by now Asterisk has sent the INVITE five times
+/// (section 17.1.1.2: after 0, 0.5, 1.5, 3.5 and 7.5 s), so that lost packets are not taken for silence. Asterisk
+/// itself would give up after 32 s (timer B).
+const NO_REPLY_LIMIT: i64 = 8 * SECOND;
 
 /// Silence until "one moment, please".
 const SILENCE_LIMIT: i64 = SECOND;
@@ -94,6 +109,8 @@ pub(crate) struct Leg {
     is_revoked: bool,
     /// Another run of the server made it.
     is_adopted: bool,
+    /// When to see whether the provider answered at all.
+    look_at: Option<i64>,
     hanging_up: Option<HangingUp>,
 }
 
@@ -109,7 +126,10 @@ struct HangingUp {
 pub(crate) struct Ringing {
     leg: Leg,
     since: i64,
+    /// A 183 came.
     early_media: bool,
+    /// A 180 came: the telephone itself rings.
+    alerts: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -138,9 +158,12 @@ pub(crate) struct Ended {
     pub answered_at: Option<i64>,
     pub at: i64,
     pub by: EndedBy,
-    pub cause: Option<u16>,
+    /// `None`: nobody saw it.
+    pub ending: Option<Ending>,
     /// What the server writes by itself; `None`: the volunteer is asked.
     pub verdict: Option<Verdict>,
+    /// Ended from the volunteer's side before it was answered, and sooner than any call may end that nobody answers.
+    pub given_up: bool,
 }
 
 #[derive(Debug)]
@@ -150,9 +173,9 @@ pub(crate) enum CallInput {
     Progress,
     Ringing,
     Up,
-    Gone {
-        cause: u16,
-    },
+    Gone(Ending),
+    /// The provider answered nothing.
+    Unheard,
     Failed {
         why: String,
     },
@@ -178,7 +201,8 @@ impl CallInput {
             CallInput::Progress => "CalleeProgress",
             CallInput::Ringing => "CalleeRinging",
             CallInput::Up => "CalleeUp",
-            CallInput::Gone { .. } => "CalleeGone",
+            CallInput::Gone(_) => "CalleeGone",
+            CallInput::Unheard => "CalleeUnheard",
             CallInput::Failed { .. } => "CalleeFailed",
             CallInput::AnnouncementDone => "AnnouncementDone",
             CallInput::HangUp => "HangUp",
@@ -212,12 +236,26 @@ impl Call {
 
     pub fn next_wake(&self, ring_timeout: i64) -> Option<i64> {
         let (leg, own) = match self {
-            Call::Created(leg) | Call::Dialling(leg) => (leg, leg.dialled_at + NO_RINGING_LIMIT),
+            Call::Created(leg) | Call::Dialling(leg) => {
+                let limit = leg.dialled_at + NO_RINGING_LIMIT;
+                (leg, leg.look_at.map_or(limit, |look_at| look_at.min(limit)))
+            }
             Call::Ringing(ringing) => (&ringing.leg, ringing.ends_at(ring_timeout)),
             Call::Answered(answered) => (&answered.leg, answered.acts_at()),
             Call::Ended(_) => return None,
         };
         Some(leg.hanging_up.as_ref().map_or(own, |hanging_up| hanging_up.again_at) - leg.ahead)
+    }
+
+    /// Nobody has answered. Where news may have been lost, nobody knows.
+    pub fn is_unanswered(&self, scene: &Scene<'_>) -> bool {
+        match self {
+            Call::Created(leg) | Call::Dialling(leg) | Call::Ringing(Ringing { leg, .. }) => {
+                scene.telephone && !leg.is_adopted
+            }
+            Call::Answered(_) => false,
+            Call::Ended(ended) => !ended.may_have_talked(),
+        }
     }
 
     /// What the volunteer sees.
@@ -232,6 +270,16 @@ impl Call {
         }
     }
 
+    /// Whether the trunk has shown that it puts calls through: something rang, or was answered.
+    pub fn reached_a_telephone(&self) -> bool {
+        match self {
+            Call::Created(_) | Call::Dialling(_) => false,
+            Call::Ringing(ringing) => ringing.alerts,
+            Call::Answered(_) => true,
+            Call::Ended(ended) => ended.answered_at.is_some() || ended.sign() == Sign::Works,
+        }
+    }
+
     /// What the store keeps.
     pub fn progress(&self) -> Progress {
         let open = |leg: &Leg, state, ringing_at, answered_at| Progress {
@@ -242,6 +290,7 @@ impl Call {
             ended_at: None,
             ended_by: None,
             cause: None,
+            sip: None,
         };
         match self {
             Call::Created(leg) | Call::Dialling(leg) => open(leg, "dialling", None, None),
@@ -263,6 +312,7 @@ impl Leg {
             is_away: false,
             is_revoked: false,
             is_adopted: false,
+            look_at: None,
             hanging_up: None,
         }
     }
@@ -303,7 +353,7 @@ impl Leg {
         ringing_at: Option<i64>,
         answered_at: Option<i64>,
         came: Came,
-        cause: Option<u16>,
+        ending: Option<Ending>,
         scene: &mut Scene<'_>,
     ) -> Call {
         let at = self.now(scene);
@@ -311,12 +361,24 @@ impl Leg {
             Some(HangingUp { why, words, .. }) => (Some(why), words),
             None => (None, None),
         };
-        let by = cause::ended_by(why, answered_at.is_some(), cause);
-        let verdict = cause::verdict(why, words, came, cause);
+        let by = cause::ended_by(why, answered_at.is_some(), ending);
+        let verdict = cause::verdict(why, words, came, ending);
         if let Some(words) = verdict.as_ref().and_then(|verdict| verdict.trunk_fault) {
             scene.push(Output::TrunkFault { attempt: self.attempt, words });
         }
-        Call::Ended(Ended { attempt: self.attempt, ringing_at, answered_at, at, by, cause, verdict })
+        let has_rung = ringing_at.is_some_and(|since| at - since >= LEAST_RINGING_MS);
+        let by_volunteer = matches!(why, Some(HangUpWhy::Volunteer | HangUpWhy::LineLost));
+        let given_up = by_volunteer && answered_at.is_none() && !has_rung;
+        Call::Ended(Ended {
+            attempt: self.attempt,
+            ringing_at,
+            answered_at,
+            at,
+            by,
+            ending,
+            verdict,
+            given_up,
+        })
     }
 }
 
@@ -332,11 +394,12 @@ fn created(mut leg: Leg, input: CallInput, scene: &mut Scene<'_>) -> Call {
             if leg.hanging_up.is_some() {
                 return Call::Created(leg);
             }
-            let timeout_ms = scene.campaign.ring_timeout_ms + NO_RINGING_LIMIT;
+            let timeout_ms = NO_RINGING_LIMIT + 2 * scene.campaign.ring_timeout_ms.max(NO_RINGING_LIMIT);
             scene.push(Output::DialChannel { attempt: leg.attempt, timeout_ms });
+            leg.look_at = Some(leg.now(scene) + NO_REPLY_LIMIT);
             Call::Dialling(leg)
         }
-        CallInput::Progress | CallInput::Ringing | CallInput::Up => {
+        CallInput::Progress | CallInput::Ringing | CallInput::Up | CallInput::Unheard => {
             scene.unexpected(CREATED, input.name());
             Call::Created(leg)
         }
@@ -345,7 +408,7 @@ fn created(mut leg: Leg, input: CallInput, scene: &mut Scene<'_>) -> Call {
             leg.hang_up(HangUpWhy::FoundDown, None, scene);
             Call::Created(leg)
         }
-        CallInput::Gone { .. }
+        CallInput::Gone(_)
         | CallInput::Failed { .. }
         | CallInput::AnnouncementDone
         | CallInput::HangUp
@@ -364,8 +427,12 @@ fn dialling(mut leg: Leg, input: CallInput, scene: &mut Scene<'_>) -> Call {
             scene.unexpected(DIALLING, input.name());
             Call::Dialling(leg)
         }
-        CallInput::Progress => Ringing::begin(leg, true, scene),
-        CallInput::Ringing => Ringing::begin(leg, false, scene),
+        CallInput::Progress => Ringing::by_sound(leg, scene),
+        CallInput::Ringing => Ringing::alerted(leg, scene),
+        CallInput::Unheard => {
+            leg.hang_up(HangUpWhy::NoReply, None, scene);
+            Call::Dialling(leg)
+        }
         CallInput::Up => answered(leg, None, scene),
         // In this run of the server it was dialled, and may ring any moment.
         CallInput::Found(ChannelState::Down) => {
@@ -374,7 +441,7 @@ fn dialling(mut leg: Leg, input: CallInput, scene: &mut Scene<'_>) -> Call {
             }
             Call::Dialling(leg)
         }
-        CallInput::Gone { .. }
+        CallInput::Gone(_)
         | CallInput::Failed { .. }
         | CallInput::AnnouncementDone
         | CallInput::HangUp
@@ -396,9 +463,9 @@ fn before_ringing(
     scene: &mut Scene<'_>,
 ) -> Call {
     match input {
-        CallInput::Gone { cause } => return leg.ended(None, None, Came::Nowhere, Some(cause), scene),
+        CallInput::Gone(ending) => return leg.ended(None, None, Came::Nowhere, Some(ending), scene),
         CallInput::NotFound => return leg.ended(None, None, Came::Nowhere, None, scene),
-        CallInput::Found(ChannelState::Ringing) => return Ringing::begin(leg, false, scene),
+        CallInput::Found(ChannelState::Ringing) => return Ringing::alerted(leg, scene),
         CallInput::Found(ChannelState::Up) => return answered(leg, None, scene),
         CallInput::LineBack => leg.is_away = false,
         CallInput::Failed { why } => leg.hang_up(HangUpWhy::Failed, Some(why), scene),
@@ -413,8 +480,12 @@ fn before_ringing(
             if leg.hang_up_again(scene) {
                 return leg.ended(None, None, Came::Nowhere, None, scene);
             }
-            if leg.now(scene) >= leg.dialled_at + NO_RINGING_LIMIT {
+            let now = leg.now(scene);
+            if now >= leg.dialled_at + NO_RINGING_LIMIT {
                 leg.hang_up(HangUpWhy::NoRinging, None, scene);
+            } else if leg.look_at.is_some_and(|at| now >= at) {
+                leg.look_at = None;
+                scene.push(Output::LookForReply { attempt: leg.attempt });
             }
         }
         CallInput::Created
@@ -422,6 +493,7 @@ fn before_ringing(
         | CallInput::Progress
         | CallInput::Ringing
         | CallInput::Up
+        | CallInput::Unheard
         | CallInput::Found(ChannelState::Down)
         | CallInput::AnnouncementDone => scene.unexpected(state, input.name()),
     }
@@ -429,20 +501,36 @@ fn before_ringing(
 }
 
 impl Ringing {
-    fn begin(leg: Leg, early_media: bool, scene: &Scene<'_>) -> Call {
+    /// A 183.
+    fn by_sound(leg: Leg, scene: &Scene<'_>) -> Call {
         let since = leg.now(scene);
-        Call::Ringing(Ringing { leg, since, early_media })
+        Call::Ringing(Ringing { leg, since, early_media: true, alerts: false })
+    }
+
+    /// A 180.
+    fn alerted(leg: Leg, scene: &Scene<'_>) -> Call {
+        let since = leg.now(scene);
+        Call::Ringing(Ringing { leg, since, early_media: false, alerts: true })
+    }
+
+    /// R05 wants so much ringing, and only now does it certainly begin. Asterisk says it twice: Dial(RINGING) and
+    /// ChannelStateChange.
+    fn alerts(&mut self, scene: &Scene<'_>) {
+        if !self.alerts {
+            (self.alerts, self.since) = (true, self.leg.now(scene));
+        }
     }
 
     fn handle(mut self, input: CallInput, scene: &mut Scene<'_>) -> Call {
         match input {
             CallInput::Progress => self.early_media = true,
-            // Asterisk says it twice: Dial(RINGING) and ChannelStateChange.
-            CallInput::Ringing | CallInput::Found(ChannelState::Down | ChannelState::Ringing) => {}
+            CallInput::Ringing | CallInput::Found(ChannelState::Ringing) => self.alerts(scene),
+            // It was asked for before this, or found nothing out.
+            CallInput::Found(ChannelState::Down) | CallInput::Unheard => {}
             CallInput::Up | CallInput::Found(ChannelState::Up) => {
                 return answered(self.leg, Some(self.since), scene);
             }
-            CallInput::Gone { cause } => return self.ended(Some(cause), scene),
+            CallInput::Gone(ending) => return self.ended(Some(ending), scene),
             CallInput::NotFound => return self.ended(None, scene),
             CallInput::HangUp => self.leg.hang_up(HangUpWhy::Volunteer, None, scene),
             CallInput::LineLost | CallInput::LineRevoked => {
@@ -465,12 +553,14 @@ impl Ringing {
         Call::Ringing(self)
     }
 
-    fn ended(self, cause: Option<u16>, scene: &mut Scene<'_>) -> Call {
-        self.leg.ended(Some(self.since), None, Came::ToRinging, cause, scene)
+    fn ended(self, ending: Option<Ending>, scene: &mut Scene<'_>) -> Call {
+        let came = if self.alerts { Came::ToRinging } else { Came::ToProgress };
+        self.leg.ended(Some(self.since), None, came, ending, scene)
     }
 
     fn ends_at(&self, ring_timeout: i64) -> i64 {
-        let rings = if self.leg.is_away { LEAST_RINGING_MS } else { ring_timeout.max(LEAST_RINGING_MS) };
+        let least = if self.alerts { LEAST_RINGING_MS } else { NO_RINGING_LIMIT };
+        let rings = if self.leg.is_away { LEAST_RINGING_MS } else { ring_timeout.max(least) };
         self.since + rings
     }
 
@@ -502,7 +592,7 @@ impl Moment {
 impl Answered {
     fn handle(mut self, input: CallInput, scene: &mut Scene<'_>) -> Call {
         match input {
-            CallInput::Gone { cause } => return self.ended(Some(cause), scene),
+            CallInput::Gone(ending) => return self.ended(Some(ending), scene),
             CallInput::NotFound => return self.ended(None, scene),
             CallInput::HangUp => self.leg.hang_up(HangUpWhy::Volunteer, None, scene),
             CallInput::LineLost => self.wait_for_volunteer(scene),
@@ -518,7 +608,11 @@ impl Answered {
                 }
                 self.tick(scene);
             }
-            CallInput::Up | CallInput::Ringing | CallInput::Progress | CallInput::Found(_) => {}
+            CallInput::Up
+            | CallInput::Ringing
+            | CallInput::Progress
+            | CallInput::Unheard
+            | CallInput::Found(_) => {}
             CallInput::Created | CallInput::InBridge | CallInput::Failed { .. } => {
                 scene.unexpected("call answered", input.name());
             }
@@ -526,13 +620,13 @@ impl Answered {
         Call::Answered(self)
     }
 
-    fn ended(self, cause: Option<u16>, scene: &mut Scene<'_>) -> Call {
+    fn ended(self, ending: Option<Ending>, scene: &mut Scene<'_>) -> Call {
         let alone_for = self.leg.now(scene) - self.since;
         let came = match self.is_heard {
             true => Came::ToTalk,
             false => Came::ToNobody { in_time: alone_for < ABANDONED_AFTER },
         };
-        self.leg.ended(self.ringing_at, Some(self.since), came, cause, scene)
+        self.leg.ended(self.ringing_at, Some(self.since), came, ending, scene)
     }
 
     fn acts_at(&self) -> i64 {
@@ -614,6 +708,17 @@ impl Ended {
         }
     }
 
+    /// It was answered, or nobody saw whether: the server or Asterisk was away.
+    pub fn may_have_talked(&self) -> bool {
+        self.answered_at.is_some()
+            || cause::nobody_saw(self.by == EndedBy::Volunteer, self.ending.map(|ending| ending.cause))
+    }
+
+    /// What it says of the trunk.
+    pub fn sign(&self) -> Sign {
+        self.verdict.as_ref().map_or(Sign::Nothing, |verdict| verdict.sign)
+    }
+
     pub fn progress(&self, state: &'static str) -> Progress {
         Progress {
             attempt: self.attempt,
@@ -622,7 +727,8 @@ impl Ended {
             answered_at: self.answered_at,
             ended_at: Some(self.at),
             ended_by: Some(self.by),
-            cause: self.cause,
+            cause: self.ending.map(|ending| ending.cause),
+            sip: self.ending.and_then(|ending| ending.sip),
         }
     }
 }
@@ -648,7 +754,7 @@ pub(crate) fn adopted(
             is_heard: true,
             moment: Some(Moment::from(now.wall)),
         }),
-        (Some(since), None) => Call::Ringing(Ringing { leg, since, early_media: false }),
+        (Some(since), None) => Call::Ringing(Ringing { leg, since, early_media: false, alerts: true }),
         (None, None) => Call::Dialling(leg),
     }
 }

@@ -1,31 +1,56 @@
-//! From how a call ended to who ended it and what came of it (Q.850 causes, as Asterisk gives
-//! them).
+//! From how a call ended to who ended it, what came of it, and what it says of the trunk.
 //!
-//! | cause | not answered | answered |
-//! | --- | --- | --- |
-//! | 17 | busy | |
-//! | 18, 19, 20 | no-answer | |
-//! | 1, 28 | failed: the number is not in use | |
-//! | 21 | failed, and a fault of the trunk's configuration | |
-//! | 34, 38, 41, 42 | failed: the network is congested | |
-//! | 16 | no-answer if it rang, else failed | the volunteer is asked |
-//! | 0, none | unknown: nobody saw its end | 0: the volunteer is asked; none: unknown |
-//! | other | failed | the volunteer is asked |
+//! Asterisk gives every end a cause (ITU-T Q.850). Where a SIP answer ended the call, newer versions give its status
+//! too (`tech_cause`, since 22.7); everything here works by the cause alone, and by how far the call came. Which cause
+//! Asterisk makes of which status is in its `res_pjsip.c` (`ast_sip_hangup_sip2cause`); RFC 3398, section 7.2.4.1, is
+//! the standard for it, and RFC 3261, section 21, says what the answers mean.
 //!
-//! Answered while no volunteer was there: unknown where the callee rang off at once, else abandoned (R06).
+//! Nothing rang is what an answer at once and one after a 183 have in common, except of 21: a 183 shows that somebody's
+//! network had the call, and what it refused then is not the trunk's.
+//!
+//! | cause | SIP answer | it means | whose fault | nothing rang: outcome, when again | it rang |
+//! | --- | --- | --- | --- | --- | --- |
+//! | 1, 22, 28 | 404, 410, 484, 485, 604 | no such number, or not in this form | the number's; [`Complaint::Number`] | failed, next day | the same |
+//! | 17 | 486, 600 | busy | nobody's | busy, 2 h | the same |
+//! | 18, 19, 20 | 408, 480 | nobody answers, or the telephone is off | nobody's | no-answer, 4 h | the same |
+//! | 21 | 603 | a person said no, or their telephone for them | the callee's, or the trunk's if it is said to many | failed, next day | no-answer, 4 h |
+//! | 21 | 401, 403, 407 | who calls is not known, or may not | the trunk's | failed, not counted, soon | no-answer, 4 h |
+//! | 21 | not told | one of the two above | not known | failed, not counted, soon | no-answer, 4 h |
+//! | 2, 3, 29, 34, 38, 41, 42, 44, 47, 49, 50, 52, 57, 58, 63, 65, 79, 102, 111, 127 | 402, 420, 483, 488, 500, 501, 503, 504, other 4xx, 5xx and 6xx | the call goes no further: full, unpaid, out of order, not allowed, not understood | the trunk's | failed, not counted, soon | failed, next day |
+//! | 16 | a BYE | rung off | nobody's | failed, next day | no-answer, 4 h |
+//! | 0, none | | nobody saw the end | nobody's | unknown, next day | the same |
+//! | other | 302, 502 | the callee's side is not reached | not known | failed, next day | failed, next day |
+//! | - | no answer at all, or nothing rings | the call is swallowed | the trunk's | failed, not counted, soon | |
+//!
+//! Answered, the volunteer is asked, whatever the cause; unknown where nobody saw the end. Answered while no volunteer
+//! was there: unknown where the callee rang off at once, else abandoned (R06).
+//!
+//! "Not counted" takes nothing of a contact's attempts, spacing and limits, as nobody was rung (`retry.rs` says what
+//! soon is); what the complaints of several calls make of the trunk is in `trunk.rs`.
 
 use protocol::{
     call::EndedBy,
     outcome::{Outcome, WrittenBy},
+    trunk::Complaint,
 };
 
 use crate::output::HangUpWhy;
+
+/// How a callee's channel ended, as Asterisk tells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ending {
+    pub cause: u16,
+    /// The status of the SIP answer, where that is told.
+    pub sip: Option<u16>,
+}
 
 /// How far a call came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Came {
     /// Nothing rang.
     Nowhere,
+    /// The network sent sound (183), and did not say that it rings.
+    ToProgress,
     /// It rang.
     ToRinging,
     /// It was answered, and the volunteer's line was there.
@@ -44,16 +69,45 @@ pub(crate) struct Verdict {
     pub by: WrittenBy,
     /// Why, for the attempt's record.
     pub note: Option<String>,
-    /// What a person must mend.
+    /// Whether the contact had one of its attempts: else nobody was rung, and the fault may be the trunk's.
+    pub counts: bool,
+    pub sign: Sign,
+    /// What a person must mend, whatever other calls say.
     pub trunk_fault: Option<&'static str>,
 }
 
-const TRUNK_REFUSES: &str =
-    "the provider refused the call (cause 21): check the trunk's user name, password and caller ID";
+/// What the end of a call says of the trunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sign {
+    /// Nothing.
+    Nothing,
+    /// The call reached a telephone or its network.
+    Works,
+    /// It went no further than the trunk.
+    Against(Complaint),
+}
 
-/// Who ended a call. `why` if we hung up; no cause if nobody saw its end.
-pub(crate) fn ended_by(why: Option<HangUpWhy>, answered: bool, cause: Option<u16>) -> EndedBy {
-    match (why, cause) {
+/// What an end means. The variants are the rows of the table at this file's head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Means {
+    NoSuchNumber,
+    Busy,
+    NoAnswer,
+    Declined,
+    NotAllowed,
+    DeclinedOrNotAllowed,
+    NotCarried,
+    RungOff,
+    Unseen,
+    NotReached,
+}
+
+const TRUNK_REFUSES: &str =
+    "the provider refused the call: check the trunk's user name, password and caller ID";
+
+/// Who ended a call. `why` if we hung up; no ending if nobody saw it.
+pub(crate) fn ended_by(why: Option<HangUpWhy>, answered: bool, ending: Option<Ending>) -> EndedBy {
+    match (why, ending.map(|ending| ending.cause)) {
         (Some(HangUpWhy::Volunteer), _) => EndedBy::Volunteer,
         (Some(_), _) | (None, None) => EndedBy::Server,
         (None, Some(_)) if !answered => EndedBy::Network,
@@ -62,18 +116,23 @@ pub(crate) fn ended_by(why: Option<HangUpWhy>, answered: bool, cause: Option<u16
     }
 }
 
+/// Whether nobody saw the end of a call that was not known to be answered, so that it may have been.
+pub fn nobody_saw(by_volunteer: bool, cause: Option<u16>) -> bool {
+    !by_volunteer && matches!(cause, None | Some(0))
+}
+
 /// What came of a call, if that needs no volunteer.
 pub(crate) fn verdict(
     why: Option<HangUpWhy>,
     words: Option<String>,
     came: Came,
-    cause: Option<u16>,
+    ending: Option<Ending>,
 ) -> Option<Verdict> {
     let rang = match came {
         Came::Nowhere => false,
-        Came::ToRinging => true,
+        Came::ToProgress | Came::ToRinging => true,
         Came::ToTalk => {
-            let note = match (why, cause) {
+            let note = match (why, ending) {
                 (Some(HangUpWhy::LineLost), _) => "the volunteer's line was lost",
                 (None, None) => "nobody saw the end of the call",
                 (Some(_), _) | (None, Some(_)) => return None,
@@ -81,7 +140,7 @@ pub(crate) fn verdict(
             return Some(server(Outcome::Unknown, note));
         }
         Came::ToNobody { in_time } => {
-            let rang_off = in_time && why.is_none() && cause.is_some();
+            let rang_off = in_time && why.is_none() && ending.is_some();
             return Some(if rang_off {
                 server(Outcome::Unknown, "the callee rang off before the volunteer's line was back")
             } else {
@@ -97,43 +156,111 @@ pub(crate) fn verdict(
                 if rang { "cancelled while it rang" } else { "cancelled before it rang" },
             )
         },
-        Some(HangUpWhy::RingTimeout) => network(Outcome::NoAnswer, None),
-        Some(HangUpWhy::NoRinging) => network(Outcome::Failed, Some("it did not ring within 25 s")),
+        Some(HangUpWhy::RingTimeout) => Verdict { sign: Sign::Works, ..network(Outcome::NoAnswer, None) },
+        Some(HangUpWhy::NoReply) => swallowed("the provider did not answer the call at all"),
+        Some(HangUpWhy::NoRinging) => swallowed("it did not ring within 25 s"),
         Some(HangUpWhy::LineLost) if rang => server(Outcome::NoAnswer, "the volunteer's line was lost"),
         Some(HangUpWhy::LineLost) => server(Outcome::Unknown, "the volunteer's line was lost"),
         Some(HangUpWhy::FoundDown) => server(Outcome::Unknown, "the server was away before it rang"),
         Some(HangUpWhy::Failed) => {
             let words = words.unwrap_or_else(|| "Asterisk refused a step".to_owned());
-            Verdict { outcome: Outcome::Failed, by: WrittenBy::Server, note: Some(words), trunk_fault: None }
+            Verdict { note: Some(words), ..server(Outcome::Failed, "") }
         }
         Some(HangUpWhy::TooLong | HangUpWhy::Stray) => server(Outcome::Unknown, "hung up by the server"),
-        None => by_cause(cause, rang),
+        None => by_ending(ending, came),
     };
     Some(verdict)
 }
 
-fn by_cause(cause: Option<u16>, rang: bool) -> Verdict {
-    match cause {
-        None | Some(0) => server(Outcome::Unknown, "nobody saw the end of the call"),
-        Some(17) => network(Outcome::Busy, None),
-        Some(18..=20) => network(Outcome::NoAnswer, None),
-        Some(1 | 28) => network(Outcome::Failed, Some("the number is not in use")),
-        Some(21) => {
-            Verdict { trunk_fault: Some(TRUNK_REFUSES), ..network(Outcome::Failed, Some(TRUNK_REFUSES)) }
+/// The table, by cause and status.
+fn meaning(ending: Option<Ending>) -> Means {
+    let Some(Ending { cause, sip }) = ending else { return Means::Unseen };
+    match (cause, sip) {
+        // Asterisk takes it for no answer (19), and it is a call that went in circles.
+        (_, Some(483)) => Means::NotCarried,
+        (0, _) => Means::Unseen,
+        (1 | 22 | 28, _) => Means::NoSuchNumber,
+        (16, _) => Means::RungOff,
+        (17, _) => Means::Busy,
+        (18..=20, _) => Means::NoAnswer,
+        (21, Some(603)) => Means::Declined,
+        (21, Some(401 | 403 | 407)) => Means::NotAllowed,
+        (21, _) => Means::DeclinedOrNotAllowed,
+        (
+            2 | 3 | 29 | 34 | 38 | 41 | 42 | 44 | 47 | 49 | 50 | 52 | 57 | 58 | 63 | 65 | 79 | 102 | 111
+            | 127,
+            _,
+        ) => Means::NotCarried,
+        _ => Means::NotReached,
+    }
+}
+
+fn by_ending(ending: Option<Ending>, came: Came) -> Verdict {
+    let sip = ending.and_then(|ending| ending.sip);
+    let refuses = Sign::Against(Complaint::Refuses { sip });
+    let means = meaning(ending);
+    let rang = came == Came::ToRinging;
+    let reached = rang || came == Came::ToProgress;
+    let works = |outcome, note| Verdict { sign: Sign::Works, ..network(outcome, note) };
+    match means {
+        Means::Unseen => server(Outcome::Unknown, "nobody saw the end of the call"),
+        Means::Busy => works(Outcome::Busy, None),
+        Means::NoAnswer => works(Outcome::NoAnswer, None),
+        Means::RungOff if reached => works(Outcome::NoAnswer, None),
+        Means::Declined | Means::NotAllowed | Means::DeclinedOrNotAllowed if reached => {
+            works(Outcome::NoAnswer, Some("the call was declined"))
         }
-        Some(34 | 38 | 41 | 42) => network(Outcome::Failed, Some("the telephone network is congested")),
-        Some(16) if rang => network(Outcome::NoAnswer, None),
-        Some(other) => {
-            let note = format!("the telephone network gave cause {other}");
-            Verdict { outcome: Outcome::Failed, by: WrittenBy::Network, note: Some(note), trunk_fault: None }
+        Means::NoSuchNumber if rang => works(Outcome::Failed, Some("the number is not in use")),
+        Means::NoSuchNumber => Verdict {
+            sign: Sign::Against(Complaint::Number),
+            ..network(Outcome::Failed, Some("the number is not in use"))
+        },
+        Means::Declined => Verdict {
+            sign: refuses,
+            ..network(Outcome::Failed, Some("the call was declined before it rang (603)"))
+        },
+        Means::NotAllowed | Means::DeclinedOrNotAllowed => Verdict {
+            counts: false,
+            sign: refuses,
+            trunk_fault: (means == Means::NotAllowed).then_some(TRUNK_REFUSES),
+            ..network(Outcome::Failed, Some(TRUNK_REFUSES))
+        },
+        Means::NotCarried if rang => works(Outcome::Failed, Some(&not_carried(ending))),
+        Means::NotCarried => {
+            Verdict { counts: false, sign: refuses, ..network(Outcome::Failed, Some(&not_carried(ending))) }
+        }
+        Means::RungOff | Means::NotReached => {
+            let sign = if rang { Sign::Works } else { Sign::Nothing };
+            Verdict { sign, ..network(Outcome::Failed, Some(&not_carried(ending))) }
         }
     }
 }
 
+/// "the telephone network did not carry the call (SIP 503, cause 42)"
+fn not_carried(ending: Option<Ending>) -> String {
+    let what = match ending {
+        Some(Ending { cause, sip: Some(sip) }) => format!("SIP {sip}, cause {cause}"),
+        Some(Ending { cause, sip: None }) => format!("cause {cause}"),
+        None => "no cause".to_owned(),
+    };
+    format!("the telephone network did not carry the call ({what})")
+}
+
+fn swallowed(note: &str) -> Verdict {
+    Verdict { counts: false, sign: Sign::Against(Complaint::Silent), ..network(Outcome::Failed, Some(note)) }
+}
+
 fn network(outcome: Outcome, note: Option<&str>) -> Verdict {
-    Verdict { outcome, by: WrittenBy::Network, note: note.map(str::to_owned), trunk_fault: None }
+    Verdict {
+        outcome,
+        by: WrittenBy::Network,
+        note: note.map(str::to_owned),
+        counts: true,
+        sign: Sign::Nothing,
+        trunk_fault: None,
+    }
 }
 
 fn server(outcome: Outcome, note: &str) -> Verdict {
-    Verdict { outcome, by: WrittenBy::Server, note: Some(note.to_owned()), trunk_fault: None }
+    Verdict { by: WrittenBy::Server, ..network(outcome, Some(note)) }
 }

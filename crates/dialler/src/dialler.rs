@@ -9,11 +9,13 @@ use protocol::{
     line::Line,
     number::Number,
     session::Session as SessionView,
+    trunk::Trunk as TrunkView,
 };
 
 use crate::{
-    attempt::{Attempt, AttemptInput},
+    attempt::{Attempt, AttemptInput, Elsewhere},
     call::{self, CallInput},
+    cause::Ending,
     input::{
         Adopted, AdoptedState, Ask, CallFacts, CampaignRules, Input, Lease, LineFacts, SaveId, SaveRefused,
         Ticket,
@@ -21,10 +23,13 @@ use crate::{
     line::LineInput,
     now::Now,
     output::{HangUpWhy, Output},
+    pace::Pace,
+    places::Places,
     rules::MINUTE,
     scene::{Saves, Scene},
     seat::Seat,
     session::{Session, SessionInput},
+    trunk::Trunk,
     words,
 };
 
@@ -40,6 +45,8 @@ pub struct View {
     pub session: SessionView,
     /// [`protocol::session::Desk::last_outcome`]
     pub last_outcome: Option<LastOutcome>,
+    /// [`protocol::session::Desk::trunk`]
+    pub trunk: TrunkView,
 }
 
 /// All seats of one telephone exchange.
@@ -47,7 +54,11 @@ pub struct View {
 pub struct Dialler {
     seats: BTreeMap<DeviceId, Seat>,
     campaigns: BTreeMap<CampaignId, CampaignRules>,
+    /// Of devices that have no seat yet.
+    recalled: BTreeMap<DeviceId, Pace>,
     telephone: Telephone,
+    places: Places,
+    trunk: Trunk,
     outputs: VecDeque<Output>,
     saves: Saves,
 }
@@ -73,8 +84,14 @@ impl Dialler {
 
     /// Takes in what happened at `now`.
     pub fn handle(&mut self, input: Input, now: Now) {
+        self.take_in(input, now);
+        self.look_at_trunk(now);
+    }
+
+    fn take_in(&mut self, input: Input, now: Now) {
         match input {
             Input::Campaign(campaign) => self.campaign(campaign, now),
+            Input::Trunk(limits) => self.places.limit(limits),
             Input::ContactsAdded { campaign } => self.look(campaign, now),
             Input::Ask { ticket, device, ask } => self.ask(ticket, device, ask, now),
             Input::Ping { device } => self.at(device, now, "Ping", Seat::seen),
@@ -91,11 +108,13 @@ impl Dialler {
             }
             Input::Saved { save } => self.saved(save, None, now),
             Input::SaveFailed { save, why } => self.saved(save, Some(why), now),
-            Input::LineUp { device, line } => {
+            Input::LineAnswered { device, line } => {
                 if !self.seats.contains_key(&device) {
                     return self.outputs.push_back(Output::DropLine { line });
                 }
-                self.at(device, now, "LineUp", |seat, scene| seat.line(LineInput::Up(line), scene));
+                self.at(device, now, "LineAnswered", |seat, scene| {
+                    seat.line(LineInput::Answered(line), scene)
+                });
             }
             Input::LineGone { device, line } => {
                 if self.seats.contains_key(&device) {
@@ -104,10 +123,14 @@ impl Dialler {
             }
             Input::CalleeCreated { attempt } => self.callee(attempt, CallInput::Created, now),
             Input::CalleeInBridge { attempt } => self.callee(attempt, CallInput::InBridge, now),
+            Input::CalleeDialled { attempt } => self.places.dialled(attempt, now.steady),
             Input::CalleeProgress { attempt } => self.callee(attempt, CallInput::Progress, now),
             Input::CalleeRinging { attempt } => self.callee(attempt, CallInput::Ringing, now),
             Input::CalleeUp { attempt } => self.callee(attempt, CallInput::Up, now),
-            Input::CalleeGone { attempt, cause } => self.callee(attempt, CallInput::Gone { cause }, now),
+            Input::CalleeUnheard { attempt } => self.callee(attempt, CallInput::Unheard, now),
+            Input::CalleeGone { attempt, cause, sip } => {
+                self.callee(attempt, CallInput::Gone(Ending { cause, sip }), now);
+            }
             Input::CalleeFailed { attempt, why } => self.callee(attempt, CallInput::Failed { why }, now),
             Input::AnnouncementDone { attempt } => self.callee(attempt, CallInput::AnnouncementDone, now),
             Input::TelephoneGone => {
@@ -117,9 +140,14 @@ impl Dialler {
                 self.each(now, Seat::look);
             }
             Input::TelephoneBack { calls, lines } => self.telephone_back(&calls, lines, now),
+            Input::Recent { device, cards, taken_off } => {
+                self.recalled.insert(device, Pace::recalled(&cards, &taken_off, now));
+            }
+            Input::ProviderBack => self.trunk.is_worth_a_try(now),
             Input::Adopted(adopted) => self.adopt(*adopted, now),
             Input::Tick => self.tick(now),
         }
+        self.serve_line(now);
     }
 
     /// The next thing to do; call until `None` after each [`Dialler::handle`].
@@ -138,17 +166,23 @@ impl Dialler {
             Telephone::Gone { since, given_up: false } => Some(since + TELEPHONE_GONE_LIMIT),
             Telephone::Gone { given_up: true, .. } | Telephone::Unknown | Telephone::There => None,
         };
-        seats.chain(given_up).min()
+        seats.chain(given_up).chain(self.places.next_wake()).chain(self.trunk.next_wake()).min()
     }
 
     /// What a volunteer sees; for a device that never started, an ended session.
     pub fn view(&self, device: DeviceId) -> View {
         match self.seats.get(&device) {
-            None => View { line: Line::Down, session: SessionView::Ended, last_outcome: None },
+            None => View {
+                line: Line::Down,
+                session: SessionView::Ended,
+                last_outcome: None,
+                trunk: TrunkView::Open,
+            },
             Some(seat) => View {
                 line: seat.told.line,
                 session: seat.told.session.clone(),
                 last_outcome: seat.told.last_outcome.clone(),
+                trunk: seat.told.trunk,
             },
         }
     }
@@ -160,6 +194,17 @@ impl Dialler {
         (started, calling.filter(|attempt| attempt.is_calling()).count())
     }
 
+    /// Whose app says that no sound gets through to it, and since when, by the wall.
+    pub fn without_sound(&self) -> Vec<(DeviceId, i64)> {
+        let since = |(device, seat): (&DeviceId, &Seat)| Some((*device, seat.without_sound_since?));
+        self.seats.iter().filter_map(since).collect()
+    }
+
+    /// How many calls have a place on the trunk, and how many presses wait for one, for the metrics.
+    pub fn trunk_use(&self) -> (usize, usize) {
+        (self.places.in_use(), self.places.in_line())
+    }
+
     fn ask(&mut self, ticket: Ticket, device: DeviceId, ask: Ask, now: Now) {
         if let Ask::Start { campaign } = ask {
             if !self.campaigns.contains_key(&campaign) {
@@ -168,7 +213,9 @@ impl Dialler {
                 );
                 return self.outputs.push_back(Output::Answer { ticket, answer: Err(why) });
             }
-            let seat = self.seats.entry(device).or_insert_with(|| Seat::new(campaign, now));
+            let recalled = &mut self.recalled;
+            let seat =
+                self.seats.entry(device).or_insert_with(|| Seat::new(campaign, take(recalled, device), now));
             if seat.session.is_ended() {
                 seat.campaign = campaign;
             }
@@ -177,30 +224,39 @@ impl Dialler {
         if let Ask::Record { stored: Some(stored), .. } = &ask
             && self.campaigns.contains_key(&stored.contact.campaign)
         {
-            self.seats.entry(device).or_insert_with(|| Seat::new(stored.contact.campaign, now));
+            let recalled = &mut self.recalled;
+            self.seats
+                .entry(device)
+                .or_insert_with(|| Seat::new(stored.contact.campaign, take(recalled, device), now));
         }
         if !self.seats.contains_key(&device) {
             let answer = match ask {
                 Ask::Stop | Ask::HangUp { .. } => Ok(crate::Answer::Done),
                 Ask::Dial { .. } | Ask::Settle { .. } => Err(words::lease_lost()),
                 Ask::Record { .. } => Err(words::unknown_call()),
-                Ask::Start { .. } | Ask::Pause | Ask::Resume | Ask::OpenLine { .. } => {
-                    Err(words::not_calling())
-                }
+                Ask::Start { .. }
+                | Ask::Pause
+                | Ask::Resume
+                | Ask::OpenLine { .. }
+                | Ask::LineSound { .. } => Err(words::not_calling()),
             };
             return self.outputs.push_back(Output::Answer { ticket, answer });
         }
-        let number_busy = match &ask {
-            Ask::Dial { facts: Some(facts), .. } => self.is_in_a_call(&facts.number),
+        let elsewhere = match &ask {
+            Ask::Dial { facts: Some(facts), .. } => Elsewhere {
+                number_busy: self.is_in_a_call(&facts.number),
+                under_way: self.attempts().filter(|attempt| attempt.is_under_way()).count(),
+            },
             Ask::Dial { facts: None, .. }
             | Ask::Start { .. }
             | Ask::Pause
             | Ask::Resume
             | Ask::Stop
             | Ask::OpenLine { .. }
+            | Ask::LineSound { .. }
             | Ask::HangUp { .. }
             | Ask::Settle { .. }
-            | Ask::Record { .. } => false,
+            | Ask::Record { .. } => Elsewhere::default(),
         };
         self.at(device, now, "Ask", |seat, scene| {
             seat.seen(scene);
@@ -210,8 +266,12 @@ impl Dialler {
                 Ask::Resume => seat.session(SessionInput::Resume(ticket), scene),
                 Ask::Stop => seat.session(SessionInput::Stop(ticket), scene),
                 Ask::OpenLine { line, token } => seat.open_line(ticket, line, token, scene),
+                Ask::LineSound { token, gets_through } => {
+                    seat.line_sound(token, gets_through, scene);
+                    scene.done(ticket);
+                }
                 Ask::Dial { lease, attempt, facts } => {
-                    let input = AttemptInput::Dial { ticket, lease, attempt, facts, number_busy };
+                    let input = AttemptInput::Dial { ticket, lease, attempt, facts, elsewhere };
                     match seat.dialled_before(lease) {
                         Some(before) => scene.dialled(ticket, before),
                         None => seat.session(SessionInput::Attempt(input), scene),
@@ -262,11 +322,7 @@ impl Dialler {
 
     fn leased(&mut self, device: DeviceId, lease: Box<Lease>, now: Now) {
         let contact = lease.contact.contact;
-        let is_held = self
-            .seats
-            .values()
-            .filter_map(|seat| seat.session.attempt())
-            .any(|attempt| attempt.contact() == Some(contact));
+        let is_held = self.attempts().any(|attempt| attempt.contact() == Some(contact));
         let is_in_a_call = self.is_in_a_call(&lease.contact.number);
         self.at(device, now, "Leased", |seat, scene| {
             let has_room = seat.session.attempt().is_none();
@@ -286,10 +342,25 @@ impl Dialler {
     }
 
     fn is_in_a_call(&self, number: &Number) -> bool {
-        self.seats
-            .values()
-            .filter_map(|seat| seat.session.attempt())
-            .any(|attempt| attempt.number_in_a_call() == Some(number))
+        self.attempts().any(|attempt| attempt.number_in_a_call() == Some(number))
+    }
+
+    fn attempts(&self) -> impl Iterator<Item = &Attempt> {
+        self.seats.values().filter_map(|seat| seat.session.attempt())
+    }
+
+    /// A try falls due, or to another seat; everybody is told what is new of the trunk.
+    fn look_at_trunk(&mut self, now: Now) {
+        let (seats, telephone) = (&self.seats, matches!(self.telephone, Telephone::There));
+        let can_call = |device| telephone && seats.get(&device).is_some_and(|seat| seat.can_call(now));
+        self.trunk.look(now, can_call, |after| {
+            let able = || seats.keys().copied().filter(|device| can_call(*device));
+            after.and_then(|after| able().find(|device| *device > after)).or_else(|| able().next())
+        });
+        if let Some(trunk) = self.trunk.news(now) {
+            self.outputs.push_back(Output::Trunk { trunk });
+            self.each(now, |_, _| {});
+        }
     }
 
     fn saved(&mut self, save: SaveId, failed: Option<SaveRefused>, now: Now) {
@@ -303,7 +374,38 @@ impl Dialler {
         });
     }
 
+    /// Those whose turn has come on the trunk.
+    fn serve_line(&mut self, now: Now) {
+        while let Some(next) = self.places.next(now.steady) {
+            let input = SessionInput::Attempt(AttemptInput::Place);
+            self.at(next.device, now, "Place", |seat, scene| seat.session(input, scene));
+            let attempt = self.seats.get(&next.device).and_then(|seat| seat.session.attempt());
+            let took_it = attempt.is_some_and(|held| held.is_committing() && held.id() == Some(next.attempt));
+            if !took_it {
+                self.places.leave(next.attempt);
+            }
+        }
+    }
+
     fn callee(&mut self, attempt: AttemptId, input: CallInput, now: Now) {
+        match input {
+            CallInput::Progress | CallInput::Ringing | CallInput::Up => {
+                self.places.dialled(attempt, now.steady);
+            }
+            CallInput::Gone { .. } => self.places.gone(attempt, now.steady),
+            CallInput::Created
+            | CallInput::InBridge
+            | CallInput::Unheard
+            | CallInput::Failed { .. }
+            | CallInput::AnnouncementDone
+            | CallInput::HangUp
+            | CallInput::LineLost
+            | CallInput::LineBack
+            | CallInput::LineRevoked
+            | CallInput::Found(_)
+            | CallInput::NotFound
+            | CallInput::Tick => {}
+        }
         let owner = self.seats.iter().find(|(_, seat)| {
             seat.session.attempt().is_some_and(|held| held.is_calling() && held.id() == Some(attempt))
         });
@@ -312,12 +414,13 @@ impl Dialler {
         }
         match input {
             // The call was given up before; its last news.
-            CallInput::Gone { .. } | CallInput::Failed { .. } | CallInput::AnnouncementDone => {}
+            CallInput::Gone(_) | CallInput::Failed { .. } | CallInput::AnnouncementDone => {}
             CallInput::Created
             | CallInput::InBridge
             | CallInput::Progress
             | CallInput::Ringing
             | CallInput::Up
+            | CallInput::Unheard
             | CallInput::HangUp
             | CallInput::LineLost
             | CallInput::LineBack
@@ -356,11 +459,14 @@ impl Dialler {
         }
         for (device, facts) in &found {
             self.seats.entry(*device).or_insert_with(|| {
-                let mut seat = Seat::new(facts.campaign, now);
+                let mut seat = Seat::new(facts.campaign, take(&mut self.recalled, *device), now);
                 seat.session = Session::resumed();
                 seat
             });
         }
+        let attempts = self.seats.values().filter_map(|seat| seat.session.attempt());
+        let committing = attempts.filter(|attempt| attempt.is_committing()).filter_map(Attempt::id).collect();
+        self.places.listed(calls.iter().map(|call| call.attempt), &committing, now.steady);
         let mut owned = BTreeSet::new();
         self.each(now, |seat, scene| {
             // One that is over in the books owns nothing: a channel of it that lived on is a stray.
@@ -386,7 +492,7 @@ impl Dialler {
             let input = "Adopted, of an unknown campaign or a second one for a device";
             return self.outputs.push_back(Output::Unexpected { state: "dialler", input });
         }
-        self.seats.insert(device, Seat::new(campaign, now));
+        self.seats.insert(device, Seat::new(campaign, take(&mut self.recalled, device), now));
         self.at(device, now, "Adopted", |seat, scene| {
             let (ringing_at, answered_at, over) = match state {
                 AdoptedState::Dialling => (None, None, None),
@@ -402,8 +508,9 @@ impl Dialler {
                 answered_at,
                 at,
                 by,
-                cause: None,
+                ending: None,
                 verdict: None,
+                given_up: false,
             };
             let held = match over {
                 _ if !scene.campaign.callable => {
@@ -466,13 +573,15 @@ impl Dialler {
             telephone: matches!(self.telephone, Telephone::There),
             line_up: seat.line.is_up(),
             present: seat.is_present(now),
-            passed_on: seat.passed_on,
+            pace: seat.pace,
+            trunk: &mut self.trunk,
             contact_is_due: false,
+            places: &mut self.places,
             out: &mut self.outputs,
             saves: &mut self.saves,
         };
         act(seat, &mut scene);
-        seat.passed_on = scene.passed_on;
+        seat.pace = scene.pace;
         seat.tell(&mut scene);
         if scene.contact_is_due {
             let campaign = campaign.id;
@@ -487,4 +596,9 @@ impl Dialler {
             }
         }
     }
+}
+
+/// What a device that gets a seat did in the server's last run.
+fn take(recalled: &mut BTreeMap<DeviceId, Pace>, device: DeviceId) -> Pace {
+    recalled.remove(&device).unwrap_or_default()
 }

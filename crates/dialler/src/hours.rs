@@ -8,6 +8,8 @@
 //! | Monday to Friday | 08:00-21:00 | 09:30-20:30 |
 //! | Saturday | 09:00-21:00 | 09:30-20:30 |
 //! | Sunday, bank holiday | 09:00-21:00 | 10:00-20:00 |
+//!
+//! A callee may be in more than one time zone, as far as is known: the hours must be open in all.
 
 use std::sync::LazyLock;
 
@@ -226,21 +228,57 @@ pub fn next_open(hours: Hours, region: Region, zone: &TimeZone, from: i64, ring_
     None
 }
 
-/// The last instant of today's hours at which a callee may be dialled, if `at` lies in them.
-pub fn closes(hours: Hours, region: Region, zone: &TimeZone, at: i64, ring_ms: i64) -> Option<i64> {
+/// The first instant at or after `from` at which a callee may be dialled who may be in any of these zones: the hours are
+/// open in all of them. At most a year ahead, as the clocks that change move them together and apart.
+pub fn next_open_in_all<'a>(
+    hours: Hours,
+    region: Region,
+    zones: impl Iterator<Item = &'a TimeZone> + Clone,
+    from: i64,
+    ring_ms: i64,
+) -> Option<i64> {
+    let mut at = from;
+    while at.saturating_sub(from) <= YEAR_MS {
+        // Nothing before what one zone allows can be allowed by all.
+        let opens = zones.clone().try_fold(at, |at, zone| next_open(hours, region, zone, at, ring_ms))?;
+        if opens == at {
+            return Some(at);
+        }
+        at = opens;
+    }
+    None
+}
+
+/// The last instant at which a callee may be dialled before the hours close in one of these zones, if `at` lies in the
+/// hours of all.
+pub fn closes<'a>(
+    hours: Hours,
+    region: Region,
+    mut zones: impl Iterator<Item = &'a TimeZone>,
+    at: i64,
+    ring_ms: i64,
+) -> Option<i64> {
     if hours == Hours::Always {
         return None;
     }
-    let (opens, last) = dialling_time(hours, region, local_date(at, zone)?, zone, ring_ms)?;
-    (opens <= at && at <= last).then_some(last)
+    zones.try_fold(i64::MAX, |first, zone| {
+        let (opens, last) = dialling_time(hours, region, local_date(at, zone)?, zone, ring_ms)?;
+        (opens <= at && at <= last).then_some(first.min(last))
+    })
 }
 
-/// When calling opens on the next local day after the one of `at` that has hours.
-pub fn next_day_open(hours: Hours, region: Region, zone: &TimeZone, at: i64, ring_ms: i64) -> Option<i64> {
+/// When calling opens on the next day that has hours in all these zones, after the one of `at` in each.
+pub fn next_day_open<'a>(
+    hours: Hours,
+    region: Region,
+    zones: impl Iterator<Item = &'a TimeZone> + Clone,
+    at: i64,
+    ring_ms: i64,
+) -> Option<i64> {
     // A list that may be rung at any hour still gets its morning: nobody wants "tomorrow" at 00:00.
     let hours = if hours == Hours::Always { Hours::Rules } else { hours };
-    let midnight = next_midnight(at, zone)?;
-    next_open(hours, region, zone, midnight, ring_ms)
+    let midnight = zones.clone().try_fold(at, |last, zone| Some(last.max(next_midnight(at, zone)?)))?;
+    next_open_in_all(hours, region, zones, midnight, ring_ms)
 }
 
 /// The start of the next local day.
@@ -250,6 +288,8 @@ pub fn next_midnight(at: i64, zone: &TimeZone) -> Option<i64> {
 
 /// More than any row of days without hours.
 const LOOK_AHEAD_DAYS: u32 = 15;
+/// A little more than a year.
+const YEAR_MS: i64 = 370 * 24 * 60 * 60 * 1_000;
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
@@ -354,16 +394,80 @@ mod tests {
         assert_eq!(at("2026-11-23T03:00:00Z"), Some(ms("2026-11-23T09:30:00Z")));
         assert_eq!(at("2026-11-23T11:00:00Z"), Some(ms("2026-11-23T11:00:00Z")));
         let tomorrow = |hours| {
-            next_day_open(hours, Region::EnglandAndWales, &london(), ms("2026-11-20T00:10:00Z"), 25_000)
+            let london = london();
+            let zones = std::iter::once(&london);
+            next_day_open(hours, Region::EnglandAndWales, zones, ms("2026-11-20T00:10:00Z"), 25_000)
         };
         assert_eq!(tomorrow(Hours::Rules), Some(ms("2026-11-21T09:30:00Z")));
         assert_eq!(tomorrow(Hours::Always), Some(ms("2026-11-21T09:30:00Z")));
-        let closing = |text| closes(Hours::Rules, Region::EnglandAndWales, &london(), ms(text), 25_000);
+        let closing =
+            |text| closes(Hours::Rules, Region::EnglandAndWales, [london()].iter(), ms(text), 25_000);
         assert_eq!(closing("2026-11-23T11:00:00Z"), Some(ms("2026-11-23T20:29:35Z")));
         assert_eq!(closing("2026-11-23T21:00:00Z"), None);
     }
 
+    const ELSEWHERE: [&str; 6] = [
+        "America/New_York",
+        "America/Los_Angeles",
+        "Australia/Perth",
+        "Australia/Sydney",
+        "Asia/Kolkata",
+        "Pacific/Auckland",
+    ];
+
+    #[test]
+    fn hours_of_several_zones_are_those_that_all_have() {
+        let open = |names: &[&str], from: &str| {
+            let zones: Vec<TimeZone> = names.iter().map(|name| zone(name).unwrap()).collect();
+            next_open_in_all(Hours::Rules, Region::EnglandAndWales, zones.iter(), ms(from), 25_000)
+        };
+        // July, summer time in London (UTC+1) and New York (UTC-4): 09:30 there is 14:30 here.
+        let london_at_ten = "2026-07-14T09:00:00Z";
+        let (home, newyork) = ("Europe/London", "America/New_York");
+        assert_eq!(open(&[home, newyork], london_at_ten), Some(ms("2026-07-14T13:30:00Z")));
+        let to_the_pacific = [home, newyork, "America/Los_Angeles"];
+        assert_eq!(open(&to_the_pacific, london_at_ten), Some(ms("2026-07-14T16:30:00Z")));
+        // At 21:00 in London it is 16:00 in New York, and the campaign is closed.
+        assert_eq!(open(&[home, newyork], "2026-07-14T20:00:00Z"), Some(ms("2026-07-15T13:30:00Z")));
+        // Sydney, in July UTC+10: 19:00 at 10:00 in London, 21:00 at 12:00.
+        let sydney = [home, "Australia/Sydney"];
+        assert_eq!(open(&sydney, london_at_ten), Some(ms(london_at_ten)));
+        assert_eq!(open(&sydney, "2026-07-14T11:00:00Z"), Some(ms("2026-07-15T08:30:00Z")));
+        // In winter Sydney closes as London opens, till the clocks of London go forward; Easter Monday is one day later.
+        assert_eq!(open(&sydney, "2026-12-01T12:00:00Z"), Some(ms("2027-03-30T08:30:00Z")));
+        // Half a world away: never together.
+        assert_eq!(open(&[home, "Pacific/Auckland"], london_at_ten), None);
+    }
+
+    #[test]
+    fn the_first_zone_that_closes_ends_the_day_and_every_zone_has_its_own_tomorrow() {
+        let zones = [london(), zone("America/New_York").unwrap()];
+        let closing = |text| closes(Hours::Rules, Region::EnglandAndWales, zones.iter(), ms(text), 25_000);
+        assert_eq!(closing("2026-07-14T15:00:00Z"), Some(ms("2026-07-14T19:29:35Z")), "20:30 in London");
+        assert_eq!(closing("2026-07-14T12:00:00Z"), None, "08:00 in New York");
+        let tomorrow =
+            |text| next_day_open(Hours::Rules, Region::EnglandAndWales, zones.iter(), ms(text), 25_000);
+        // 00:30 on the 15th in London is still the 14th in New York.
+        assert_eq!(tomorrow("2026-07-14T23:30:00Z"), Some(ms("2026-07-16T13:30:00Z")));
+        assert_eq!(tomorrow("2026-07-14T15:00:00Z"), Some(ms("2026-07-15T13:30:00Z")));
+    }
+
     proptest::proptest! {
+        #[test]
+        fn the_next_opening_in_all_zones_is_the_first_that_is_open_in_each(
+            at in 1_767_225_600_000i64..1_861_920_000_000,
+            names in proptest::sample::subsequence(ELSEWHERE.to_vec(), 0..4),
+            probe in 0.0f64..1.0,
+        ) {
+            let zones: Vec<TimeZone> = names.iter().map(|name| zone(name).unwrap()).chain([london()]).collect();
+            let open = |at| zones.iter().all(|zone| are_open(Hours::Rules, Region::UnitedKingdom, zone, at, 25_000));
+            let opens = next_open_in_all(Hours::Rules, Region::UnitedKingdom, zones.iter(), at, 25_000);
+            let end = opens.unwrap_or(at + YEAR_MS);
+            proptest::prop_assert!(opens.is_none_or(|opens| opens >= at && open(opens)));
+            let between = at + ((end - at) as f64 * probe) as i64;
+            proptest::prop_assert!(between == end || !open(between));
+        }
+
         #[test]
         fn the_next_opening_is_open_and_nothing_before_it_is(at in 1_767_225_600_000i64..1_861_920_000_000, probe in 0.0f64..1.0) {
             let opens = next_open(Hours::Rules, Region::UnitedKingdom, &london(), at, 25_000).unwrap();
@@ -376,8 +480,10 @@ mod tests {
         #[test]
         fn no_instant_makes_the_calendar_panic(at in proptest::num::i64::ANY) {
             let _ = next_open(Hours::Rules, Region::Scotland, &london(), at, 25_000);
-            let _ = next_day_open(Hours::Always, Region::Scotland, &london(), at, 25_000);
-            let _ = closes(Hours::Rules, Region::Scotland, &london(), at, 25_000);
+            let zones = [london(), zone("Pacific/Kiritimati").unwrap(), zone("Pacific/Pago_Pago").unwrap()];
+            let _ = next_open_in_all(Hours::Rules, Region::Scotland, zones.iter(), at, 25_000);
+            let _ = next_day_open(Hours::Always, Region::Scotland, zones.iter(), at, 25_000);
+            let _ = closes(Hours::Rules, Region::Scotland, zones.iter(), at, 25_000);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What the dialler is told, and the facts that come along.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use jiff::tz::TimeZone;
 use protocol::{
@@ -12,7 +12,10 @@ use protocol::{
     session::Pause,
 };
 
-use crate::hours::{Hours, Region};
+use crate::{
+    hours::{Hours, Region},
+    places::TrunkLimits,
+};
 
 /// A number the caller of the dialler gives to a request; its answer carries it back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -43,6 +46,8 @@ pub enum Input {
     /// A campaign is there or was changed: settings, pause, resume. Comes before the first
     /// [`Ask::Start`] of its volunteers, and before [`Input::Adopted`].
     Campaign(CampaignRules),
+    /// What the trunk's provider allows, at the start and whenever it changes.
+    Trunk(TrunkLimits),
     /// Contacts of a campaign became due otherwise than by the clock (an import).
     ContactsAdded {
         /// The campaign.
@@ -105,7 +110,7 @@ pub enum Input {
     },
 
     /// The line's channel answered and is in the device's bridge.
-    LineUp {
+    LineAnswered {
         /// Whose.
         device: DeviceId,
         /// Which.
@@ -129,7 +134,12 @@ pub enum Input {
         /// Which.
         attempt: AttemptId,
     },
-    /// `Dial(PROGRESS)`: SIP 183, the network sends its own ringing.
+    /// `Dial` without a status: Asterisk has sent the INVITE, or does so in a moment.
+    CalleeDialled {
+        /// Which.
+        attempt: AttemptId,
+    },
+    /// `Dial(PROGRESS)`: SIP 183, the network has a path for sound of its own.
     CalleeProgress {
         /// Which.
         attempt: AttemptId,
@@ -150,6 +160,13 @@ pub enum Input {
         attempt: AttemptId,
         /// Its Q.850 cause, as Asterisk gives it.
         cause: u16,
+        /// The status of the SIP answer that ended it, where Asterisk tells.
+        sip: Option<u16>,
+    },
+    /// Answers [`crate::Output::LookForReply`]: the provider has not answered the INVITE at all.
+    CalleeUnheard {
+        /// Which.
+        attempt: AttemptId,
     },
     /// Asterisk refused to create, join or dial the callee's channel. If a channel exists, the
     /// dialler hangs it up.
@@ -174,6 +191,18 @@ pub enum Input {
         /// Lines' channels, up and in their bridge.
         lines: Vec<LineFacts>,
     },
+    /// At start, before [`Input::Adopted`] and the first [`Input::TelephoneBack`]: what a device did lately, in the
+    /// server's last run.
+    Recent {
+        /// The device.
+        device: DeviceId,
+        /// When it went on to another card: calls, and cards passed on. UTC epoch milliseconds, the oldest first.
+        cards: Vec<i64>,
+        /// When it took one off the list.
+        taken_off: Vec<i64>,
+    },
+    /// The provider answers again after it was away.
+    ProviderBack,
     /// At start, before the first [`Input::TelephoneBack`]: an open attempt of the store.
     Adopted(Box<Adopted>),
 
@@ -201,6 +230,13 @@ pub enum Ask {
         line: LineId,
         /// Goes into the INVITE.
         token: LineToken,
+    },
+    /// The app says whether sound gets through on its line.
+    LineSound {
+        /// Of the line.
+        token: LineToken,
+        /// `false`: not yet, or no more.
+        gets_through: bool,
     },
     /// Ring the leased contact.
     Dial {
@@ -237,8 +273,11 @@ pub enum Ask {
 pub struct CampaignRules {
     /// Which.
     pub id: CampaignId,
-    /// The zone of its callees, from [`crate::hours::zone`].
+    /// Its own zone, from [`crate::hours::zone`]: when its volunteers ring. The hours bind there, and where a callee may
+    /// be ([`Place`]).
     pub zone: TimeZone,
+    /// Callees in other countries may be rung.
+    pub abroad: bool,
     /// Whose bank holidays count.
     pub region: Region,
     /// When callees may be rung.
@@ -258,6 +297,16 @@ pub struct CampaignRules {
     pub callable: bool,
 }
 
+/// Where a callee may be, by their number.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Place {
+    /// All time zones that they may be in: the hours must be open in each. None at all: nobody knows, and they are
+    /// not rung.
+    pub zones: Arc<[TimeZone]>,
+    /// In another country than the campaign's.
+    pub abroad: bool,
+}
+
 /// A contact, as far as the rules need it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ContactFacts {
@@ -267,8 +316,8 @@ pub struct ContactFacts {
     pub campaign: CampaignId,
     /// Whom to ring.
     pub number: Number,
-    /// The callee's zone, if it is known to differ from the campaign's.
-    pub zone: Option<TimeZone>,
+    /// Where they may be.
+    pub place: Place,
     /// R19: the row came from an import.
     pub from_import: bool,
     /// R12: the number is on the do-not-call list.
@@ -278,11 +327,13 @@ pub struct ContactFacts {
     /// When the callee asked to be rung, UTC epoch milliseconds: a promise that no attempt was closed after yet.
     /// From then on R16 does not bind this contact; R12 and R15 do.
     pub promised: Option<i64>,
-    /// How many attempts this contact has had on this list.
+    /// How many attempts this contact has had on this list; those that do not count are not among them.
     pub attempts: u32,
     /// `dialled_at` of every attempt to this number in any campaign in the last eight days, in
-    /// any order.
+    /// any order; again without those that do not count.
     pub dialled: Vec<i64>,
+    /// How many attempts to this number in the last eight days do not count: nobody was rung.
+    pub uncounted: u32,
 }
 
 /// A hold on a contact.
@@ -317,6 +368,8 @@ pub struct StoredAttempt {
     pub outcome_id: Option<OutcomeId>,
     /// No later attempt was made to this contact.
     pub latest: bool,
+    /// It was answered, or nobody saw whether.
+    pub may_have_talked: bool,
 }
 
 /// A callee's channel that Asterisk has.

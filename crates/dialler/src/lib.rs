@@ -18,24 +18,28 @@ pub mod input;
 mod line;
 mod now;
 pub mod output;
-mod passed_on;
+mod pace;
+mod places;
 pub mod retry;
 pub mod rules;
 mod scene;
 mod seat;
 mod session;
 pub mod times;
+mod trunk;
 mod words;
 
 pub use attempt::{LEASE_MS, WRAP_UP_LIMIT_MS};
 
+pub use cause::nobody_saw;
 pub use dialler::{Dialler, View};
 pub use input::{
     Adopted, AdoptedState, Ask, CallFacts, CampaignRules, ChannelState, ContactFacts, Input, Lease,
-    LineFacts, LineId, LineToken, SaveId, SaveRefused, StoredAttempt, Ticket,
+    LineFacts, LineId, LineToken, Place, SaveId, SaveRefused, StoredAttempt, Ticket,
 };
 pub use now::Now;
 pub use output::{
     Announcement, Answer, Close, ContactNext, DoNotCall, HangUpWhy, Keep, NewAttempt, Output, Progress,
     Release, Released, Write,
 };
+pub use places::TrunkLimits;

@@ -7,9 +7,10 @@ use protocol::{
     ids::{AttemptId, CampaignId, ContactId, DeviceId, LeaseId, OutcomeId},
     number::Number,
     outcome::{Outcome, WrittenBy},
+    trunk::Trunk,
 };
 
-use crate::input::{LineId, LineToken, SaveId, Ticket};
+use crate::input::{ContactFacts, LineId, LineToken, SaveId, Ticket};
 
 /// Something to do. To be carried out in the order in which they come.
 #[derive(Debug, Clone, PartialEq)]
@@ -75,6 +76,12 @@ pub enum Output {
         /// Longer than the campaign's ring timeout, so that R05 holds after a slow set-up.
         timeout_ms: i64,
     },
+    /// See whether the provider has answered the INVITE by now, with any answer; if it has not,
+    /// [`crate::Input::CalleeUnheard`] follows.
+    LookForReply {
+        /// The channel.
+        attempt: AttemptId,
+    },
     /// Hang up the callee's channel; [`crate::Input::CalleeGone`] follows, also if it is gone
     /// already.
     HangUp {
@@ -106,11 +113,12 @@ pub enum Output {
     Tell {
         /// Whom.
         device: DeviceId,
-        /// What: [`Change::Line`], [`Change::Session`] or [`Change::LastOutcome`].
+        /// What: [`Change::Line`], [`Change::Session`], [`Change::LastOutcome`] or [`Change::Trunk`].
         change: Change,
     },
-    /// This device passes on more cards than people read, without a call; for the log, now and then.
-    PassesOnMany {
+    /// This device passes on more cards than people read, or rings more people than anybody can talk to; for the
+    /// log, now and then.
+    GoesTooFast {
         /// Which.
         device: DeviceId,
     },
@@ -120,6 +128,11 @@ pub enum Output {
         attempt: AttemptId,
         /// What to look at.
         words: &'static str,
+    },
+    /// What the last calls say of the trunk is new; for the log, and for who asks how the server is.
+    Trunk {
+        /// As it is now, for an organiser: who tries is not among it.
+        trunk: Trunk,
     },
     /// An input that cannot happen in this state, for the log and a counter. Nothing changed.
     Unexpected {
@@ -137,6 +150,8 @@ pub enum Answer {
     Done,
     /// The attempt is committed and its channel is being made, or was made before.
     Dialled(AttemptId),
+    /// The call waits for its place on the trunk, and goes on by itself. It can be hung up by this id.
+    InLine(AttemptId),
 }
 
 /// A write to the store.
@@ -203,6 +218,8 @@ pub struct Progress {
     pub ended_by: Option<EndedBy>,
     /// Q.850.
     pub cause: Option<u16>,
+    /// The status of the SIP answer that ended it, where Asterisk tells.
+    pub sip: Option<u16>,
 }
 
 /// A key pressed while they talk.
@@ -244,6 +261,8 @@ pub struct Close {
     pub again_at: Option<i64>,
     /// How the call went; `None` in a correction, which leaves those columns alone.
     pub call: Option<Progress>,
+    /// Whether it is one of the contact's attempts. Once one was counted no more, it stays so.
+    pub counts: bool,
     /// What becomes of the contact; `None` leaves it alone (a later attempt was made).
     pub contact: Option<ContactNext>,
     /// The contact's id.
@@ -252,6 +271,15 @@ pub struct Close {
     pub do_not_call: DoNotCall,
     /// UTC epoch milliseconds.
     pub at: i64,
+}
+
+impl Close {
+    /// The volunteer's key closes a contact that was open until then, or puts its number on the do-not-call list.
+    pub(crate) fn takes_off(&self, before: &ContactFacts) -> bool {
+        let closes = before.open && self.contact == Some(ContactNext::Done);
+        let lists = !before.do_not_call && self.do_not_call == DoNotCall::Add;
+        self.by == WrittenBy::Volunteer && (closes || lists)
+    }
 }
 
 /// What becomes of a contact.
@@ -335,6 +363,8 @@ pub enum HangUpWhy {
     RingTimeout,
     /// The network did not ring it within 25 s.
     NoRinging,
+    /// The provider answered nothing at all for 8 s.
+    NoReply,
     /// The volunteer's line was lost and did not come back in time, or was revoked.
     LineLost,
     /// Asterisk refused a step.

@@ -7,6 +7,7 @@
 //! | machine, screened, failed, unknown | the next calling day, when its hours open |
 //! | abandoned | after 72 h (R06) |
 //! | callback | at the time the callee asked for; without one, as machine |
+//! | not counted: the call went no further than the trunk (cause.rs) | after 15 min, or the spacing where that is less |
 //! | reached, refused, wrong-number, do-not-call, other | never |
 //!
 //! R15 always on top, and R16 but for a callback at a time. A contact that has had all its attempts is done; only a
@@ -19,10 +20,9 @@ use protocol::{
 };
 
 use crate::{
-    hours,
     input::{CampaignRules, ContactFacts},
     output::ContactNext,
-    rules::{self, HOUR},
+    rules::{self, HOUR, MINUTE},
 };
 
 /// What becomes of a contact whose attempt ended at `ended_at` with this outcome. `contact` counts
@@ -34,10 +34,7 @@ pub fn after(
     campaign: &CampaignRules,
     ended_at: i64,
 ) -> ContactNext {
-    let tomorrow = || {
-        let zone = rules::zone_of(contact, campaign);
-        hours::next_day_open(campaign.hours, campaign.region, zone, ended_at, campaign.ringing_before_close())
-    };
+    let tomorrow = || rules::next_day_open(contact, campaign, ended_at);
     let wanted = match outcome {
         Outcome::Busy => Some(ended_at + 2 * HOUR),
         Outcome::NoAnswer => Some(ended_at + 4 * HOUR),
@@ -70,15 +67,39 @@ pub(crate) fn asked_for(
     Some(instant_of(again, contact, campaign, now))
 }
 
+/// Whether nobody is rung again after this outcome.
+pub fn is_final(outcome: Outcome) -> bool {
+    matches!(
+        outcome,
+        Outcome::Reached | Outcome::Refused | Outcome::WrongNumber | Outcome::DoNotCall | Outcome::Other
+    )
+}
+
+/// How soon a call is tried again that went no further than the trunk: late enough that the others go before it, and
+/// the same day.
+const AFTER_NOTHING: i64 = 15 * MINUTE;
+
+/// The last attempt, dialled latest, is none of the contact's any more.
+pub(crate) fn uncount(contact: &mut ContactFacts) {
+    contact.attempts = contact.attempts.saturating_sub(1);
+    if let Some(last) = contact.dialled.iter().enumerate().max_by_key(|(_, at)| **at).map(|(n, _)| n) {
+        contact.dialled.remove(last);
+    }
+    contact.uncounted = contact.uncounted.saturating_add(1);
+}
+
+/// What becomes of a contact whose call went no further than the trunk, so that nobody was rung. `contact` does not
+/// count that attempt.
+pub(crate) fn after_nothing(contact: &ContactFacts, campaign: &CampaignRules, ended_at: i64) -> ContactNext {
+    let wanted = ended_at + AFTER_NOTHING.min(campaign.spacing_ms);
+    rules::next_allowed(contact, campaign, wanted).map_or(ContactNext::Done, ContactNext::Due)
+}
+
 /// The instant that a volunteer's "later" means at `now`, before the rules: at most a year ahead.
 pub fn instant_of(again: RingAgain, contact: &ContactFacts, campaign: &CampaignRules, now: i64) -> i64 {
-    let zone = rules::zone_of(contact, campaign);
     let at = match again {
         RingAgain::InAnHour => now + HOUR,
-        RingAgain::Tomorrow => {
-            hours::next_day_open(campaign.hours, campaign.region, zone, now, campaign.ringing_before_close())
-                .unwrap_or(now + 24 * HOUR)
-        }
+        RingAgain::Tomorrow => rules::next_day_open(contact, campaign, now).unwrap_or(now + 24 * HOUR),
         RingAgain::At { at_ms } => at_ms,
     };
     at.clamp(now, now + 365 * 24 * HOUR)

@@ -7,8 +7,9 @@
 //! | R05 | a telephone rings for at least 15 s before a machine gives up | Ofcom 2016, annex 1 |
 //! | R06 | who was abandoned is not rung again for 72 h | Ofcom 2016, annex 1 |
 //! | R12 | a number on the do-not-call list is never rung, by any campaign | PECR 2003 reg. 21(1)(a); GDPR art. 21(2)-(3) |
-//! | R15 | only inside the callee's hours, the ringing included | convention of the DMA, see [`crate::hours`] |
+//! | R15 | only inside the campaign's hours and the callee's, in all zones that they may be in, the ringing included | convention of the DMA, see [`crate::hours`] |
 //! | R16 | a number at most 3 times a day, 6 times in 7 days, 2 h apart, all campaigns together | convention |
+//! | abroad | nobody in another country, unless the campaign says so | these are the rules of one country |
 //! | R19 | only rows of an imported list | DMA code 1.6; Ofcom 2016, annex 1 |
 //!
 //! R16 is for calls that nobody asked for. The one call that a callee asked for, at a time, is a promise: from that
@@ -18,7 +19,7 @@ use jiff::tz::TimeZone;
 
 use crate::{
     hours::{self, Hours},
-    input::{CampaignRules, ContactFacts},
+    input::{CampaignRules, ContactFacts, Place},
     words,
 };
 
@@ -60,6 +61,8 @@ pub enum Rule {
     R15,
     /// Rung too often or too recently.
     R16,
+    /// In another country, and the campaign is for one.
+    Abroad,
     /// Not from an imported list.
     R19,
     /// Done on this list: reached, refused, wrong number or out of attempts.
@@ -92,12 +95,19 @@ pub fn may_ring(contact: &ContactFacts, campaign: &CampaignRules, now: i64) -> R
     if !contact.open {
         return never(Rule::Done, words::NOT_RUNG_DONE);
     }
+    if contact.place.abroad && !campaign.abroad {
+        return never(Rule::Abroad, words::NOT_RUNG_ABROAD);
+    }
+    if contact.place.zones.is_empty() {
+        return never(Rule::R15, words::NOT_RUNG_NO_ZONE);
+    }
     let refused = |rule, words| Err(Refusal { rule, until: next_allowed(contact, campaign, now), words });
     if attempts_allow_from(contact, campaign, now) > now {
         return refused(Rule::R16, words::not_rung_too_often(contact.dialled.iter().copied().max(), now));
     }
-    let zone = zone_of(contact, campaign);
-    if !hours::are_open(campaign.hours, campaign.region, zone, now, campaign.ringing_before_close()) {
+    let ringing = campaign.ringing_before_close();
+    let mut zones = zones_of(&contact.place, campaign);
+    if !zones.all(|zone| hours::are_open(campaign.hours, campaign.region, zone, now, ringing)) {
         return refused(Rule::R15, words::NOT_RUNG_HOURS.to_owned());
     }
     Ok(())
@@ -105,19 +115,44 @@ pub fn may_ring(contact: &ContactFacts, campaign: &CampaignRules, now: i64) -> R
 
 /// The first instant at or after `from` at which R15 and R16 both allow a call.
 pub fn next_allowed(contact: &ContactFacts, campaign: &CampaignRules, from: i64) -> Option<i64> {
-    let zone = zone_of(contact, campaign);
     let mut at = from;
     // Each round moves past one opening or one limit; more than a few mean a broken clock.
     for _ in 0..64 {
         let spaced = attempts_allow_from(contact, campaign, at);
-        let open =
-            hours::next_open(campaign.hours, campaign.region, zone, spaced, campaign.ringing_before_close())?;
+        let open = next_open(&contact.place, campaign, spaced)?;
         if open == at {
             return Some(at);
         }
         at = open;
     }
     None
+}
+
+/// The first instant at or after `from` at which somebody there may be rung by the hours (R15); `None`: never, as the
+/// hours of all places where they may be are not open together, as nobody knows where they are, or as they are abroad.
+pub fn next_open(place: &Place, campaign: &CampaignRules, from: i64) -> Option<i64> {
+    if place.zones.is_empty() || place.abroad && !campaign.abroad {
+        return None;
+    }
+    let ringing = campaign.ringing_before_close();
+    hours::next_open_in_all(campaign.hours, campaign.region, zones_of(place, campaign), from, ringing)
+}
+
+/// Whether the campaign's own hours are open: else nobody is offered, wherever they are.
+pub fn is_open(campaign: &CampaignRules, now: i64) -> bool {
+    hours::are_open(campaign.hours, campaign.region, &campaign.zone, now, campaign.ringing_before_close())
+}
+
+/// When calling opens on the next day that has hours where this contact may be.
+pub(crate) fn next_day_open(contact: &ContactFacts, campaign: &CampaignRules, at: i64) -> Option<i64> {
+    let (zones, ringing) = (zones_of(&contact.place, campaign), campaign.ringing_before_close());
+    hours::next_day_open(campaign.hours, campaign.region, zones, at, ringing)
+}
+
+/// The last instant of the hours that `at` lies in, where this contact may be.
+pub(crate) fn closes(contact: &ContactFacts, campaign: &CampaignRules, at: i64) -> Option<i64> {
+    let (zones, ringing) = (zones_of(&contact.place, campaign), campaign.ringing_before_close());
+    hours::closes(campaign.hours, campaign.region, zones, at, ringing)
 }
 
 /// When a contact is due again that was not rung, as its number is in a call now.
@@ -143,18 +178,22 @@ fn unasked_allowed_from(contact: &ContactFacts, campaign: &CampaignRules, at: i6
     if let Some(over) = in_a_week.len().checked_sub(ATTEMPTS_A_WEEK) {
         from = from.max(in_a_week[over].saturating_add(WEEK));
     }
-    let zone = zone_of(contact, campaign);
-    let today = hours::local_date(from, zone);
-    let in_a_day = dialled.iter().filter(|then| hours::local_date(**then, zone) == today).count();
-    if in_a_day >= ATTEMPTS_A_DAY {
-        from = hours::next_midnight(from, zone).unwrap_or(i64::MAX);
-    }
-    from
+    let rung_out = |zone: &&TimeZone| {
+        let today = hours::local_date(from, zone);
+        dialled.iter().filter(|then| hours::local_date(**then, zone) == today).count() >= ATTEMPTS_A_DAY
+    };
+    let midnights = zones_of(&contact.place, campaign)
+        .filter(rung_out)
+        .map(|zone| hours::next_midnight(from, zone).unwrap_or(i64::MAX));
+    midnights.max().unwrap_or(from)
 }
 
-/// The callee's zone, or the campaign's where the callee's is not known.
-pub(crate) fn zone_of<'a>(contact: &'a ContactFacts, campaign: &'a CampaignRules) -> &'a TimeZone {
-    contact.zone.as_ref().unwrap_or(&campaign.zone)
+/// Where the hours must be open: the campaign's zone, and all those that the callee may be in.
+fn zones_of<'a>(
+    place: &'a Place,
+    campaign: &'a CampaignRules,
+) -> impl Iterator<Item = &'a TimeZone> + Clone + use<'a> {
+    std::iter::once(&campaign.zone).chain(place.zones.iter())
 }
 
 /// Why a campaign's settings are not allowed; a sentence for the organiser.

@@ -11,7 +11,9 @@ use crate::{
     input::{CampaignRules, SaveId, Ticket},
     now::Now,
     output::{Answer, Output, Write},
-    passed_on::PassedOn,
+    pace::Pace,
+    places::{InLine, Places},
+    trunk::Trunk,
 };
 
 /// One input's surroundings.
@@ -28,10 +30,14 @@ pub(crate) struct Scene<'a> {
     pub line_up: bool,
     /// The app was heard of lately.
     pub present: bool,
-    /// What it may still pass on; goes back to the seat.
-    pub passed_on: PassedOn,
+    /// How fast it goes through the list; goes back to the seat.
+    pub pace: Pace,
+    /// What calls show of the trunk.
+    pub trunk: &'a mut Trunk,
     /// Set when a contact went back that another seat may have now.
     pub contact_is_due: bool,
+    /// The trunk's places.
+    pub places: &'a mut Places,
     /// Where outputs go.
     pub out: &'a mut VecDeque<Output>,
     /// Which writes wait for an answer.
@@ -84,6 +90,15 @@ impl Scene<'_> {
         self.answer(ticket, Ok(Answer::Dialled(attempt)));
     }
 
+    pub fn in_line(&mut self, ticket: Ticket, attempt: AttemptId) {
+        self.answer(ticket, Ok(Answer::InLine(attempt)));
+    }
+
+    /// `false`: it has none yet, and waits in line.
+    pub fn takes_a_place(&mut self, attempt: AttemptId) -> bool {
+        self.places.ask(InLine { attempt, device: self.device }, self.now.steady)
+    }
+
     pub fn save(&mut self, write: Write) -> SaveId {
         self.saves.last += 1;
         let save = SaveId(self.saves.last);
@@ -97,10 +112,26 @@ impl Scene<'_> {
         self.saves.tickets.insert(save, ticket);
     }
 
+    /// A card was passed on, and that is written.
+    pub fn passed_on(&mut self) {
+        self.pace.pass_on(self.now);
+        if self.pace.next_card_at(self.now).is_some() {
+            self.goes_too_fast();
+        }
+    }
+
+    /// A card that was dialled was taken off the list, and that is written.
+    pub fn took_off(&mut self) {
+        self.pace.take_off(self.now);
+        if self.pace.next_card_at(self.now).is_some() {
+            self.goes_too_fast();
+        }
+    }
+
     /// For the organiser, who is not told at each card.
-    pub fn passes_on_many(&mut self) {
-        if self.passed_on.is_to_be_told(self.now) {
-            self.push(Output::PassesOnMany { device: self.device });
+    pub fn goes_too_fast(&mut self) {
+        if self.pace.is_to_be_told(self.now) {
+            self.push(Output::GoesTooFast { device: self.device });
         }
     }
 

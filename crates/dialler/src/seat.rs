@@ -9,6 +9,7 @@ use protocol::{
     ids::{AttemptId, CampaignId, LeaseId},
     line as line_view,
     session::Session as SessionView,
+    trunk::Trunk as TrunkView,
 };
 
 use crate::{
@@ -18,7 +19,7 @@ use crate::{
     line::{Line, LineInput},
     now::Now,
     output::{Output, Release, Released, Write},
-    passed_on::PassedOn,
+    pace::Pace,
     rules::{HOUR, MINUTE, SECOND},
     scene::{self, Scene},
     session::{Session, SessionInput},
@@ -39,8 +40,10 @@ const FORGET_AFTER: i64 = 12 * HOUR;
 pub(crate) struct Seat {
     pub campaign: CampaignId,
     pub line: Line,
+    /// The app says that no sound gets through; by the wall, for the organiser.
+    pub without_sound_since: Option<i64>,
     pub session: Session,
-    pub passed_on: PassedOn,
+    pub pace: Pace,
     seen_at: i64,
     /// The last closed attempt, for corrections.
     last: Option<StoredAttempt>,
@@ -56,6 +59,8 @@ struct Correction {
     ticket: Ticket,
     stored: StoredAttempt,
     shown: LastOutcome,
+    /// It closes the contact, or puts its number on the do-not-call list.
+    takes_off: bool,
 }
 
 /// What the volunteer was told last.
@@ -64,21 +69,28 @@ pub(crate) struct Told {
     pub line: line_view::Line,
     pub session: SessionView,
     pub last_outcome: Option<LastOutcome>,
+    pub trunk: TrunkView,
 }
 
 impl Seat {
-    pub fn new(campaign: CampaignId, now: Now) -> Self {
+    pub fn new(campaign: CampaignId, pace: Pace, now: Now) -> Self {
         Seat {
             campaign,
             line: Line::default(),
+            without_sound_since: None,
             session: Session::default(),
-            passed_on: PassedOn::default(),
+            pace,
             seen_at: now.steady,
             last: None,
             corrections: BTreeMap::new(),
             again: Vec::new(),
             repeated: BTreeMap::new(),
-            told: Told { line: line_view::Line::Down, session: SessionView::Ended, last_outcome: None },
+            told: Told {
+                line: line_view::Line::Down,
+                session: SessionView::Ended,
+                last_outcome: None,
+                trunk: TrunkView::Open,
+            },
         }
     }
 
@@ -94,6 +106,13 @@ impl Seat {
             && self.corrections.is_empty()
             && self.again.is_empty()
             && self.repeated.is_empty()
+    }
+
+    /// Whether a press of Call would be one now.
+    pub fn can_call(&self, now: Now) -> bool {
+        self.session.attempt().is_some_and(attempt::Attempt::is_card)
+            && self.line.is_up()
+            && self.is_present(now)
     }
 
     /// The app was heard of.
@@ -119,6 +138,7 @@ impl Seat {
             self.closed(closed, scene);
         }
         if self.session.is_ended() {
+            self.without_sound_since = None;
             self.line(LineInput::Close, scene);
         }
     }
@@ -127,6 +147,9 @@ impl Seat {
         let was_up = self.line.is_up();
         self.line = std::mem::take(&mut self.line).handle(input, scene.device, scene.now, scene.out);
         scene.line_up = self.line.is_up();
+        if scene.line_up {
+            self.without_sound_since = None;
+        }
         if was_up == scene.line_up {
             return;
         }
@@ -144,6 +167,13 @@ impl Seat {
         }
         scene.done(ticket);
         self.line(LineInput::Open { line, token }, scene);
+    }
+
+    pub fn line_sound(&mut self, token: LineToken, gets_through: bool, scene: &mut Scene<'_>) {
+        if !gets_through && !self.session.is_ended() {
+            self.without_sound_since.get_or_insert(scene.now.wall);
+        }
+        self.line(LineInput::Sound { token, gets_through }, scene);
     }
 
     /// The attempt that came of a lease which is closed by now: the app asks again when it did
@@ -189,8 +219,11 @@ impl Seat {
         if let Some(ticket) = scene.saves.take_ticket(save) {
             return scene.done(ticket);
         }
-        if let Some(Correction { ticket, stored, shown }) = self.corrections.remove(&save) {
+        if let Some(Correction { ticket, stored, shown, takes_off }) = self.corrections.remove(&save) {
             scene.done(ticket);
+            if takes_off {
+                scene.took_off();
+            }
             let told = self.told.last_outcome.as_ref();
             if told.is_none_or(|last| last.attempt_id == shown.attempt_id) {
                 self.tell_last(shown, scene);
@@ -267,6 +300,11 @@ impl Seat {
             self.told.line = line;
             scene.push(Output::Tell { device, change: Change::Line(line) });
         }
+        let trunk = scene.trunk.view(Some(device), scene.now);
+        if trunk != self.told.trunk {
+            self.told.trunk = trunk;
+            scene.push(Output::Tell { device, change: Change::Trunk(trunk) });
+        }
         let Some(session) = self.session.view(scene.campaign.pause.as_ref()) else { return };
         if session != self.told.session {
             self.told.session = session.clone();
@@ -313,11 +351,22 @@ impl Seat {
         let Some(close) = attempt::correction(&stored, record, scene) else {
             return scene.done(ticket);
         };
-        stored.outcome = Some(close.outcome);
-        stored.outcome_id = close.id;
+        if close.outcome.needs_an_answer() && !stored.may_have_talked {
+            return scene.refuse(ticket, words::nobody_answered());
+        }
+        let takes_off = close.takes_off(&stored.contact);
+        // Of the call before the next card it is taken, whatever it is. Older ones, of which there may be many, wait.
+        if takes_off
+            && last.is_none()
+            && let Some(at) = scene.pace.may_pass_on_at(scene.now)
+        {
+            scene.goes_too_fast();
+            return scene.refuse(ticket, words::corrected_many(scene.now.on_the_wall(at)));
+        }
+        stored.take_in(&close);
         let shown = attempt::shown(&stored, &close, scene);
         let save = scene.save(Write::Close(close));
-        self.corrections.insert(save, Correction { ticket, stored, shown });
+        self.corrections.insert(save, Correction { ticket, stored, shown, takes_off });
     }
 
     fn tell_last(&mut self, shown: LastOutcome, scene: &mut Scene<'_>) {

@@ -15,8 +15,8 @@
 //! | paused | waiting; WantLease, when nobody pauses any more | as Look | ended | ended |
 //!
 //! A card that was not dialled goes back at once at Pause and Stop. WantLease comes only while the
-//! line is up, Asterisk is there, the app is there, the hours are open, and the device has not passed on more
-//! cards than it may (passed_on.rs). An organiser's pause is
+//! line is up, Asterisk is there, the app is there, the hours are open, and the device does not go through the list
+//! faster than it may (pace.rs). An organiser's pause is
 //! one for everybody, and ends for everybody who did not pause too. What takes a card back in a pause also
 //! takes one that comes back later: after a write that failed. A campaign that may not be called for has no
 //! sessions: they end as if everybody had pressed Stop.
@@ -216,6 +216,7 @@ fn no_attempt(input: AttemptInput, scene: &mut Scene<'_>) {
         // The call is over: what was asked for is true.
         AttemptInput::HangUp { ticket } => scene.done(ticket),
         AttemptInput::Ping
+        | AttemptInput::Place
         | AttemptInput::GiveBack
         | AttemptInput::Callee(_)
         | AttemptInput::Revoked
@@ -324,7 +325,8 @@ impl Waiting {
         } else if let Some(opens_at_ms) = opens.filter(|opens| *opens > scene.now.wall) {
             self.why = Some(Why::OutsideHours { opens_at_ms });
             self.ask_at = Some(scene.now.look_for(opens_at_ms));
-        } else if let Some(at) = scene.passed_on.owes_until(scene.now) {
+        } else if let Some(at) = scene.pace.next_card_at(scene.now) {
+            scene.goes_too_fast();
             self.why = Some(Why::PassedOn { next_at_ms: scene.now.on_the_wall(at) });
             self.ask_at = Some(at);
         } else {

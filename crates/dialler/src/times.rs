@@ -16,17 +16,17 @@ const LOOK_AHEAD_DAYS: u32 = 15;
 
 /// The days on which a contact may be rung from `now` on, as far as somebody at this card may need them.
 pub fn of(contact: &ContactFacts, campaign: &CampaignRules, now: i64) -> RingingTimes {
-    let (zone, ringing) = (rules::zone_of(contact, campaign), campaign.ringing_before_close());
+    // Days are those of where the callee is; of several such places, of one.
+    let zone = contact.place.zones.first().unwrap_or(&campaign.zone);
     let unasked_from_ms = unasked_from(contact, campaign, now);
     let mut days = Vec::new();
     let mut starts_ms = now;
     for _ in 0..LOOK_AHEAD_DAYS {
         let Some(ends) = hours::next_midnight(starts_ms, zone) else { break };
-        let opens = hours::next_open(campaign.hours, campaign.region, zone, starts_ms, ringing);
+        let opens = rules::next_open(&contact.place, campaign, starts_ms);
         if let Some(opens_ms) = opens.filter(|opens| *opens < ends) {
-            let (hours, region) = (campaign.hours, campaign.region);
-            let last_ms = hours::closes(hours, region, zone, opens_ms, ringing).unwrap_or(ends - 1);
-            let morning = hours::next_day_open(hours, region, zone, starts_ms - 1, ringing);
+            let last_ms = rules::closes(contact, campaign, opens_ms).unwrap_or(ends - 1);
+            let morning = rules::next_day_open(contact, campaign, starts_ms - 1);
             let morning_ms = morning.filter(|morning| *morning < ends).unwrap_or(opens_ms);
             days.push(RingingDay { starts_ms, opens_ms, last_ms, morning_ms });
         }

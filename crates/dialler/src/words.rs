@@ -1,9 +1,12 @@
 //! The sentences of refusals: what happened, then what to do.
 
-use protocol::http::{ApiError, ErrorCode};
+use protocol::{
+    http::{ApiError, ErrorCode},
+    trunk::Complaint,
+};
 
 use crate::{
-    passed_on::AT_ONCE,
+    pace::AT_ONCE,
     rules::{HOUR, MINUTE, Refusal},
 };
 
@@ -12,6 +15,10 @@ pub(crate) const NOT_RUNG_DO_NOT_CALL: &str =
 pub(crate) const NOT_RUNG_NO_LIST: &str =
     "Not rung: this number is on no imported list. The next card is ready";
 pub(crate) const NOT_RUNG_DONE: &str = "Not rung: someone else finished this card. The next card is ready";
+pub(crate) const NOT_RUNG_ABROAD: &str =
+    "Not rung: this number is abroad, and the campaign rings nobody there. The next card is ready";
+pub(crate) const NOT_RUNG_NO_ZONE: &str =
+    "Not rung: nobody knows what time it is where this number is. The next card is ready";
 pub(crate) const NOT_RUNG_HOURS: &str = "Not rung: it is outside calling hours there";
 
 pub(crate) const NOT_CALLABLE: &str =
@@ -61,6 +68,17 @@ pub(crate) fn passed_on_many(again_at_ms: i64) -> ApiError {
     ApiError { again_at_ms: Some(again_at_ms), ..ApiError::new(ErrorCode::TooMany, words) }
 }
 
+/// A correction that closes a contact, of an earlier call than the last.
+pub(crate) fn corrected_many(again_at_ms: i64) -> ApiError {
+    let words = "Many people were taken off the list in a short time. This outcome is taken in a moment";
+    ApiError { again_at_ms: Some(again_at_ms), ..ApiError::new(ErrorCode::TooMany, words) }
+}
+
+/// An outcome of a conversation that was not.
+pub(crate) fn nobody_answered() -> ApiError {
+    wrong_state("Nobody answered this call, so this cannot be what came of it. Nothing was changed")
+}
+
 pub(crate) fn wrong_state(message: &str) -> ApiError {
     ApiError::new(ErrorCode::WrongState, message)
 }
@@ -74,6 +92,21 @@ pub(crate) fn no_telephone() -> ApiError {
         ErrorCode::NoTelephone,
         "The server's telephone line is away. Nobody was rung; try again in a moment",
     )
+}
+
+/// The last calls did not go through, and one that is under way shows what is the matter.
+pub(crate) fn trunk_doubted() -> ApiError {
+    wrong_state("The last call was refused by the provider. One moment: another shows whether calls go out")
+}
+
+pub(crate) fn trunk_shut(complaint: Complaint) -> ApiError {
+    let why = match complaint {
+        Complaint::Refuses { sip: Some(sip) } => format!("The telephone provider refuses calls ({sip})"),
+        Complaint::Refuses { sip: None } => "The telephone provider refuses calls".to_owned(),
+        Complaint::Silent => "The telephone provider lets calls come to nothing".to_owned(),
+        Complaint::Number => "The telephone provider knows none of these numbers".to_owned(),
+    };
+    wrong_state(&format!("{why}. Nobody was rung; the card stays here, and calls are tried now and then"))
 }
 
 pub(crate) fn no_storage() -> ApiError {

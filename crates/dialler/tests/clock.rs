@@ -37,7 +37,7 @@ fn a_wrap_up_lasts_thirty_minutes_whatever_the_clock_says() {
         world.start(maya);
         let attempt = world.dial(maya);
         world.answer(attempt);
-        world.feed(Input::CalleeGone { attempt, cause: 16 });
+        world.feed(Input::CalleeGone { attempt, cause: 16, sip: None });
         world.pass(10 * MINUTE, &[maya]);
         world.set_clock(step);
         assert!(matches!(world.view(maya).session, Session::WrapUp { .. }), "fired by {step}");
@@ -80,7 +80,7 @@ fn ringing_talking_and_a_lost_line_keep_their_times() {
         assert!(!world.since(mark).contains(&hang_up), "R05, {step}");
         world.pass(1, &[]);
         assert!(world.since(mark).contains(&hang_up), "stalled by {step}");
-        world.feed(Input::CalleeGone { attempt: rung_out, cause: 16 });
+        world.feed(Input::CalleeGone { attempt: rung_out, cause: 16, sip: None });
 
         let attempt = world.dial(maya);
         world.answer(attempt);
@@ -94,7 +94,7 @@ fn ringing_talking_and_a_lost_line_keep_their_times() {
         assert!(!world.since(mark).contains(&says(Announcement::Apology)), "{step}");
         world.open_line(maya);
         world.pass(9 * SECOND, &[maya]);
-        world.feed(Input::CalleeGone { attempt, cause: 16 });
+        world.feed(Input::CalleeGone { attempt, cause: 16, sip: None });
         let Session::WrapUp { call, .. } = world.view(maya).session else { panic!("no wrap-up, {step}") };
         assert_eq!(call.state, CallState::Ended { by: EndedBy::Callee, talked_ms: 15 * SECOND });
     }
@@ -111,7 +111,7 @@ fn calling_hours_and_retries_follow_the_wall() {
     world.set_by = 0;
     world.pass(MINUTE, &[maya]);
     let attempt = world.dial(maya);
-    world.feed(Input::CalleeGone { attempt, cause: 17 });
+    world.feed(Input::CalleeGone { attempt, cause: 17, sip: None });
     assert_eq!(world.row(contact_id(0)).due_at, world.wall() + 2 * HOUR);
     let lease = world.card(maya).lease_id;
     // Late at night by the wall: nobody is rung, and the card goes within a minute.

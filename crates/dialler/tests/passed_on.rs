@@ -1,4 +1,5 @@
-//! Cards that are passed on without a call: how many, and what comes after too many.
+//! How fast one device goes through a list: cards passed on, calls that are not let ring, and what comes after too
+//! many.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 #![expect(dead_code, reason = "each test file uses a part of the support")]
@@ -6,12 +7,12 @@
 
 mod support;
 
-use dialler::{Answer, Ask, CampaignRules, Input, Output, hours::Hours};
+use dialler::{Answer, Ask, CampaignRules, Input, LineFacts, LineId, Output, hours::Hours};
 use protocol::{
     http::{ApiError, ErrorCode, Settle},
-    ids::DeviceId,
+    ids::{AttemptId, DeviceId},
     line::Line,
-    outcome::RingAgain,
+    outcome::{Outcome, RingAgain},
     session::{Session, Waiting},
 };
 use support::*;
@@ -45,7 +46,7 @@ fn waits_until(world: &World, device: DeviceId) -> i64 {
 }
 
 fn told(world: &World) -> usize {
-    world.said.iter().filter(|output| matches!(output, Output::PassesOnMany { .. })).count()
+    world.said.iter().filter(|output| matches!(output, Output::GoesTooFast { .. })).count()
 }
 
 fn marked(world: &World) -> usize {
@@ -158,7 +159,7 @@ fn what_could_not_be_written_takes_nothing() {
 }
 
 #[test]
-fn cards_that_go_back_otherwise_and_calls_do_not_count() {
+fn cards_that_go_back_otherwise_and_calls_that_the_network_ends_are_not_passed_on() {
     let (mut world, maya) = evening();
     for _ in 0..25 {
         world.ask(maya, Ask::Pause);
@@ -166,8 +167,183 @@ fn cards_that_go_back_otherwise_and_calls_do_not_count() {
     }
     for _ in 0..25 {
         let attempt = world.dial(maya);
-        world.feed(Input::CalleeGone { attempt, cause: 17 });
+        world.feed(Input::CalleeGone { attempt, cause: 17, sip: None });
+        world.pass(15 * SECOND, &[maya]);
     }
     pass_on_all_she_may(&mut world, maya, Settle::DoNotCall);
     world.card(maya);
+}
+
+/// One turn of a thief's loop: `turn` brings the call to its end.
+fn dialled(world: &mut World, device: DeviceId, turn: impl Fn(&mut World, AttemptId)) -> AttemptId {
+    let attempt = world.dial(device);
+    turn(world, attempt);
+    assert_eq!(world.outcome(attempt).1, "closed");
+    attempt
+}
+
+fn hung_up(world: &mut World, attempt: AttemptId) {
+    world.ask(device_id(1), Ask::HangUp { attempt });
+    world.feed(Input::CalleeGone { attempt, cause: 16 });
+}
+
+#[test]
+fn a_call_that_its_volunteer_ends_before_it_was_answered_is_a_card_passed_on() {
+    let ringing = |world: &mut World, attempt| {
+        world.feed(Input::CalleeRinging { attempt });
+        hung_up(world, attempt);
+    };
+    // A line that goes ends a call that does not ring yet, and the volunteer's computer can let it go at will.
+    let line_lost = |world: &mut World, attempt| {
+        let line = world.last_line();
+        world.feed(Input::LineGone { device: device_id(1), line });
+        world.feed(Input::CalleeGone { attempt, cause: 16 });
+        world.open_line(device_id(1));
+    };
+    let turns: [&dyn Fn(&mut World, AttemptId); 3] = [&hung_up, &ringing, &line_lost];
+    for (which, turn) in turns.into_iter().enumerate() {
+        let (mut world, maya) = evening();
+        for _ in 0..20 {
+            dialled(&mut world, maya, turn);
+        }
+        assert_eq!(pass_on(&mut world, maya, Settle::Skip).unwrap_err().code, ErrorCode::TooMany, "{which}");
+        assert_eq!(told(&world), 1, "{which}");
+        // This one may be called; given up too, the next card waits.
+        dialled(&mut world, maya, turn);
+        assert_eq!(waits_until(&world, maya), NOON + MINUTE, "{which}");
+    }
+}
+
+#[test]
+fn who_lets_it_ring_as_long_as_any_call_may_ring_passed_nobody_on() {
+    let (mut world, maya) = evening();
+    for _ in 0..40 {
+        let attempt = world.dial(maya);
+        world.feed(Input::CalleeRinging { attempt });
+        world.pass(15 * SECOND, &[maya]);
+        hung_up(&mut world, attempt);
+    }
+    assert_eq!(pass_on(&mut world, maya, Settle::Skip), Ok(Answer::Done));
+}
+
+#[test]
+fn a_list_is_not_closed_by_answered_calls_either() {
+    let (mut world, maya) = evening();
+    let (began, mut closed) = (world.now, 0);
+    while world.now < began + 5 * MINUTE {
+        if matches!(world.view(maya).session, Session::Ready { .. }) {
+            let attempt = world.dial(maya);
+            world.feed(Input::CalleeUp { attempt });
+            world.ask(maya, Ask::HangUp { attempt });
+            world.feed(Input::CalleeGone { attempt, cause: 16 });
+            world.press(maya, attempt, Outcome::Reached);
+            closed += 1;
+        }
+        world.pass(100, &[maya]);
+    }
+    assert_eq!(closed, 25);
+    assert_eq!(world.rows.iter().filter(|row| !row.facts.open).count(), 25);
+}
+
+#[test]
+fn twenty_four_cards_at_once_then_one_every_fifteen_seconds() {
+    let (mut world, maya) = evening();
+    for _ in 0..24 {
+        let attempt = world.dial(maya);
+        world.feed(Input::CalleeGone { attempt, cause: 17 });
+    }
+    assert_eq!(waits_until(&world, maya), NOON + 15 * SECOND);
+    assert_eq!(told(&world), 1);
+    world.pass(15 * SECOND, &[maya]);
+    let attempt = world.dial(maya);
+    world.feed(Input::CalleeGone { attempt, cause: 17 });
+    assert_eq!(waits_until(&world, maya), NOON + 30 * SECOND);
+}
+
+#[test]
+fn outcomes_of_a_conversation_are_taken_only_of_one() {
+    use Outcome::{Busy, Callback, DoNotCall, Machine, NoAnswer, Other, Reached, Refused, WrongNumber};
+    let of_a_conversation = [Reached, Refused, Callback, Machine, WrongNumber, Other];
+    let (mut world, maya) = evening();
+    let attempt = world.dial(maya);
+    for ringing in [false, true] {
+        if ringing {
+            world.feed(Input::CalleeRinging { attempt });
+        }
+        for outcome in of_a_conversation {
+            let refused = world.press(maya, attempt, outcome).unwrap().unwrap_err();
+            assert_eq!(refused.code, ErrorCode::WrongState, "{outcome:?}");
+            assert!(refused.message.contains("Nobody answered"), "{refused}");
+        }
+    }
+    world.feed(Input::CalleeGone { attempt, cause: 17 });
+    let last = world.view(maya).last_outcome.unwrap();
+    assert_eq!((last.outcome, &last.keys[..]), (Busy, &[NoAnswer, Busy, DoNotCall][..]));
+    // Nor as a correction: at once, after the next call, and after a restart.
+    let refused = |world: &mut World, when: &str| {
+        for outcome in of_a_conversation {
+            let answer = world.press(maya, attempt, outcome).unwrap();
+            assert_eq!(answer.unwrap_err().code, ErrorCode::WrongState, "{when} {outcome:?}");
+        }
+        assert_eq!(world.outcome(attempt).0, Some(Busy), "{when}");
+        assert!(world.row(contact_id(0)).facts.open, "{when}");
+    };
+    refused(&mut world, "at once");
+    let next = world.dial(maya);
+    world.feed(Input::CalleeGone { attempt: next, cause: 17 });
+    refused(&mut world, "later");
+    world.ask(maya, Ask::Stop);
+    world.restart(CampaignRules { hours: Hours::Always, ..campaign() });
+    refused(&mut world, "after a restart");
+    // What may be known without an answer is taken.
+    assert_eq!(world.press(maya, attempt, NoAnswer), Some(Ok(Answer::Done)));
+    assert_eq!(world.press(maya, attempt, DoNotCall), Some(Ok(Answer::Done)));
+    assert!(world.row(contact_id(0)).facts.do_not_call);
+    // Answered: all of them.
+    world.back(Vec::new(), Vec::new());
+    world.start(maya);
+    let attempt = world.dial(maya);
+    world.answer(attempt);
+    world.feed(Input::CalleeGone { attempt, cause: 16 });
+    world.press(maya, attempt, Reached);
+    assert_eq!(world.view(maya).last_outcome.unwrap().keys, Outcome::KEYS);
+}
+
+#[test]
+fn a_correction_of_an_older_call_waits_where_much_was_taken_off_and_do_not_call_of_the_last_never() {
+    let (mut world, maya) = evening();
+    let older: Vec<AttemptId> = (0..3)
+        .map(|_| {
+            let attempt = world.dial(maya);
+            world.feed(Input::CalleeGone { attempt, cause: 17 });
+            attempt
+        })
+        .collect();
+    for _ in 0..20 {
+        pass_on(&mut world, maya, Settle::DoNotCall).unwrap();
+    }
+    let refused = world.press(maya, older[0], Outcome::DoNotCall).unwrap().unwrap_err();
+    assert_eq!((refused.code, refused.again_at_ms), (ErrorCode::TooMany, Some(NOON + MINUTE)));
+    assert_eq!(world.press(maya, older[2], Outcome::DoNotCall), Some(Ok(Answer::Done)), "the last call");
+    assert_eq!(marked(&world), 21);
+    world.pass(2 * MINUTE, &[maya]);
+    assert_eq!(world.press(maya, older[0], Outcome::DoNotCall), Some(Ok(Answer::Done)), "in its time");
+}
+
+#[test]
+fn a_restart_forgets_nothing() {
+    let rules = || CampaignRules { hours: Hours::Always, ..campaign() };
+    let (mut world, maya) = evening();
+    let lately = vec![NOON - SECOND; 21];
+    for seat in ["started", "resumed"] {
+        world.restart(rules());
+        world.feed(Input::Recent { device: maya, cards: lately.clone(), taken_off: lately.clone() });
+        let line = LineId("line".to_owned());
+        let facts = LineFacts { device: maya, campaign: campaign_id(0), line };
+        world.back(Vec::new(), if seat == "resumed" { vec![facts] } else { Vec::new() });
+        if seat == "started" {
+            world.start(maya);
+        }
+        assert_eq!(waits_until(&world, maya), NOON + 59 * SECOND, "{seat}");
+    }
 }

@@ -6,11 +6,14 @@
 
 mod support;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    num::NonZeroU32,
+};
 
 use dialler::{
     Adopted, AdoptedState, Ask, CallFacts, CampaignRules, ChannelState, Input, Lease, LineId, LineToken,
-    Output, Ticket, Write,
+    Output, Ticket, TrunkLimits, Write,
 };
 use proptest::{prelude::*, strategy::ValueTree};
 use protocol::{
@@ -59,6 +62,10 @@ enum Step {
         what: u8,
         cause: u16,
     },
+    Sound {
+        device: u32,
+        gets_through: bool,
+    },
     Telephone {
         there: bool,
         keeps: u8,
@@ -80,6 +87,11 @@ enum Step {
         pauses: bool,
         callable: bool,
     },
+    /// 0: any number.
+    Trunk {
+        channels: u32,
+        calls_per_second: u32,
+    },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -90,7 +102,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => device.clone().prop_map(|device| Step::Ping { device }),
         1 => device.clone().prop_map(|device| Step::Revoke { device }),
         8 => any::<u8>().prop_map(|which| Step::News { which }),
-        3 => (device, prop::bool::weighted(0.8)).prop_map(|(device, up)| Step::Line { device, up }),
+        3 => (device.clone(), prop::bool::weighted(0.8)).prop_map(|(device, up)| Step::Line { device, up }),
+        3 => (device, prop::bool::weighted(0.7)).prop_map(|(device, gets_through)| Step::Sound { device, gets_through }),
         8 => (any::<u8>(), 0u8..8, 0u16..45).prop_map(|(which, what, cause)| Step::Callee { which, what, cause }),
         1 => (any::<bool>(), any::<u8>()).prop_map(|(there, keeps)| Step::Telephone { there, keeps }),
         1 => prop::bool::weighted(0.3).prop_map(|full| Step::Disk { full }),
@@ -99,6 +112,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (-6 * HOUR..6 * HOUR).prop_map(|ms| Step::Set { ms }),
         1 => (prop::bool::weighted(0.3), prop::bool::weighted(0.8))
             .prop_map(|(pauses, callable)| Step::Organiser { pauses, callable }),
+        1 => (0u32..3, 0u32..3)
+            .prop_map(|(channels, calls_per_second)| Step::Trunk { channels, calls_per_second }),
     ]
 }
 
@@ -106,7 +121,7 @@ struct Chaos {
     world: World,
     rules: CampaignRules,
     /// The last line asked for, by device.
-    lines: BTreeMap<DeviceId, LineId>,
+    lines: BTreeMap<DeviceId, (LineId, LineToken)>,
     asked: Vec<Ticket>,
     /// Which news of a callee's channel came.
     stage: BTreeSet<(AttemptId, u8)>,
@@ -136,10 +151,17 @@ impl Chaos {
             }
             Step::Line { device, up } => {
                 let device = device_id(*device);
-                let line = self.lines.get(&device).cloned().unwrap_or(LineId("none".to_owned()));
+                let line =
+                    self.lines.get(&device).map_or(LineId("none".to_owned()), |(line, _)| line.clone());
                 let news =
-                    if *up { Input::LineUp { device, line } } else { Input::LineGone { device, line } };
+                    if *up { Input::LineAnswered { device, line } } else { Input::LineGone { device, line } };
                 self.world.give(news);
+            }
+            Step::Sound { device, gets_through } => {
+                let device = device_id(*device);
+                let token =
+                    self.lines.get(&device).map_or(LineToken("none".to_owned()), |(_, token)| token.clone());
+                self.sound(device, token, *gets_through);
             }
             Step::Callee { which, what, cause } => self.callee(*which, *what, *cause),
             Step::Telephone { there: false, .. } => self.world.give(Input::TelephoneGone),
@@ -162,6 +184,13 @@ impl Chaos {
                 self.rules = CampaignRules { pause, callable: *callable, ..campaign() };
                 self.world.give(Input::Campaign(self.rules.clone()));
             }
+            Step::Trunk { channels, calls_per_second } => {
+                let limits = TrunkLimits {
+                    channels: NonZeroU32::new(*channels),
+                    calls_per_second: NonZeroU32::new(*calls_per_second),
+                };
+                self.world.give(Input::Trunk(limits));
+            }
         }
         self.check();
     }
@@ -178,13 +207,25 @@ impl Chaos {
         match (&view.line, &view.session) {
             (_, Session::Ended) => self.ask(device, 0, which),
             (Line::Opening, _) => {
-                let line = self.lines[&device].clone();
-                self.world.give(Input::LineUp { device, line });
+                let (line, token) = self.lines[&device].clone();
+                match which % 8 {
+                    0..4 => self.world.give(Input::LineAnswered { device, line }),
+                    way => self.sound(device, token, way < 7),
+                }
             }
             (Line::Down | Line::Lost { .. }, _) => self.ask(device, 4, which),
             (_, Session::Ready { .. }) => self.ask(device, 5, which),
             (_, Session::Paused { .. }) => self.ask(device, 2, which),
+            (_, Session::Dialling { call, .. })
+                if matches!(call.state, CallState::InLine { .. }) && which < 64 =>
+            {
+                let ticket = self.world.ticket();
+                self.asked.push(ticket);
+                let ask = Ask::HangUp { attempt: call.attempt_id };
+                self.world.give(Input::Ask { ticket, device, ask });
+            }
             (_, Session::Dialling { call, .. }) => self.world.give(match call.state {
+                CallState::InLine { .. } => Input::Tick,
                 CallState::Dialling { .. } if self.stage.insert((attempt, 0)) => {
                     Input::CalleeCreated { attempt }
                 }
@@ -192,11 +233,13 @@ impl Chaos {
                     Input::CalleeInBridge { attempt }
                 }
                 CallState::Dialling { .. } if which < 128 => Input::CalleeRinging { attempt },
-                _ if which < 64 => Input::CalleeGone { attempt, cause: 17 },
+                _ if which < 64 => Input::CalleeGone { attempt, cause: 17, sip: None },
                 _ => Input::CalleeUp { attempt },
             }),
             (_, Session::Talking { .. }) if which < 100 => self.ask(device, 8, which),
-            (_, Session::Talking { .. }) => self.world.give(Input::CalleeGone { attempt, cause: 16 }),
+            (_, Session::Talking { .. }) => {
+                self.world.give(Input::CalleeGone { attempt, cause: 16, sip: None })
+            }
             (_, Session::WrapUp { .. }) => self.ask(device, 8, which),
             (_, Session::Waiting { .. }) => {
                 self.world.give(Input::Ping { device });
@@ -223,8 +266,9 @@ impl Chaos {
             3 if which < 40 => Ask::Stop,
             3 | 4 => {
                 let line = LineId(format!("line {}", self.serial));
-                self.lines.insert(device, line.clone());
-                Ask::OpenLine { line, token: LineToken(self.serial.to_string()) }
+                let token = LineToken(self.serial.to_string());
+                self.lines.insert(device, (line.clone(), token.clone()));
+                Ask::OpenLine { line, token }
             }
             5 => {
                 let facts = self.world.facts(lease);
@@ -258,6 +302,12 @@ impl Chaos {
         self.world.give(Input::Ask { ticket, device, ask });
     }
 
+    fn sound(&mut self, device: DeviceId, token: LineToken, gets_through: bool) {
+        let ticket = self.world.ticket();
+        self.asked.push(ticket);
+        self.world.give(Input::Ask { ticket, device, ask: Ask::LineSound { token, gets_through } });
+    }
+
     fn attempt(&self, which: u8) -> AttemptId {
         let newest: Vec<&AttemptId> = self.world.attempts.keys().rev().take(4).collect();
         newest.get(usize::from(which) % 4).map_or(attempt_id(1), |id| **id)
@@ -271,7 +321,8 @@ impl Chaos {
             2 => Input::CalleeProgress { attempt },
             3 => Input::CalleeRinging { attempt },
             4 => Input::CalleeUp { attempt },
-            5 => Input::CalleeGone { attempt, cause },
+            5 => Input::CalleeGone { attempt, cause, sip: None },
+            6 if cause % 2 == 0 => Input::CalleeUnheard { attempt },
             6 => Input::CalleeFailed { attempt, why: "no such trunk".to_owned() },
             _ => Input::AnnouncementDone { attempt },
         });

@@ -7,8 +7,8 @@
 mod support;
 
 use dialler::{
-    CampaignRules, ContactFacts, ContactNext,
-    hours::{Hours, Region, Week, Window, zone},
+    CampaignRules, ContactFacts, ContactNext, Place,
+    hours::{Hours, Region, Week, Window},
     retry,
     rules::{BadCampaign, Rule, TrunkKind, may_ring, next_allowed},
 };
@@ -24,10 +24,11 @@ fn ms(text: &str) -> i64 {
 
 fn contact(dialled: &[i64]) -> ContactFacts {
     ContactFacts {
+        uncounted: 0,
         contact: contact_id(0),
         campaign: campaign_id(0),
         number: number(0),
-        zone: None,
+        place: at(&["Europe/London"]),
         from_import: true,
         do_not_call: false,
         open: true,
@@ -35,6 +36,10 @@ fn contact(dialled: &[i64]) -> ContactFacts {
         attempts: dialled.len() as u32,
         dialled: dialled.to_vec(),
     }
+}
+
+fn abroad(zones: &[&str]) -> ContactFacts {
+    ContactFacts { place: Place { abroad: true, ..at(zones) }, ..contact(&[]) }
 }
 
 fn refusal(contact: &ContactFacts, now: i64) -> Option<(Rule, Option<i64>)> {
@@ -93,10 +98,63 @@ fn a_number_is_rung_six_times_in_seven_days() {
     assert_eq!(refusal(&rung, NOON + DAY), None, "the first is seven days old");
 }
 
+/// Case D6, as it reads: July, a campaign of London.
 #[test]
-fn the_callees_own_zone_decides() {
-    let away = ContactFacts { zone: zone("America/New_York"), ..contact(&[]) };
-    assert_eq!(refusal(&away, NOON), Some((Rule::R15, Some(ms("2026-11-23T14:30:00Z")))));
+fn nobody_abroad_is_rung_at_night() {
+    let campaign = CampaignRules { abroad: true, ..campaign() };
+    let opens = |zones: &[&str], now: &str| match may_ring(&abroad(zones), &campaign, ms(now)) {
+        Ok(()) => ms(now),
+        Err(refusal) => {
+            assert_eq!(refusal.rule, Rule::R15, "{zones:?} at {now}");
+            refusal.until.unwrap()
+        }
+    };
+    let (ten, noon) = ("2026-07-14T09:00:00Z", "2026-07-14T11:00:00Z");
+    assert_eq!(opens(&["America/New_York"], ten), ms("2026-07-14T13:30:00Z"), "+1 212: 09:30 there");
+    assert_eq!(opens(&["America/Los_Angeles"], ten), ms("2026-07-14T16:30:00Z"), "+1 916: 09:30 there");
+    assert_eq!(opens(&["Australia/Sydney"], ten), ms(ten), "+61 2: 19:00 there");
+    assert_eq!(opens(&["Australia/Sydney"], noon), ms("2026-07-15T08:30:00Z"), "21:00 there");
+    // Where it may be either, both must be open.
+    let coasts = ["America/New_York", "America/Los_Angeles"];
+    assert_eq!(opens(&coasts, "2026-07-14T14:00:00Z"), ms("2026-07-14T16:30:00Z"));
+}
+
+#[test]
+fn the_campaigns_own_hours_bind_too() {
+    let campaign = CampaignRules { abroad: true, ..campaign() };
+    let evening = ms("2026-07-14T20:00:00Z"); // 16:00 in New York, 21:00 in London
+    let refusal = may_ring(&abroad(&["America/New_York"]), &campaign, evening).unwrap_err();
+    assert_eq!((refusal.rule, refusal.until), (Rule::R15, Some(ms("2026-07-15T13:30:00Z"))));
+}
+
+#[test]
+fn a_number_abroad_or_of_nowhere_is_never_rung_unless_the_campaign_says_so_and_its_zone_is_known() {
+    let all_hours = CampaignRules { hours: Hours::Always, ..campaign() };
+    let never = |contact: &ContactFacts, campaign: &CampaignRules| {
+        let refusal = may_ring(contact, campaign, NOON).unwrap_err();
+        assert_eq!((refusal.until, next_allowed(contact, campaign, NOON)), (None, None));
+        refusal.rule
+    };
+    assert_eq!(never(&abroad(&["Europe/Paris"]), &all_hours), Rule::Abroad);
+    assert_eq!(never(&abroad(&[]), &CampaignRules { abroad: true, ..all_hours.clone() }), Rule::R15);
+    let nowhere = ContactFacts { place: at(&[]), ..contact(&[]) };
+    assert_eq!(never(&nowhere, &all_hours), Rule::R15);
+    // Hours that are never open together.
+    let far = abroad(&["Pacific/Auckland"]);
+    assert_eq!(never(&far, &CampaignRules { abroad: true, ..campaign() }), Rule::R15);
+}
+
+#[test]
+fn a_day_with_three_attempts_is_a_day_of_any_of_the_zones() {
+    let campaign = CampaignRules { abroad: true, hours: Hours::Always, spacing_ms: 0, ..campaign() };
+    // 23:00 to 01:00 in London is one evening in New York.
+    let first = ms("2026-07-14T22:00:00Z");
+    let rung = ContactFacts {
+        dialled: vec![first, first + HOUR, first + 2 * HOUR],
+        ..abroad(&["America/New_York"])
+    };
+    let refusal = may_ring(&rung, &campaign, first + 3 * HOUR).unwrap_err();
+    assert_eq!((refusal.rule, refusal.until), (Rule::R16, Some(ms("2026-07-15T04:00:00Z"))));
 }
 
 #[test]
@@ -127,6 +185,7 @@ fn retry_times_are_those_of_the_table() {
         (Outcome::Other, ContactNext::Done),
     ] {
         assert_eq!(after(outcome), next, "{outcome:?}");
+        assert_eq!(retry::is_final(outcome), next == ContactNext::Done, "{outcome:?}");
     }
 }
 

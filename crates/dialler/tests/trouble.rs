@@ -8,7 +8,7 @@ mod support;
 
 use dialler::{
     Adopted, AdoptedState, Announcement, Answer, Ask, CallFacts, CampaignRules, ChannelState, HangUpWhy,
-    Input, Lease, LineFacts, LineId, Output,
+    Input, Lease, LineFacts, LineId, LineToken, Output,
 };
 use protocol::{
     call::EndedBy,
@@ -78,7 +78,7 @@ fn after_thirty_seconds_the_callee_gets_an_apology_and_the_outcome_is_unknown_an
     world.pass(3 * SECOND, &[]);
     world.feed(Input::AnnouncementDone { attempt });
     assert!(world.since(mark).contains(&Output::HangUp { attempt, why: HangUpWhy::LineLost }));
-    world.feed(Input::CalleeGone { attempt, cause: 16 });
+    world.feed(Input::CalleeGone { attempt, cause: 16, sip: None });
     assert_eq!(world.outcome(attempt), (Some(Outcome::Unknown), "closed"));
     assert_eq!(world.view(maya).session, Session::Waiting { why: Waiting::Line });
     assert_eq!(world.view(maya).last_outcome.unwrap().by, WrittenBy::Server);
@@ -103,7 +103,7 @@ fn a_line_lost_while_it_rings_lets_it_ring_fifteen_seconds() {
     world.pass(1, &[]);
     assert!(world.since(mark).contains(&hang_up));
     world.feed(Input::CalleeUp { attempt });
-    world.feed(Input::CalleeGone { attempt, cause: 16 });
+    world.feed(Input::CalleeGone { attempt, cause: 16, sip: None });
     assert_eq!(world.outcome(attempt).1, "closed");
 }
 
@@ -118,7 +118,7 @@ fn a_revoked_device_loses_its_line_at_once_and_its_callee_gets_an_apology() {
     assert_eq!(announcements(&world, mark), [Announcement::Apology]);
     world.feed(Input::LineGone { device: maya, line });
     world.pass(8 * SECOND, &[]);
-    world.feed(Input::CalleeGone { attempt, cause: 16 });
+    world.feed(Input::CalleeGone { attempt, cause: 16, sip: None });
     assert_eq!(world.outcome(attempt), (Some(Outcome::Unknown), "closed"));
     assert_eq!((world.view(maya).session, world.view(maya).line), (Session::Ended, Line::Down));
 }
@@ -171,8 +171,72 @@ fn a_line_that_does_not_come_up_is_down_again_after_thirty_seconds() {
     world.pass(30 * SECOND, &[]);
     assert_eq!(world.view(maya).line, Line::Down);
     let mark = world.said.len();
-    world.feed(Input::LineUp { device: maya, line: line.clone() });
+    world.feed(Input::LineAnswered { device: maya, line: line.clone() });
     assert_eq!(world.since(mark), [Output::DropLine { line }], "too late");
+}
+
+#[test]
+fn nobody_is_rung_before_the_app_says_that_sound_gets_through_and_when_it_does_no_more() {
+    let mut world = World::new(campaign(), 1);
+    let maya = device_id(1);
+    world.ask(maya, Ask::Start { campaign: campaign_id(0) });
+    let ask = world.new_line();
+    let Ask::OpenLine { line, token } = ask.clone() else { unreachable!() };
+    world.ask(maya, ask);
+    world.feed(Input::LineAnswered { device: maya, line });
+    assert_eq!(world.view(maya).line, Line::Opening);
+    assert_eq!(world.view(maya).session, Session::Waiting { why: Waiting::Line });
+    world.sound(maya, token.clone(), false);
+    assert_eq!(world.dialler.without_sound(), [(maya, world.now)]);
+    world.sound(maya, LineToken("of another line".to_owned()), true);
+    assert_eq!(world.view(maya).line, Line::Opening);
+
+    world.sound(maya, token.clone(), true);
+    assert_eq!((world.view(maya).line, world.dialler.without_sound()), (Line::Up, vec![]));
+    let lease = world.card(maya).lease_id;
+    world.pass(MINUTE, &[maya]);
+    world.sound(maya, token.clone(), false);
+    let ask = world.dial_ask(lease);
+    assert_eq!(world.ask(maya, ask).unwrap().unwrap_err().code, ErrorCode::WrongState);
+    assert_eq!(world.card(maya).lease_id, lease, "the card stays");
+    world.sound(maya, token, true);
+    world.dial(maya);
+}
+
+#[test]
+fn the_apps_word_may_come_before_asterisks() {
+    let mut world = World::new(campaign(), 1);
+    let maya = device_id(1);
+    world.ask(maya, Ask::Start { campaign: campaign_id(0) });
+    let ask = world.new_line();
+    let Ask::OpenLine { line, token } = ask.clone() else { unreachable!() };
+    world.ask(maya, ask);
+    world.sound(maya, token, true);
+    assert_eq!(world.view(maya).line, Line::Opening);
+    world.feed(Input::LineAnswered { device: maya, line });
+    assert_eq!(world.view(maya).line, Line::Up);
+}
+
+#[test]
+fn a_callee_is_not_left_in_silence_when_sound_is_lost_in_a_call() {
+    let mut world = World::new(campaign(), 1);
+    let maya = device_id(1);
+    world.ask(maya, Ask::Start { campaign: campaign_id(0) });
+    let ask = world.new_line();
+    let Ask::OpenLine { line, token } = ask.clone() else { unreachable!() };
+    world.ask(maya, ask);
+    world.feed(Input::LineAnswered { device: maya, line });
+    world.sound(maya, token.clone(), true);
+    let attempt = world.dial(maya);
+    world.feed(Input::CalleeRinging { attempt });
+    world.feed(Input::CalleeUp { attempt });
+    let mark = world.said.len();
+    world.sound(maya, token.clone(), false);
+    world.pass(2 * SECOND, &[maya]);
+    assert_eq!(announcements(&world, mark), [Announcement::OneMoment]);
+    world.sound(maya, token, true);
+    assert_eq!(world.view(maya).line, Line::Up);
+    assert!(matches!(world.view(maya).session, Session::Talking { .. }));
 }
 
 #[test]
@@ -191,7 +255,7 @@ fn a_full_disk_refuses_the_call_and_the_key_and_loses_neither() {
     let attempt = world.dial(maya);
     world.answer(attempt);
     world.disk_is_full = true;
-    world.feed(Input::CalleeGone { attempt, cause: 16 });
+    world.feed(Input::CalleeGone { attempt, cause: 16, sip: None });
     assert_eq!(world.press(maya, attempt, Outcome::Reached).unwrap().unwrap_err().code, ErrorCode::NoStorage);
     assert!(matches!(world.view(maya).session, Session::WrapUp { .. }), "the key may be pressed again");
     world.disk_is_full = false;
@@ -207,7 +271,7 @@ fn what_the_server_writes_by_itself_is_tried_until_the_disk_takes_it() {
     world.start(maya);
     let attempt = world.dial(maya);
     world.disk_is_full = true;
-    world.feed(Input::CalleeGone { attempt, cause: 17 });
+    world.feed(Input::CalleeGone { attempt, cause: 17, sip: None });
     world.pass(MINUTE, &[maya]);
     assert!(matches!(world.view(maya).session, Session::WrapUp { .. }), "no new card before it is written");
     world.disk_is_full = false;
@@ -256,7 +320,7 @@ fn a_restart_in_a_call_adopts_channel_line_and_session() {
     assert_eq!(world.view(maya).line, Line::Up);
     world.pass(MINUTE, &[maya]);
     assert!(announcements(&world, mark).is_empty(), "they heard nothing of it");
-    world.feed(Input::CalleeGone { attempt, cause: 16 });
+    world.feed(Input::CalleeGone { attempt, cause: 16, sip: None });
     world.press(maya, attempt, Outcome::Reached);
     assert_eq!(world.created.len(), 1);
     world.card(maya);
@@ -305,7 +369,7 @@ fn a_wrap_up_is_shown_again_after_a_restart() {
     let maya = device_id(1);
     let (attempt, _) = talking(&mut world, maya);
     let answered_at = world.now;
-    world.feed(Input::CalleeGone { attempt, cause: 16 });
+    world.feed(Input::CalleeGone { attempt, cause: 16, sip: None });
     let (ended_at, by) = (world.now, EndedBy::Callee);
     let state = AdoptedState::WrapUp { ringing_at: None, answered_at, ended_at, by };
     restarted(&mut world, maya, attempt, state);
@@ -357,7 +421,7 @@ fn a_channel_found_down_after_a_restart_is_hung_up_and_rung_another_day() {
     let facts = LineFacts { device: maya, campaign: campaign_id(0), line };
     world.back(vec![CallFacts { attempt, state: ChannelState::Down }], vec![facts]);
     assert!(world.said.contains(&Output::HangUp { attempt, why: HangUpWhy::FoundDown }));
-    world.feed(Input::CalleeGone { attempt, cause: 16 });
+    world.feed(Input::CalleeGone { attempt, cause: 16, sip: None });
     assert_eq!(world.outcome(attempt), (Some(Outcome::Unknown), "closed"));
     let row = world.row(contact_id(0));
     assert!(row.facts.open && row.due_at > world.now + 12 * HOUR, "not lost, and not the same day");
@@ -412,7 +476,7 @@ fn who_answers_while_the_line_is_away_is_spoken_to_and_recorded_as_abandoned() {
     assert!(announcements(&world, mark).ends_with(&[Announcement::Apology]));
     world.pass(8 * SECOND, &[]);
     assert!(world.since(mark).contains(&Output::HangUp { attempt, why: HangUpWhy::LineLost }));
-    world.feed(Input::CalleeGone { attempt, cause: 16 });
+    world.feed(Input::CalleeGone { attempt, cause: 16, sip: None });
     assert_eq!(world.outcome(attempt), (Some(Outcome::Abandoned), "closed"));
     assert_eq!(world.view(maya).last_outcome.unwrap().by, WrittenBy::Server);
     let due_at = world.row(contact_id(0)).due_at;
@@ -427,7 +491,7 @@ fn an_answer_without_a_volunteer_is_abandoned_unless_they_come_or_the_callee_rin
         let maya = device_id(1);
         let attempt = answered_alone(&mut world, maya);
         world.pass(after, &[]);
-        world.feed(Input::CalleeGone { attempt, cause: 16 });
+        world.feed(Input::CalleeGone { attempt, cause: 16, sip: None });
         assert_eq!(world.outcome(attempt), (Some(outcome), "closed"), "rang off after {after} ms");
     }
     // Our own hanging up abandons them however soon it comes.
@@ -435,7 +499,7 @@ fn an_answer_without_a_volunteer_is_abandoned_unless_they_come_or_the_callee_rin
     let maya = device_id(1);
     let attempt = answered_alone(&mut world, maya);
     world.ask(maya, Ask::HangUp { attempt });
-    world.feed(Input::CalleeGone { attempt, cause: 16 });
+    world.feed(Input::CalleeGone { attempt, cause: 16, sip: None });
     assert_eq!(world.outcome(attempt), (Some(Outcome::Abandoned), "closed"));
 
     let mut world = World::new(campaign(), 1);
@@ -445,7 +509,7 @@ fn an_answer_without_a_volunteer_is_abandoned_unless_they_come_or_the_callee_rin
     world.open_line(maya);
     assert!(world.since(mark).contains(&Output::StopAnnouncement { attempt }));
     world.pass(MINUTE, &[maya]);
-    world.feed(Input::CalleeGone { attempt, cause: 16 });
+    world.feed(Input::CalleeGone { attempt, cause: 16, sip: None });
     assert!(matches!(world.view(maya).session, Session::WrapUp { .. }), "they talked");
 }
 
@@ -575,7 +639,7 @@ fn a_seat_that_nobody_sits_on_is_forgotten_and_its_outcomes_find_their_attempts(
     let mut world = World::new(campaign(), 2);
     let (maya, sam) = (device_id(1), device_id(2));
     let (attempt, line) = talking(&mut world, maya);
-    world.feed(Input::CalleeGone { attempt, cause: 16 });
+    world.feed(Input::CalleeGone { attempt, cause: 16, sip: None });
     world.press(maya, attempt, Outcome::Reached);
     assert_eq!(world.ask(maya, Ask::Stop), Some(Ok(Answer::Done)));
     world.feed(Input::LineGone { device: maya, line });
@@ -597,7 +661,7 @@ fn a_do_not_call_goes_although_the_press_that_took_it_back_could_not_be_written(
     let mut world = World::new(campaign(), 1);
     let maya = device_id(1);
     let (attempt, _) = talking(&mut world, maya);
-    world.feed(Input::CalleeGone { attempt, cause: 16 });
+    world.feed(Input::CalleeGone { attempt, cause: 16, sip: None });
     world.press(maya, attempt, Outcome::DoNotCall);
     assert!(world.row(contact_id(0)).facts.do_not_call);
     // Two corrections cross: the first one's write fails, the second was decided beside it.

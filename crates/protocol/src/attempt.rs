@@ -24,4 +24,12 @@ pub struct LastOutcome {
     pub again_at_ms: Option<i64>,
     /// When they may be rung, for a correction to [`Outcome::Callback`].
     pub times: RingingTimes,
+    /// What it may be corrected to: not to an outcome of a conversation where there was none.
+    #[serde(default = "every_key")]
+    pub keys: Vec<Outcome>,
+}
+
+/// A server that does not say takes every key, or refuses it.
+fn every_key() -> Vec<Outcome> {
+    Outcome::KEYS.to_vec()
 }

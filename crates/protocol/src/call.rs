@@ -20,6 +20,13 @@ pub struct Call {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, specta::Type)]
 #[serde(tag = "state", rename_all = "kebab-case")]
 pub enum CallState {
+    /// Waits for its place on the organisation's trunk, where so many calls may be at once, or begin in a second.
+    /// Nobody is rung yet, and whoever hangs up keeps the card.
+    InLine {
+        /// UTC epoch, milliseconds.
+        #[specta(type = specta_typescript::Number)]
+        since_ms: i64,
+    },
     /// Asked for; the network has not said that it rings.
     Dialling {
         /// UTC epoch, milliseconds.
@@ -31,7 +38,7 @@ pub enum CallState {
         /// UTC epoch, milliseconds.
         #[specta(type = specta_typescript::Number)]
         since_ms: i64,
-        /// The network sends its own ringing (SIP 183), so the app plays none.
+        /// The network has a path for sound of its own (SIP 183): the app plays ringing only if nothing comes by it.
         early_media: bool,
     },
     /// Answered, and in the volunteer's bridge.

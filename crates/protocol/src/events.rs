@@ -11,6 +11,7 @@ use crate::{
     campaign::Campaign,
     line::Line,
     session::{Desk, Session},
+    trunk::Trunk,
 };
 
 /// One frame.
@@ -66,6 +67,8 @@ pub enum Change {
     Session(Session),
     /// [`Desk::last_outcome`]
     LastOutcome(Option<LastOutcome>),
+    /// [`Desk::trunk`]
+    Trunk(Trunk),
 }
 
 impl Desk {
@@ -76,6 +79,7 @@ impl Desk {
             Change::Line(line) => self.line = line,
             Change::Session(session) => self.session = session,
             Change::LastOutcome(last) => self.last_outcome = last,
+            Change::Trunk(trunk) => self.trunk = trunk,
         }
     }
 }

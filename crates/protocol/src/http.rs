@@ -11,6 +11,7 @@
 //! | `/api/session/resume` | `{}` | `{}` | state |
 //! | `/api/session/stop` | `{}` | `{}` | state |
 //! | `/api/line` | [`OpenLine`] | `{}` | line token |
+//! | `/api/line/sound` | [`LineSound`] | `{}` | state |
 //! | `/api/dial` | [`Dial`] | [`Dialled`] | lease |
 //! | `/api/hang-up` | [`HangUp`] | `{}` | attempt |
 //! | `/api/lease/settle` | [`SettleLease`] | `{}` | lease |
@@ -130,6 +131,15 @@ pub struct SignedIn {
 pub struct OpenLine {
     /// 128 bits made by the app, hexadecimal; comes back as `X-Line-Token` in the INVITE.
     pub token: String,
+}
+
+/// Says whether sound gets through on the line. Nobody is rung for a line whose app has not said so.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct LineSound {
+    /// Of the line, as in [`OpenLine`].
+    pub token: String,
+    /// `false`: the line was answered, or was up, and ICE finds no way for the sound (or no more).
+    pub gets_through: bool,
 }
 
 /// Rings the leased contact.

@@ -18,6 +18,7 @@ pub mod outcome;
 pub mod plain;
 pub mod session;
 pub mod times;
+pub mod trunk;
 
 /// Major number of what both ends speak. Another major is refused with a sentence that says
 /// which end to update.

@@ -68,6 +68,29 @@ impl Outcome {
         Outcome::Other,
     ];
 
+    /// Whether it can only be known of a call that was answered. Whom to ring never again a volunteer may know
+    /// otherwise, and how the telephone network sounded they heard.
+    pub const fn needs_an_answer(self) -> bool {
+        match self {
+            Outcome::Reached
+            | Outcome::Refused
+            | Outcome::Callback
+            | Outcome::Machine
+            | Outcome::WrongNumber
+            | Outcome::Abandoned
+            | Outcome::Screened
+            | Outcome::Other => true,
+            Outcome::Busy | Outcome::NoAnswer | Outcome::DoNotCall | Outcome::Failed | Outcome::Unknown => {
+                false
+            }
+        }
+    }
+
+    /// The keys that may be pressed for a call that was answered, or was not.
+    pub fn keys_after(answered: bool) -> Vec<Self> {
+        Self::KEYS.into_iter().filter(|key| answered || !key.needs_an_answer()).collect()
+    }
+
     /// The word on the wire, in the store and in exports: `no-answer`.
     pub const fn word(self) -> &'static str {
         match self {
@@ -124,6 +147,13 @@ pub enum RingAgain {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_that_closes_a_contact_but_do_not_call_is_said_of_a_call_that_nobody_answered() {
+        let keys = Outcome::keys_after(false);
+        assert_eq!(keys, [Outcome::NoAnswer, Outcome::Busy, Outcome::DoNotCall]);
+        assert_eq!(Outcome::keys_after(true), Outcome::KEYS);
+    }
 
     #[test]
     fn every_outcome_has_one_word_and_it_is_the_word_on_the_wire() {

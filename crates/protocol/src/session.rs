@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{attempt::LastOutcome, call::Call, campaign::Campaign, contact::Card, line::Line};
+use crate::{attempt::LastOutcome, call::Call, campaign::Campaign, contact::Card, line::Line, trunk::Trunk};
 
 /// Everything the server tells one volunteer's app. `/live` sends it whole, then in changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, specta::Type)]
@@ -17,6 +17,9 @@ pub struct Desk {
     pub session: Session,
     /// The last saved outcome, until the next one.
     pub last_outcome: Option<LastOutcome>,
+    /// Whether calls go out.
+    #[serde(default)]
+    pub trunk: Trunk,
 }
 
 /// Where a volunteer is in their session.
@@ -106,7 +109,7 @@ pub enum Waiting {
         #[specta(type = specta_typescript::Number)]
         opens_at_ms: i64,
     },
-    /// Many cards were passed on without a call: the next one comes at a quieter pace.
+    /// Many cards went by in a short time: the next one comes at a quieter pace.
     PassedOn {
         /// When it comes, UTC epoch milliseconds.
         #[specta(type = specta_typescript::Number)]

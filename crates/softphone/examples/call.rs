@@ -105,7 +105,7 @@ async fn run(arguments: Arguments) -> ExitCode {
                 break;
             }
             Event::Call { id, state } => match state {
-                CallState::Dialling | CallState::Ringing { .. } | CallState::Reconnecting => {
+                CallState::Dialling | CallState::Ringing { .. } | CallState::Reconnecting { .. } => {
                     call = Some(id);
                     if arguments.silent {
                         phone.send_audio(id, false);

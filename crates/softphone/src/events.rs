@@ -174,8 +174,11 @@ pub enum CallState {
         /// It is the line that was awaited by its token.
         line: bool,
     },
-    /// The signalling connection or the media is away; the call is being kept.
-    Reconnecting,
+    /// Something is away; the call is being kept.
+    Reconnecting {
+        /// What, at the worst.
+        missing: Missing,
+    },
     /// Over.
     Ended {
         /// Who ended it.
@@ -183,6 +186,15 @@ pub enum CallState {
         /// Why.
         reason: Reason,
     },
+}
+
+/// What is away of a call that is being kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Missing {
+    /// The connection for signalling; sound goes on.
+    Signalling,
+    /// Nothing gets through of the sound (ICE).
+    Sound,
 }
 
 /// What is spoken with.

@@ -24,7 +24,7 @@ pub use audio::buffers::{BufferDevice, BufferEnds};
 pub use audio::files::FileDevice;
 pub use audio::ring_tone::Ring;
 pub use events::{
-    Blame, CallId, CallState, Codec, DeviceState, EndedBy, Event, Quality, Reason, Registration, Why,
+    Blame, CallId, CallState, Codec, DeviceState, EndedBy, Event, Missing, Quality, Reason, Registration, Why,
 };
 pub use settings::{Account, Devices, Secret, Settings, Trust, UnusableKey};
 pub use softphone::Softphone;

@@ -46,16 +46,16 @@ impl Ari {
 
     /// Makes a callee's channel, not dialled yet; `StasisStart` follows while it is `Down`.
     /// The only function that makes one, and it takes an attempt that is in the database.
-    /// `endpoint` is what [`crate::dialling::trunk::Way::to`] allowed.
+    /// `endpoint` and `caller_id` are as [`crate::dialling::trunk::Way`] writes them.
     pub fn create_callee(
         &self,
         attempt: &Committed,
         endpoint: String,
+        caller_id: String,
     ) -> impl Future<Output = Result<(), AriError>> + Send + use<> {
         // An outgoing channel's own identity is what the far end sees: From and P-Asserted-Identity.
-        let caller = attempt.caller_id().e164();
         let variables = Map::from_iter([
-            ("CONNECTEDLINE(num,i)".to_owned(), Value::from(caller)),
+            ("CONNECTEDLINE(num,i)".to_owned(), Value::from(caller_id)),
             ("CONNECTEDLINE(num-pres,i)".to_owned(), Value::from("allowed")),
         ]);
         granted(
@@ -85,6 +85,20 @@ impl Ari {
     /// Hangs up; [`AriError::NotThere`] if the channel is gone already.
     pub fn hang_up(&self, channel: &str) -> impl Future<Output = Result<(), AriError>> + Send + use<> {
         granted(self.ask(Request::new("DELETE", format!("channels/{channel}"))))
+    }
+
+    /// Whether the far end of a channel that is being dialled has answered anything, a 100 too. Asterisk keeps the
+    /// last SIP answer of a channel beside its hangup cause, and this function lists what it keeps.
+    pub fn has_reply(&self, channel: &str) -> impl Future<Output = Result<bool, AriError>> + Send + use<> {
+        let answer = self.ask(
+            Request::new("GET", format!("channels/{channel}/variable"))
+                .with("variable", "HANGUPCAUSE_KEYS()"),
+        );
+        async move {
+            let answer = answer.await?;
+            let keys = answer.body.get("value").and_then(Value::as_str);
+            Ok(!keys.ok_or(Malformed("a variable without a value"))?.is_empty())
+        }
     }
 
     /// How many RTP packets have come in on a channel.

@@ -130,8 +130,8 @@ pub enum Event {
     Destroyed {
         /// Its id.
         channel: String,
-        /// ITU-T Q.850 cause.
-        cause: u16,
+        /// How.
+        ending: Ending,
     },
     /// A playback is over.
     PlaybackFinished {
@@ -151,6 +151,15 @@ pub struct Channel {
     pub name: String,
     /// Where it is.
     pub state: ChannelState,
+}
+
+/// How a channel ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ending {
+    /// ITU-T Q.850 cause.
+    pub cause: u16,
+    /// Status of the SIP answer that ended it; Asterisk tells it since 22.7 (`tech_cause`).
+    pub sip: Option<u16>,
 }
 
 /// Where a channel is.
@@ -217,7 +226,7 @@ pub(super) fn read(text: &str) -> Result<Incoming, Malformed> {
             Event::EnteredBridge { channel: id_of(&frame, "channel")?, bridge: id_of(&frame, "bridge")? }
         }
         "ChannelDestroyed" => {
-            Event::Destroyed { channel: id_of(&frame, "channel")?, cause: cause_of(&frame) }
+            Event::Destroyed { channel: id_of(&frame, "channel")?, ending: Ending::read(&frame) }
         }
         "PlaybackFinished" => Event::PlaybackFinished { playback: id_of(&frame, "playback")? },
         "ApplicationReplaced" => Event::Replaced,
@@ -250,8 +259,19 @@ fn id_of(frame: &Value, thing: &str) -> Result<String, Malformed> {
     id.map(str::to_owned).ok_or(Malformed("an event about nothing"))
 }
 
-fn cause_of(frame: &Value) -> u16 {
-    frame.get("cause").and_then(Value::as_u64).and_then(|cause| u16::try_from(cause).ok()).unwrap_or(0)
+impl Ending {
+    /// By a cause alone.
+    pub fn by(cause: u16) -> Self {
+        Self { cause, sip: None }
+    }
+
+    fn read(frame: &Value) -> Self {
+        let of =
+            |name: &str| frame.get(name).and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok());
+        // What ends a call is an answer above 299; 0 is none.
+        let sip = of("tech_cause").filter(|sip| (300..700).contains(sip));
+        Self { cause: of("cause").unwrap_or(0), sip }
+    }
 }
 
 impl Channel {
@@ -330,8 +350,13 @@ mod tests {
         );
         assert_eq!(
             event(&json!({"type": "ChannelDestroyed", "channel": channel, "cause": 17})),
-            Event::Destroyed { channel: "a".into(), cause: 17 }
+            Event::Destroyed { channel: "a".into(), ending: Ending::by(17) }
         );
+        let refused = json!({"type": "ChannelDestroyed", "channel": channel, "cause": 42, "tech_cause": 503});
+        let ending = Ending { cause: 42, sip: Some(503) };
+        assert_eq!(event(&refused), Event::Destroyed { channel: "a".into(), ending });
+        let hung_up = json!({"type": "ChannelDestroyed", "channel": channel, "cause": 16, "tech_cause": 0});
+        assert_eq!(event(&hung_up), Event::Destroyed { channel: "a".into(), ending: Ending::by(16) });
     }
 
     #[test]

@@ -27,7 +27,7 @@ use crate::{config::Asterisk, metrics::Metrics};
 
 pub use accounts::{Account, SIP_DOMAIN};
 pub use channels::OutgoingLine;
-pub use messages::{Bridge, Channel, ChannelState, Event, Malformed, Request, Response};
+pub use messages::{Bridge, Channel, ChannelState, Ending, Event, Malformed, Request, Response};
 pub use system::Reachable;
 
 /// The Stasis application's name; Asterisk makes the context `stasis-ringround` of it.

@@ -72,7 +72,10 @@ async fn what_is_malformed_or_too_long_is_counted_and_the_next_event_is_heard() 
     wire.asterisk.send(&json!({"type": "RESTResponse", "request_id": "99", "status_code": 200}));
     wire.asterisk.send(&event("ChannelTalkingStarted", "a", "Up"));
     wire.asterisk.send(&event("ChannelDestroyed", "a", "Up"));
-    assert_eq!(wire.news.recv().await, Some(News::Event(Event::Destroyed { channel: "a".into(), cause: 0 })));
+    assert_eq!(
+        wire.news.recv().await,
+        Some(News::Event(Event::Destroyed { channel: "a".into(), ending: Ending::by(0) }))
+    );
     assert_eq!(wire.metrics.frames_dropped.get(), 6);
 }
 

@@ -2,6 +2,9 @@
 
 pub mod print;
 pub mod serve;
+pub mod since;
+pub mod trunk;
+pub mod undo;
 
 use std::{
     env,
@@ -103,6 +106,9 @@ pub enum Wish {
     /// List people and their computers; switch them off
     #[command(subcommand)]
     People(PeopleWish),
+    /// Set how a telephone provider wants numbers, and what it allows
+    #[command(subcommand)]
+    Trunk(trunk::TrunkWish),
     /// Say whose a telephone number is, on all lists, and whether it may be rung
     Lookup {
         /// The number, in any usual way of writing it
@@ -193,6 +199,7 @@ A file holds the same fields, in TOML:
   caller_id = \"020 7946 0000\"
   country = \"GB\"                  # or GB-ENG, GB-WLS, GB-SCT, GB-NIR
   time_zone = \"Europe/London\"
+  abroad = false                  # true: numbers of other countries too, by the hours there
   hours = \"rules\"                 # within calling hours
   spacing = \"2h\"                  # between two attempts at one number
   attempts_allowed = 4
@@ -229,6 +236,9 @@ pub struct Create {
     /// Time zone of the callees [default: Europe/London]
     #[arg(long)]
     time_zone: Option<String>,
+    /// Take numbers of other countries too; they are rung by the hours there
+    #[arg(long)]
+    abroad: bool,
     /// When people may be rung: rules, or always (simulated trunk only) [default: rules]
     #[arg(long)]
     hours: Option<String>,
@@ -256,6 +266,13 @@ pub enum PeopleWish {
         #[arg(long, conflicts_with = "person", value_name = "ID", value_parser = device)]
         device: Option<DeviceId>,
     },
+    /// Take back what a person's computers marked: outcomes, do not call, cards that were put off
+    ///
+    /// For a stolen computer: switch it off first (people revoke). It lists what would be taken back, and asks; without
+    /// a terminal it only lists, unless there is --yes. Contacts are open again and due by the rules; calls that were
+    /// made stay attempts, so nobody is rung too soon after one. A number that somebody else marked stays on the
+    /// do-not-call list.
+    Undo(undo::Undo),
 }
 
 /// Runs every command but `serve`.
@@ -337,6 +354,8 @@ fn run(cli: Cli, out: &mut dyn Write) -> Result<ExitCode, String> {
         Wish::People(PeopleWish::Revoke { person, device: None }) => {
             (Command::PeopleRevoke { person: person.unwrap_or_default() }, None)
         }
+        Wish::People(PeopleWish::Undo(undo)) => return undo::run(&data, json, undo, out),
+        Wish::Trunk(wish) => (wish.command(), None),
         Wish::Lookup { number, country } => (Command::Lookup { number, country }, None),
         Wish::Backup { file } => {
             let file = std::path::absolute(&file).map_err(|e| format!("{}: {e}", file.display()))?;
@@ -433,6 +452,7 @@ impl Create {
                 script: String::new(),
                 country: campaign_form::default_country(),
                 time_zone: campaign_form::default_time_zone(),
+                abroad: false,
                 hours: campaign_form::default_hours(),
                 spacing: campaign_form::default_spacing(),
                 attempts_allowed: campaign_form::default_attempts(),
@@ -445,6 +465,7 @@ impl Create {
             caller_id: self.caller_id.unwrap_or(written.caller_id),
             country: self.country.unwrap_or(written.country),
             time_zone: self.time_zone.unwrap_or(written.time_zone),
+            abroad: self.abroad || written.abroad,
             script: script.unwrap_or(written.script),
             hours: self.hours.unwrap_or(written.hours),
             spacing: self.spacing.unwrap_or(written.spacing),

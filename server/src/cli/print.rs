@@ -11,20 +11,24 @@ use std::{
 };
 
 use jiff::Timestamp;
-use protocol::plain;
+use protocol::{
+    plain,
+    trunk::{NextTry, Trunk},
+};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{
     Value,
     ser::{Formatter, Serializer},
 };
 
-use super::Format;
+use super::{Format, trunk};
 use crate::{
-    control::{Answer, CampaignSeen, PersonSeen, Status},
+    control::{Answer, CampaignSeen, PersonSeen, Status, WithoutSound},
     health,
-    import::{Refused, Report},
+    import::{Abroad, Refused, Report},
     lookup::LookedUp,
     store::results::ResultRow,
+    undo::{Then, Undone},
 };
 
 /// One line of JSON.
@@ -79,6 +83,9 @@ pub fn words(out: &mut dyn Write, answer: &Answer) -> io::Result<()> {
             let who = person.as_deref().unwrap_or("The device");
             writeln!(out, "{who} is switched off, with {}.", count(devices.len(), "computer", "computers"))
         }
+        Answer::Undone(undone) => print_undone(out, undone),
+        Answer::Trunk(trunk) => trunk::print(out, trunk),
+        Answer::Trunks { trunks } => trunk::print_all(out, trunks),
         Answer::LookedUp(found) => print_look_up(out, found),
         Answer::BackedUp { file, bytes } => {
             writeln!(
@@ -111,6 +118,7 @@ fn print_status(out: &mut dyn Write, status: &Status) -> io::Result<()> {
             "waiting for Asterisk: nothing can be dialled; it does not answer, or another server is connected to it (the log says which)"
         }
         health::Asterisk::NoTrunk => "Asterisk answers, the telephone provider does not",
+        health::Asterisk::NoCalls => "Asterisk and the telephone provider answer, and no call goes through",
     };
     writeln!(out, "Version    {}", status.health.version)?;
     writeln!(out, "Address    {} (listens on {})", status.origin, status.address)?;
@@ -122,6 +130,28 @@ fn print_status(out: &mut dyn Write, status: &Status) -> io::Result<()> {
     if status.health.asterisk == health::Asterisk::NoTrunk {
         writeln!(out, "           {}", health::CHECK_THE_TRUNK)?;
     }
+    if let Trunk::Shut { complaint, since_ms, next_try } = status.trunk {
+        let what = health::complaint_in_words(complaint);
+        let next = match next_try {
+            NextTry::Later { at_ms } => format!("tried again at {}", time(at_ms)),
+            NextTry::Yours | NextTry::Others => "a volunteer's next call tries it".to_owned(),
+        };
+        writeln!(out, "           {what}, since {}; {next}", time(since_ms))?;
+        writeln!(out, "           {}", health::what_to_mend(complaint))?;
+    }
+    for WithoutSound { volunteer, device, since_ms } in &status.without_sound {
+        let since = time(*since_ms);
+        writeln!(
+            out,
+            "Sound      does not get through to {volunteer} ({device}) since {since}: nobody is rung for them"
+        )?;
+    }
+    if !status.without_sound.is_empty() {
+        writeln!(out, "           {}", health::CHECK_THE_WAY_OF_SOUND)?;
+    }
+    if let Some(seen) = &status.trunk_calls {
+        writeln!(out, "Trunk      {}: {}", seen.name, trunk::calls(seen))?;
+    }
     Ok(())
 }
 
@@ -131,6 +161,8 @@ fn print_campaign(out: &mut dyn Write, campaign: &CampaignSeen) -> io::Result<()
     writeln!(out, "  For        {}, organiser {}", form.organisation, form.organiser)?;
     writeln!(out, "  Caller ID  {}", form.caller_id)?;
     writeln!(out, "  Hours      {}, {} ({})", form.hours, form.time_zone, form.country)?;
+    let abroad = if form.abroad { "by the hours there too" } else { "nobody" };
+    writeln!(out, "  Abroad     {abroad}")?;
     writeln!(out, "  Attempts   at most {}, {} apart", form.attempts_allowed, form.spacing)?;
     let list = &campaign.list;
     writeln!(
@@ -158,6 +190,10 @@ fn print_report(out: &mut dyn Write, report: &Report) -> io::Result<()> {
         writeln!(out, "Kept, but look at them:")?;
         print_rows(out, &report.warnings, report.warned)?;
     }
+    if !report.abroad.is_empty() {
+        writeln!(out, "Abroad, rung while it is calling time in the campaign's zone and in all of these:")?;
+        print_abroad(out, &report.abroad)?;
+    }
     if !report.ignored_columns.is_empty() {
         writeln!(out, "Columns that mean nothing here: {}", report.ignored_columns.join(", "))?;
     }
@@ -182,6 +218,30 @@ fn print_rows(out: &mut dyn Write, rows: &[Refused], all: u64) -> io::Result<()>
         writeln!(out, "  and {} more", all - listed)?;
     }
     Ok(())
+}
+
+fn print_abroad(out: &mut dyn Write, groups: &[Abroad]) -> io::Result<()> {
+    const LISTED: usize = 30;
+    let mut table = Table::new(["  ROWS", "TIME ZONES", "NEXT", "LINES"]);
+    for group in groups.iter().take(LISTED) {
+        let lines: Vec<String> = group.lines.iter().map(u64::to_string).collect();
+        let more = if group.rows > lines.len() as u64 { ", .." } else { "" };
+        table.row([
+            format!("  {}", group.rows),
+            group.zones.clone(),
+            time(group.opens_at),
+            format!("{}{more}", lines.join(", ")),
+        ]);
+    }
+    table.print(out)?;
+    match groups.get(LISTED..) {
+        None | Some([]) => Ok(()),
+        Some(more) => writeln!(
+            out,
+            "  and {} more rows in other time zones",
+            more.iter().map(|group| group.rows).sum::<u64>()
+        ),
+    }
 }
 
 fn print_people(out: &mut dyn Write, people: &[PersonSeen]) -> io::Result<()> {
@@ -210,6 +270,40 @@ fn print_people(out: &mut dyn Write, people: &[PersonSeen]) -> io::Result<()> {
         }
     }
     table.print(out)
+}
+
+fn print_undone(out: &mut dyn Write, undone: &Undone) -> io::Result<()> {
+    let since = time(undone.since);
+    if undone.count == 0 {
+        return writeln!(out, "Nothing was marked since {since}, or it was taken back before.");
+    }
+    if undone.done {
+        let people = count(undone.open_again, "contact", "contacts");
+        return writeln!(
+            out,
+            "Taken back by {}: {}. {people} may be rung again.",
+            undone.by,
+            count(undone.count, "mark", "marks")
+        );
+    }
+    let mut table = Table::new(["WHEN", "NAME", "CAMPAIGN", "MARKED", "THEN"]);
+    for mark in &undone.marks {
+        let then = match mark.then {
+            Then::Due(at) => format!("rung again from {}", time(at)),
+            Then::Done => "done all the same".to_owned(),
+            Then::AsItWas => "stays: rung since, or marked by somebody else too".to_owned(),
+        };
+        table.row([time(mark.at), mark.name.clone(), mark.campaign.clone(), mark.marked.clone(), then]);
+    }
+    table.print(out)?;
+    if undone.count > undone.marks.len() {
+        writeln!(out, "and {} more", undone.count - undone.marks.len())?;
+    }
+    for computer in &undone.signed_in {
+        writeln!(out, "{computer} is still signed in and may go on; see: ringround-server people revoke")?;
+    }
+    let marks = count(undone.count, "mark", "marks");
+    writeln!(out, "{marks} since {since}, to be taken back in the name of {}.", undone.by)
 }
 
 fn print_look_up(out: &mut dyn Write, found: &LookedUp) -> io::Result<()> {
@@ -241,7 +335,7 @@ pub struct Results<'a> {
     out: &'a mut dyn Write,
 }
 
-const COLUMNS: [&str; 18] = [
+const COLUMNS: [&str; 19] = [
     "attempt_id",
     "contact_id",
     "name",
@@ -256,6 +350,7 @@ const COLUMNS: [&str; 18] = [
     "ended_at",
     "ended_by",
     "cause",
+    "sip",
     "outcome",
     "written_by",
     "note",
@@ -301,6 +396,7 @@ impl<'a> Results<'a> {
             at(row.ended_at),
             text(&row.ended_by),
             row.cause.map(|cause| cause.to_string()).unwrap_or_default(),
+            row.sip.map(|sip| sip.to_string()).unwrap_or_default(),
             text(&row.outcome),
             text(&row.written_by),
             text(&row.note),
@@ -316,7 +412,7 @@ impl<'a> Results<'a> {
         self.out.flush()
     }
 
-    fn csv(&mut self, fields: [String; 18]) -> io::Result<()> {
+    fn csv(&mut self, fields: [String; 19]) -> io::Result<()> {
         let mut writer = csv::Writer::from_writer(&mut self.out);
         writer.write_record(fields.map(|field| cell(&field)))?;
         writer.flush()
@@ -445,5 +541,27 @@ mod tests {
             text,
             "Refused:\n  LINE  COLUMN  REASON\n  3     phone   empty\nlist.csv: 2 kept, 1 refused\n"
         );
+    }
+
+    #[test]
+    fn numbers_abroad_take_a_line_for_each_set_of_zones() {
+        let mut report = Report::new("list.csv");
+        report.kept = 8;
+        report.abroad(2, "Europe/Paris".into(), 1_784_019_600_000);
+        (3..10).for_each(|line| {
+            report.abroad(line, "America/Adak, America/Anchorage".into(), 1_784_048_400_000)
+        });
+        report.close();
+        let mut out = Vec::new();
+        words(&mut out, &Answer::Imported(report)).expect("printed");
+        let text = String::from_utf8(out).expect("text");
+        let expected = "\
+Abroad, rung while it is calling time in the campaign's zone and in all of these:
+  ROWS  TIME ZONES                       NEXT                  LINES
+  7     America/Adak, America/Anchorage  2026-07-14T17:00:00Z  3, 4, 5, 6, 7, ..
+  1     Europe/Paris                     2026-07-14T09:00:00Z  2
+list.csv: 8 kept, 0 refused
+";
+        assert_eq!(text, expected);
     }
 }

@@ -10,10 +10,12 @@ use uuid::Uuid;
 
 use super::*;
 use crate::{
-    control::{DeviceSeen, Invited},
+    control::{DeviceSeen, Invited, TrunkSeen},
     health::Health,
     lookup::Found,
     store::contacts::ListCount,
+    trunk_form::TrunkForm,
+    undo::MarkSeen,
 };
 
 /// A colour, a C1 escape, another line over this one, a direction, zero width, a separator, a tag.
@@ -45,6 +47,9 @@ fn name_of(answer: &Answer) -> &'static str {
         Answer::Invited(_) => "invited",
         Answer::People { .. } => "people",
         Answer::Revoked { .. } => "revoked",
+        Answer::Undone(_) => "undone",
+        Answer::Trunk(_) => "trunk",
+        Answer::Trunks { .. } => "trunks",
         Answer::LookedUp(_) => "looked-up",
         Answer::BackedUp { .. } => "backed-up",
         Answer::Restored { .. } => "restored",
@@ -53,7 +58,7 @@ fn name_of(answer: &Answer) -> &'static str {
     }
 }
 
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 15] = [
     "status",
     "campaign",
     "campaigns",
@@ -61,6 +66,9 @@ const NAMES: [&str; 12] = [
     "invited",
     "people",
     "revoked",
+    "undone",
+    "trunk",
+    "trunks",
     "looked-up",
     "backed-up",
     "restored",
@@ -93,12 +101,20 @@ fn examples() -> Vec<Answer> {
     report.ignored_columns.push("shoe size".into());
     report.refuse(Refused { line: 2, column: "phone".into(), why: "empty".into() });
     report.warnings.push(Refused { line: 3, column: "phone".into(), why: "dear".into() });
+    let trunk = TrunkSeen { name: "trunk".into(), form: TrunkForm::default(), calls: None };
     vec![
         Answer::Status(Status {
             health,
             address: "127.0.0.1:8443".into(),
             origin: url::Url::parse("https://localhost:8443").expect("a URL"),
             authority: Some("pin".into()),
+            without_sound: vec![WithoutSound {
+                volunteer: "Maya".into(),
+                device: "Maya's laptop".into(),
+                since_ms: 0,
+            }],
+            trunk: Trunk::Open,
+            trunk_calls: Some(Box::new(trunk.clone())),
         }),
         Answer::Campaign(Box::new(campaign.clone())),
         Answer::Campaigns { campaigns: vec![campaign] },
@@ -125,6 +141,25 @@ fn examples() -> Vec<Answer> {
             }],
         },
         Answer::Revoked { person: Some("Maya".into()), devices: vec![device] },
+        Answer::Undone(Undone {
+            since: 0,
+            until: 1,
+            by: "Ruth".into(),
+            done: false,
+            signed_in: vec!["Maya's laptop".into()],
+            marks: vec![MarkSeen {
+                at: 0,
+                name: "Margaret Hollis".into(),
+                campaign: "Winter Warmth".into(),
+                marked: "do-not-call".into(),
+                outcome: Some(Outcome::DoNotCall),
+                then: Then::AsItWas,
+            }],
+            count: 1,
+            open_again: 0,
+        }),
+        Answer::Trunk(trunk.clone()),
+        Answer::Trunks { trunks: vec![trunk] },
         Answer::LookedUp(LookedUp {
             number: "+447700900001".into(),
             do_not_call_since: Some(0),
@@ -161,6 +196,7 @@ fn result() -> ResultRow {
         ended_at: None,
         ended_by: Some("callee".into()),
         cause: Some(16),
+        sip: Some(200),
         outcome: Some("reached".into()),
         written_by: Some("volunteer".into()),
         note: Some("one\ntwo".into()),

@@ -8,25 +8,34 @@ use jiff::SignedDuration;
 use protocol::{
     http::{ApiError, ErrorCode},
     ids::DeviceId,
+    number::Number,
     plain,
 };
 use url::Url;
 
 use super::{
-    Answer, CampaignSeen, Command, DeviceSeen, Invited, PersonSeen, RESULTS_AT_ONCE, Status, server::Upload,
+    Answer, CampaignSeen, Command, DeviceSeen, Invited, PersonSeen, RESULTS_AT_ONCE, Status, TrunkCalls,
+    TrunkSeen, WithoutSound, server::Upload,
 };
 use crate::{
     app::{App, Shared},
     campaign_form::{BadForm, CampaignForm, one_line},
+    dialling::card,
     health,
     import::{BadFile, Importer, Refused},
-    lookup, number, secret,
+    lookup, number,
+    place::Openings,
+    secret,
     store::{
         StoreError,
         backup::BackupRefused,
         campaigns::{CampaignPause, CampaignRow, hours_word},
         imports::NotAdded,
+        trunks::TrunkRow,
+        undo::Scope,
     },
+    trunk_form::TrunkChange,
+    undo,
 };
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
@@ -34,7 +43,7 @@ const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 /// Runs a command. A refusal is an answer too.
 pub async fn run(app: &Shared, command: Command, upload: &mut Upload<'_>) -> Answer {
     let done = match command {
-        Command::Status {} => Ok(status(app).await),
+        Command::Status {} => status(app).await,
         Command::CampaignCreate { form } => create(app, &form).await,
         Command::CampaignList {} => list(app).await,
         Command::CampaignShow { campaign } => show(app, &campaign).await,
@@ -45,6 +54,12 @@ pub async fn run(app: &Shared, command: Command, upload: &mut Upload<'_>) -> Ans
         Command::PeopleList {} => people(app).await,
         Command::PeopleRevoke { person } => revoke_person(app, &person).await,
         Command::DeviceRevoke { device } => revoke_device(app, device).await,
+        Command::PeopleUndo { person, device, since, until, by, done } => {
+            undo(app, &person, device, Period { since, until }, by, done).await
+        }
+        Command::TrunkSet { name, change } => set_trunk(app, name, change).await,
+        Command::TrunkList {} => trunks(app).await,
+        Command::TrunkShow { name } => show_trunk(app, name).await,
         Command::Lookup { number, country } => look_up(app, &number, &country).await,
         Command::Backup { file } => {
             let bytes = app.store.back_up(&file).await;
@@ -100,13 +115,25 @@ impl From<BackupRefused> for No {
     }
 }
 
-async fn status(app: &App) -> Answer {
-    Answer::Status(Status {
+async fn status(app: &App) -> Result<Answer, No> {
+    let mut without_sound = Vec::new();
+    for (device, since_ms) in app.dialling.without_sound().await {
+        // One that was taken away meanwhile is nobody's.
+        let Some(device) = app.store.device(device).await? else { continue };
+        let person = app.store.person(device.person_id).await?;
+        let volunteer = person.map_or_else(String::new, |person| person.name);
+        without_sound.push(WithoutSound { volunteer, device: device.name, since_ms });
+    }
+    let trunk = app.store.trunk(&app.config.trunk.endpoint).await.ok().flatten();
+    Ok(Answer::Status(Status {
+        trunk_calls: trunk.map(|row| Box::new(trunk_seen(app, row))),
+        without_sound,
         health: health::look(app).await,
+        trunk: app.dialling.trunk(),
         address: app.address.to_string(),
         origin: app.config.public_url.clone().unwrap_or_else(|| app.origin()),
         authority: app.identity.pin().map(|pin| URL_SAFE_NO_PAD.encode(pin)),
-    })
+    }))
 }
 
 async fn create(app: &App, form: &CampaignForm) -> Result<Answer, No> {
@@ -161,7 +188,10 @@ async fn resume(app: &App, campaign: &str) -> Result<Answer, No> {
 async fn import(app: &App, campaign: &str, source: &str, upload: &mut Upload<'_>) -> Result<Answer, No> {
     let row = find(app, campaign).await?;
     let source: String = plain::name(source).chars().take(200).collect();
-    let mut importer = Importer::new(&source, &row.form.country, app.config.trunk.kind);
+    let rules =
+        card::rules(&row).map_err(|why| No(format!("the campaign's settings are not allowed: {why}")))?;
+    let openings = Openings::from(rules, &row.form.country, app.clock.now_ms());
+    let mut importer = Importer::new(&source, openings, app.config.trunk.kind);
     loop {
         let chunk = upload.next().await.map_err(No)?;
         if chunk.is_empty() {
@@ -184,7 +214,7 @@ async fn import(app: &App, campaign: &str, source: &str, upload: &mut Upload<'_>
         Refused { line, column: "phone".into(), why: why.into() }
     });
     report.take_back(not_added.collect());
-    report.sort();
+    report.close();
     app.dialling.contacts_added(row.id);
     tracing::info!(campaign = %row.id, kept = report.kept, refused = report.refused, written_ms, "a list was imported");
     Ok(Answer::Imported(report))
@@ -287,9 +317,106 @@ async fn switch_off(app: &App, device: DeviceId) -> Result<(), No> {
     Ok(())
 }
 
+struct Period {
+    since: i64,
+    until: Option<i64>,
+}
+
+/// Of whoever is meant, switched off or not.
+async fn undo(
+    app: &App,
+    person: &str,
+    device: Option<DeviceId>,
+    period: Period,
+    by: Option<String>,
+    done: bool,
+) -> Result<Answer, No> {
+    let mut devices = app.store.devices().await?;
+    match device {
+        Some(device) => devices.retain(|row| row.id == device),
+        None => {
+            let found = app.store.find_people(person).await?;
+            let [one] = found.as_slice() else {
+                let ids: Vec<String> = found.iter().map(|person| person.id.to_string()).collect();
+                return Err(No(match ids.as_slice() {
+                    [] => format!("nobody is called \"{person}\"; see: ringround-server people list"),
+                    _ => format!("several people are called that; name one by id: {}", ids.join(", ")),
+                }));
+            };
+            devices.retain(|row| row.person_id == one.id);
+        }
+    }
+    let Some(first) = devices.first() else {
+        return Err(No("no computer is known by that; see: ringround-server people list".into()));
+    };
+    let by = match by {
+        Some(by) => one_line("--by", &by)?,
+        None => {
+            app.store.campaign(first.campaign_id).await?.map(|row| row.form.organiser).unwrap_or_default()
+        }
+    };
+    for row in &devices {
+        if done && app.store.is_in_a_call(row.id).await? {
+            let name = &row.name;
+            return Err(No(format!(
+                "{name} has a call that is not over, or waits for its outcome. Switch it off (people revoke), and try \
+                 again in half a minute"
+            )));
+        }
+    }
+    let now_ms = app.clock.now_ms();
+    let signed_in = app.store.signed_in_devices(now_ms).await?;
+    let signed_in =
+        devices.iter().filter(|row| signed_in.contains(&row.id)).map(|row| row.name.clone()).collect();
+    let devices = devices.iter().map(|row| row.id).collect();
+    let scope = Scope { devices, since: period.since, until: period.until.unwrap_or(now_ms), by };
+    Ok(Answer::Undone(undo::take_back(app, &scope, signed_in, done).await?))
+}
+
+async fn set_trunk(app: &App, name: Option<String>, change: TrunkChange) -> Result<Answer, No> {
+    let change = change.check()?;
+    let name = name.unwrap_or_else(|| app.config.trunk.endpoint.clone());
+    let row = app.store.change_trunk(&name, &change).await?.ok_or_else(|| no_trunk(&name))?;
+    if row.name == app.config.trunk.endpoint {
+        app.dialling.trunk_changed().await?;
+    }
+    tracing::info!(trunk = %row.name, form = ?row.form, "a trunk was set");
+    Ok(Answer::Trunk(trunk_seen(app, row)))
+}
+
+async fn trunks(app: &App) -> Result<Answer, No> {
+    let rows = app.store.trunks().await?;
+    Ok(Answer::Trunks { trunks: rows.into_iter().map(|row| trunk_seen(app, row)).collect() })
+}
+
+async fn show_trunk(app: &App, name: Option<String>) -> Result<Answer, No> {
+    let name = name.unwrap_or_else(|| app.config.trunk.endpoint.clone());
+    let row = app.store.trunk(&name).await?.ok_or_else(|| no_trunk(&name))?;
+    Ok(Answer::Trunk(trunk_seen(app, row)))
+}
+
+fn no_trunk(name: &str) -> No {
+    let name: String = name.chars().take(100).collect();
+    No(format!(
+        "there is no trunk \"{name}\" (a trunk is known once a server was started with it); see: ringround-server trunk list"
+    ))
+}
+
+fn trunk_seen(app: &App, row: TrunkRow) -> TrunkSeen {
+    let calls = (row.name == app.config.trunk.endpoint).then(|| TrunkCalls {
+        in_use: app.metrics.trunk_channels.get(),
+        in_line: app.metrics.calls_in_line.get(),
+    });
+    TrunkSeen { name: row.name, form: row.form, calls }
+}
+
 async fn look_up(app: &App, text: &str, country: &str) -> Result<Answer, No> {
-    let possible = number::read(text, country).map_err(|why| No(format!("\"{text}\": {why}")))?;
-    Ok(Answer::LookedUp(lookup::look_up(&app.store, &possible.number).await?))
+    // As lists hold it: it may be one that would not be taken any more.
+    let number = match Number::from_e164(text.trim()) {
+        Ok(number) => number,
+        Err(_) => number::read(text, country).map_err(|why| No(format!("\"{text}\": {why}")))?.number,
+    };
+    Ok(Answer::LookedUp(lookup::look_up(&app.store, &number).await?))
 }
 
 async fn results(app: &App, campaign: &str, after: Option<protocol::ids::AttemptId>) -> Result<Answer, No> {
@@ -321,6 +448,7 @@ async fn seen(app: &App, row: CampaignRow) -> Result<CampaignSeen, No> {
             caller_id: row.form.caller_id.e164().to_owned(),
             country: row.form.country,
             time_zone: row.form.time_zone,
+            abroad: row.form.abroad,
             script: row.form.script,
             hours: hours_word(row.form.hours).into(),
             spacing: format!("{spacing:#}"),

@@ -10,7 +10,10 @@ pub mod server;
 
 use std::path::{Path, PathBuf};
 
-use protocol::ids::{AttemptId, DeviceId};
+use protocol::{
+    ids::{AttemptId, DeviceId},
+    trunk::Trunk,
+};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -20,6 +23,8 @@ use crate::{
     import::Report,
     lookup::LookedUp,
     store::{contacts::ListCount, results::ResultRow},
+    trunk_form::{TrunkChange, TrunkForm},
+    undo::Undone,
 };
 
 /// The longest line of either side, bytes.
@@ -40,19 +45,65 @@ pub fn socket(data: &Path) -> PathBuf {
 #[expect(missing_docs, reason = "named as the flags of the command line, which explains them")]
 pub enum Command {
     Status {},
-    CampaignCreate { form: CampaignForm },
+    CampaignCreate {
+        form: CampaignForm,
+    },
     CampaignList {},
-    CampaignShow { campaign: String },
-    CampaignPause { campaign: String, by: Option<String>, message: Option<String> },
-    CampaignResume { campaign: String },
-    Import { campaign: String, source: String },
-    Invite { campaign: String, name: String, server: Option<Url>, days: u32 },
+    CampaignShow {
+        campaign: String,
+    },
+    CampaignPause {
+        campaign: String,
+        by: Option<String>,
+        message: Option<String>,
+    },
+    CampaignResume {
+        campaign: String,
+    },
+    Import {
+        campaign: String,
+        source: String,
+    },
+    Invite {
+        campaign: String,
+        name: String,
+        server: Option<Url>,
+        days: u32,
+    },
     PeopleList {},
-    PeopleRevoke { person: String },
-    DeviceRevoke { device: DeviceId },
-    Lookup { number: String, country: String },
-    Backup { file: PathBuf },
-    Results { campaign: String, after: Option<AttemptId> },
+    PeopleRevoke {
+        person: String,
+    },
+    DeviceRevoke {
+        device: DeviceId,
+    },
+    PeopleUndo {
+        person: String,
+        device: Option<DeviceId>,
+        since: i64,
+        until: Option<i64>,
+        by: Option<String>,
+        done: bool,
+    },
+    TrunkSet {
+        name: Option<String>,
+        change: TrunkChange,
+    },
+    TrunkList {},
+    TrunkShow {
+        name: Option<String>,
+    },
+    Lookup {
+        number: String,
+        country: String,
+    },
+    Backup {
+        file: PathBuf,
+    },
+    Results {
+        campaign: String,
+        after: Option<AttemptId>,
+    },
 }
 
 /// What the server says.
@@ -75,6 +126,12 @@ pub enum Answer {
     Revoked {
         person: Option<String>,
         devices: Vec<DeviceId>,
+    },
+    Undone(Undone),
+    /// A trunk, changed or shown.
+    Trunk(TrunkSeen),
+    Trunks {
+        trunks: Vec<TrunkSeen>,
     },
     LookedUp(LookedUp),
     BackedUp {
@@ -102,12 +159,50 @@ pub enum Answer {
 pub struct Status {
     /// Database and Asterisk.
     pub health: Health,
+    /// What the last calls show of the trunk.
+    #[serde(default)]
+    pub trunk: Trunk,
     /// Where it listens, "127.0.0.1:8443".
     pub address: String,
     /// What join links say.
     pub origin: Url,
     /// SHA-256 of the own authority's public key, base64url.
     pub authority: Option<String>,
+    /// Volunteers to whom no sound gets through.
+    pub without_sound: Vec<WithoutSound>,
+    /// How its trunk is set, and what is on it; `None`: the database does not answer.
+    pub trunk_calls: Option<Box<TrunkSeen>>,
+}
+
+/// A volunteer's line on which ICE finds no way for the sound.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WithoutSound {
+    /// Whose.
+    pub volunteer: String,
+    /// Of theirs, "Maya's laptop".
+    pub device: String,
+    /// UTC epoch, milliseconds.
+    pub since_ms: i64,
+}
+
+/// A trunk, for the organiser.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrunkSeen {
+    /// Name of its PJSIP endpoint.
+    pub name: String,
+    /// What was set.
+    pub form: TrunkForm,
+    /// What is on it; `None`: this server was not started with it.
+    pub calls: Option<TrunkCalls>,
+}
+
+/// What is on a trunk now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrunkCalls {
+    /// Calls, from the making of their channels to their ends.
+    pub in_use: i64,
+    /// Presses of Call that wait for a place.
+    pub in_line: i64,
 }
 
 /// A campaign, for the organiser. Times are UTC epoch milliseconds.

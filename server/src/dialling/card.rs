@@ -69,6 +69,7 @@ pub fn rules_to_end_by(row: &CampaignRow) -> CampaignRules {
     CampaignRules {
         id: row.id,
         zone: hours::zone(&form.time_zone).unwrap_or(TimeZone::UTC),
+        abroad: form.abroad,
         region: Region::from_word(&form.country).unwrap_or(Region::EnglandAndWales),
         hours: Hours::Rules,
         spacing_ms: form.spacing_ms.max(SPACING_MS),
@@ -93,6 +94,7 @@ pub fn rules(row: &CampaignRow) -> Result<CampaignRules, String> {
     Ok(CampaignRules {
         id: row.id,
         zone,
+        abroad: form.abroad,
         region,
         hours: form.hours,
         spacing_ms: form.spacing_ms,

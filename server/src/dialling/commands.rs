@@ -13,17 +13,36 @@ use crate::{
     ari::Channel,
     live::Following,
     store::{attempts::Committed, campaigns::CampaignRow},
+    trunk_form::TrunkForm,
 };
 
 /// Asked for by a request or by the organiser.
 #[derive(Debug)]
 pub(super) enum Command {
-    Ask { device: DeviceId, ask: Ask, reply: oneshot::Sender<Result<Answer, ApiError>> },
+    Ask {
+        device: DeviceId,
+        ask: Ask,
+        reply: oneshot::Sender<Result<Answer, ApiError>>,
+    },
     Ping(DeviceId),
-    End { device: DeviceId, organiser: Option<String>, done: oneshot::Sender<()> },
+    End {
+        device: DeviceId,
+        organiser: Option<String>,
+        done: oneshot::Sender<()>,
+    },
     Campaign(Box<CampaignRow>),
+    Trunk(TrunkForm),
     ContactsAdded(CampaignId),
-    Follow { device: DeviceId, volunteer: String, campaign: Campaign, reply: oneshot::Sender<Following> },
+    /// Whose line has no sound, and since when.
+    WithoutSound {
+        reply: oneshot::Sender<Vec<(DeviceId, i64)>>,
+    },
+    Follow {
+        device: DeviceId,
+        volunteer: String,
+        campaign: Campaign,
+        reply: oneshot::Sender<Following>,
+    },
 }
 
 /// Everything that comes to the loop, Asterisk's news and time apart.

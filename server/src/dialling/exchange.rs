@@ -3,9 +3,10 @@
 //! | event | of a line | of a callee | of anything else |
 //! | --- | --- | --- | --- |
 //! | StasisStart | put it in its bridge, dial it | CalleeCreated | hang it up |
-//! | ChannelEnteredBridge | LineUp, if it is answered | CalleeInBridge | - |
+//! | ChannelEnteredBridge | LineAnswered, if it is answered | CalleeInBridge | - |
+//! | Dial without a status | - | CalleeDialled, once | - |
 //! | Dial(PROGRESS), Dial(RINGING) or state Ringing | - | CalleeProgress, CalleeRinging, each once | - |
-//! | Dial(ANSWER) or state Up | LineUp, if it is in its bridge | CalleeUp, once | - |
+//! | Dial(ANSWER) or state Up | LineAnswered, if it is in its bridge | CalleeUp, once | - |
 //! | ChannelDestroyed | LineGone | CalleeGone | - |
 //! | PlaybackFinished | - | AnnouncementDone, unless we stopped it | - |
 
@@ -18,7 +19,7 @@ use dialler::{CallFacts, Input, LineFacts, LineId};
 use protocol::ids::{AttemptId, DeviceId};
 
 use super::{names, rounds::Listing};
-use crate::ari::{Channel, ChannelState, Event};
+use crate::ari::{Channel, ChannelState, Ending, Event};
 
 /// The channels that we made or adopted.
 #[derive(Debug, Default)]
@@ -50,6 +51,7 @@ impl Call {
 struct Heard {
     created: bool,
     in_bridge: bool,
+    dialled: bool,
     progress: bool,
     ringing: bool,
     up: bool,
@@ -84,8 +86,8 @@ pub(super) enum Step {
     DialLine { line: String, device: DeviceId },
     /// An announcement is over, or could not be played.
     Announced { attempt: AttemptId, asked: Instant },
-    /// A channel is no more, for this Q.850 cause.
-    Gone(Gone, u16),
+    /// A channel is no more.
+    Gone(Gone, Ending),
     /// Nobody here made this channel.
     HangUpStray(String),
 }
@@ -176,9 +178,9 @@ impl Exchange {
     }
 
     /// A callee's channel is no more; `None` if that was known.
-    pub(super) fn call_gone(&mut self, attempt: AttemptId, cause: u16) -> Option<Input> {
+    pub(super) fn call_gone(&mut self, attempt: AttemptId, ending: Ending) -> Option<Input> {
         self.calls.remove(&attempt)?;
-        Some(Input::CalleeGone { attempt, cause })
+        Some(Input::CalleeGone { attempt, cause: ending.cause, sip: ending.sip })
     }
 
     /// A line's channel is no more; `None` if that was known.
@@ -199,6 +201,11 @@ impl Exchange {
                 self.once(&channel, |heard| &mut heard.in_bridge, |attempt| Input::CalleeInBridge { attempt })
             }
             Event::Dial { channel, status } => match status.as_str() {
+                "" => self.once(
+                    &channel,
+                    |heard| &mut heard.dialled,
+                    |attempt| Input::CalleeDialled { attempt },
+                ),
                 "PROGRESS" => self.once(
                     &channel,
                     |heard| &mut heard.progress,
@@ -213,13 +220,13 @@ impl Exchange {
                 ChannelState::Up => self.up(&channel),
                 ChannelState::Down | ChannelState::Other => None,
             },
-            Event::Destroyed { channel, cause } => {
+            Event::Destroyed { channel, ending } => {
                 self.strangers.remove(&channel);
                 let gone = match names::attempt(&channel) {
                     Some(attempt) => self.calls.contains_key(&attempt).then_some(Gone::Callee(attempt)),
                     None => self.lines.contains_key(&channel).then_some(Gone::Line(channel)),
                 };
-                gone.map(|gone| Step::Gone(gone, cause))
+                gone.map(|gone| Step::Gone(gone, ending))
             }
             Event::PlaybackFinished { playback } => {
                 let (attempt, asked) = self.announcements.remove(&playback)?;
@@ -260,7 +267,7 @@ impl Exchange {
         let line = self.lines.get_mut(&id)?;
         let news = !std::mem::replace(what(line), true);
         let device = line.device;
-        (news && line.is_up()).then(|| Step::Tell(Input::LineUp { device, line: LineId(id) }))
+        (news && line.is_up()).then(|| Step::Tell(Input::LineAnswered { device, line: LineId(id) }))
     }
 
     fn once(
@@ -322,6 +329,7 @@ impl Exchange {
         let heard = Heard {
             created: true,
             in_bridge: bridged.is_some(),
+            dialled: false,
             progress: false,
             ringing: channel.state == ChannelState::Ringing,
             up: channel.state == ChannelState::Up,

@@ -48,7 +48,7 @@ fn a_line_is_up_when_it_answered_and_is_in_its_own_bridge_in_any_order_and_told_
         assert!(exchange.event(event).is_none());
         assert_eq!(exchange.lines_up(), 0);
     }
-    assert!(matches!(told(exchange.event(answered.clone())), Input::LineUp { .. }));
+    assert!(matches!(told(exchange.event(answered.clone())), Input::LineAnswered { .. }));
     let dialled = Event::Dial { channel: line.0.clone(), status: "ANSWER".into() };
     for again in [answered.clone(), dialled, entered.clone()] {
         assert!(exchange.event(again).is_none());
@@ -61,12 +61,14 @@ fn a_line_is_up_when_it_answered_and_is_in_its_own_bridge_in_any_order_and_told_
     assert!(other.exchange.event(elsewhere).is_none());
     assert!(matches!(
         told(other.exchange.event(Event::EnteredBridge { channel: id, bridge })),
-        Input::LineUp { .. }
+        Input::LineAnswered { .. }
     ));
     assert_eq!(exchange.lines_up(), 1);
-    let destroyed = Event::Destroyed { channel: line.0.clone(), cause: 16 };
+    let destroyed = Event::Destroyed { channel: line.0.clone(), ending: Ending::by(16) };
     let gone = exchange.event(destroyed.clone());
-    assert!(matches!(gone, Some(Step::Gone(Gone::Line(gone), 16)) if gone == line.0));
+    assert!(
+        matches!(gone, Some(Step::Gone(Gone::Line(gone), ending)) if gone == line.0 && ending == Ending::by(16))
+    );
     assert!(!exchange.is_empty_of(device));
     assert!(matches!(exchange.line_gone(&line.0), Some(Input::LineGone { .. })));
     assert!(exchange.event(destroyed).is_none());
@@ -87,7 +89,7 @@ fn each_step_of_a_call_is_told_once_whatever_asterisk_repeats() {
         state(ChannelState::Ringing),
         state(ChannelState::Up),
         dial("ANSWER"),
-        Event::Destroyed { channel: id.clone(), cause: 17 },
+        Event::Destroyed { channel: id.clone(), ending: Ending::by(17) },
     ];
     let told: Vec<Input> = events
         .into_iter()
@@ -104,6 +106,7 @@ fn each_step_of_a_call_is_told_once_whatever_asterisk_repeats() {
             [
                 Input::CalleeCreated { .. },
                 Input::CalleeInBridge { .. },
+                Input::CalleeDialled { .. },
                 Input::CalleeProgress { .. },
                 Input::CalleeRinging { .. },
                 Input::CalleeUp { .. },
@@ -111,9 +114,9 @@ fn each_step_of_a_call_is_told_once_whatever_asterisk_repeats() {
         ),
         "{told:?}"
     );
-    assert!(matches!(exchange.call_gone(attempt, 17), Some(Input::CalleeGone { cause: 17, .. })));
-    assert!(exchange.call_gone(attempt, 17).is_none());
-    assert!(exchange.event(Event::Destroyed { channel: id.clone(), cause: 17 }).is_none());
+    assert!(matches!(exchange.call_gone(attempt, Ending::by(17)), Some(Input::CalleeGone { cause: 17, .. })));
+    assert!(exchange.call_gone(attempt, Ending::by(17)).is_none());
+    assert!(exchange.event(Event::Destroyed { channel: id.clone(), ending: Ending::by(17) }).is_none());
 }
 
 #[test]
@@ -186,7 +189,7 @@ fn a_channel_that_was_only_late_for_one_list_stays() {
         let (strays, gone) = exchange.sweep(list);
         assert!(strays.is_empty() && gone.is_empty(), "{gone:?}");
     }
-    assert_eq!(exchange.call_gone(attempt, 16).map(|_| ()).unwrap(), ());
+    assert_eq!(exchange.call_gone(attempt, Ending::by(16)).map(|_| ()).unwrap(), ());
 }
 
 #[test]
@@ -220,8 +223,11 @@ fn a_line_that_was_to_go_and_a_call_that_is_over_are_strays_as_long_as_they_are_
     assert_eq!(HashSet::from_iter(strays), HashSet::from([line.0.clone(), attempt.to_string()]));
     assert!(gone.is_empty(), "{gone:?}");
     // Its end is still news to the dialler.
-    let destroyed = Event::Destroyed { channel: line.0.clone(), cause: 16 };
+    let destroyed = Event::Destroyed { channel: line.0.clone(), ending: Ending::by(16) };
     assert!(matches!(exchange.event(destroyed), Some(Step::Gone(Gone::Line(gone), _)) if gone == line.0));
     assert!(exchange.line_gone(&line.0).is_some());
-    assert!(exchange.call_gone(attempt, 16).is_some(), "and its bridge is ended when it is empty");
+    assert!(
+        exchange.call_gone(attempt, Ending::by(16)).is_some(),
+        "and its bridge is ended when it is empty"
+    );
 }

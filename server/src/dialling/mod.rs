@@ -25,8 +25,9 @@ use protocol::{
     http::{ApiError, ErrorCode, RecordOutcome, Settle},
     ids::{AttemptId, CampaignId, DeviceId, LeaseId},
     outcome::{LONGEST_NOTE, Outcome},
+    trunk::Trunk,
 };
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot, watch as latest};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use rounds::{Telephone, TrunkState};
@@ -74,11 +75,12 @@ pub struct Handle {
     /// What comes from outside is bounded where it comes in: so many requests and pings a device and second
     /// ([`crate::http::limits`]), and each request waits for its answer.
     inward: mpsc::UnboundedSender<Inward>,
-    /// Held from reading a campaign's row until the loop is told, so that no older row goes last.
+    /// Held from reading a campaign's or the trunk's row until the loop is told, so that no older row goes last.
     telling: Arc<Mutex<()>>,
     store: Store,
     ari: Ari,
     trunk: String,
+    trunk_seen: latest::Receiver<Trunk>,
     clock: Clock,
     metrics: Metrics,
     tasks: TaskTracker,
@@ -92,6 +94,7 @@ impl Handle {
     /// [`StoreError`] when the store cannot be read.
     pub async fn start(parts: Parts) -> Result<Self, StoreError> {
         let (inward, commands) = mpsc::unbounded_channel();
+        let (tell_trunk, trunk_seen) = latest::channel(Trunk::Open);
         let tasks = TaskTracker::new();
         let handle = Self {
             inward: inward.clone(),
@@ -99,11 +102,12 @@ impl Handle {
             store: parts.store.clone(),
             ari: parts.ari.clone(),
             trunk: parts.config.trunk.endpoint.clone(),
+            trunk_seen,
             clock: parts.clock.clone(),
             metrics: parts.metrics.clone(),
             tasks: tasks.clone(),
         };
-        turn::start(parts, inward, commands, &tasks).await?;
+        turn::start(parts, inward, commands, tell_trunk, &tasks).await?;
         tasks.close();
         Ok(handle)
     }
@@ -141,16 +145,34 @@ impl Handle {
 
     /// Has Asterisk call the app; `token` comes back to it in the INVITE.
     pub async fn open_line(&self, device: DeviceId, token: String) -> Result<(), ApiError> {
-        if token.len() != 32 || !token.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Err(ApiError::new(ErrorCode::Invalid, "The line's token is not 32 hexadecimal digits"));
+        let token = line_token(token)?;
+        self.ask(device, Ask::OpenLine { line: names::line(device), token }).await.map(|_| ())
+    }
+
+    /// The app says whether sound gets through on its line.
+    pub async fn line_sound(
+        &self,
+        device: DeviceId,
+        token: String,
+        gets_through: bool,
+    ) -> Result<(), ApiError> {
+        let token = line_token(token)?;
+        if !gets_through {
+            tracing::warn!(%device, "no sound gets through on this line (ICE): is UDP to Asterisk's ports open on the way?");
         }
-        self.ask(device, Ask::OpenLine { line: names::line(device), token: LineToken(token) })
-            .await
-            .map(|_| ())
+        self.ask(device, Ask::LineSound { token, gets_through }).await.map(|_| ())
+    }
+
+    /// Whose app says that no sound gets through to it, and since when, UTC epoch milliseconds.
+    pub async fn without_sound(&self) -> Vec<(DeviceId, i64)> {
+        let (reply, lines) = oneshot::channel();
+        self.tell(Command::WithoutSound { reply });
+        // No answer only while the server stops.
+        lines.await.unwrap_or_default()
     }
 
     /// Rings the leased contact. The answer comes when the attempt is on the disk and its channel
-    /// is being made. Whoever asks has looked whether the lease became an attempt before.
+    /// is being made, or at once when it waits for its place on the trunk. Whoever asks has looked whether the lease became an attempt before.
     pub async fn dial(&self, device: DeviceId, lease: LeaseId) -> Result<AttemptId, ApiError> {
         let since = Instant::now();
         let facts = self.store.facts_of_lease(lease, device, self.clock.now_ms()).await?;
@@ -160,6 +182,7 @@ impl Handle {
                 self.metrics.dial_seconds.observe(since.elapsed().as_secs_f64());
                 Ok(attempt)
             }
+            Answer::InLine(attempt) => Ok(attempt),
             Answer::Done => {
                 tracing::error!(%device, "a request to dial was granted, and nobody was dialled; a fault of ours");
                 Err(ApiError::new(ErrorCode::Internal, "The server made a mistake: it dialled nobody"))
@@ -217,6 +240,18 @@ impl Handle {
         self.contacts_added(campaign);
     }
 
+    /// The row of this server's trunk is new: numbers and limits are as it says from now on.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it cannot be read; the loop goes on with what it knows.
+    pub async fn trunk_changed(&self) -> Result<(), StoreError> {
+        let _telling = self.telling.lock().await;
+        if let Some(row) = self.store.trunk(&self.trunk).await? {
+            self.tell(Command::Trunk(row.form));
+        }
+        Ok(())
+    }
+
     /// The campaign's list has new rows.
     pub fn contacts_added(&self, campaign: CampaignId) {
         self.tell(Command::ContactsAdded(campaign));
@@ -244,6 +279,11 @@ impl Handle {
         let (reply, following) = oneshot::channel();
         self.tell(Command::Follow { device, volunteer, campaign: row.seen(), reply });
         following.await.map_err(|_| stopping())
+    }
+
+    /// What the last calls show of the trunk.
+    pub fn trunk(&self) -> Trunk {
+        *self.trunk_seen.borrow()
     }
 
     /// Whether Asterisk and the trunk are there, asked now.
@@ -277,6 +317,13 @@ impl Handle {
         // Nobody listens only while the server stops.
         let _ = self.inward.send(Inward::Command(command));
     }
+}
+
+fn line_token(token: String) -> Result<LineToken, ApiError> {
+    if token.len() != 32 || !token.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(ApiError::new(ErrorCode::Invalid, "The line's token is not 32 hexadecimal digits"));
+    }
+    Ok(LineToken(token))
 }
 
 fn stopping() -> ApiError {

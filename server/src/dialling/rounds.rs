@@ -8,9 +8,12 @@ use std::{
     },
 };
 
+use dialler::Input;
 use protocol::ids::{CampaignId, DeviceId};
+use tokio::sync::mpsc;
 use tracing::{info, warn};
 
+use super::commands::Inward;
 use crate::{
     ari::{Ari, AriError, Bridge, Channel, Reachable},
     health::CHECK_THE_TRUNK,
@@ -83,10 +86,11 @@ pub(super) async fn remove_accounts(
     }
 }
 
-/// Says once that the provider went away, and that it came back.
+/// Says once that the provider went away, and that it came back; the dialler hears of that too.
 pub(super) async fn watch_provider(
     answer: impl Future<Output = Result<Reachable, AriError>> + Send,
     silent: Arc<AtomicBool>,
+    back: mpsc::UnboundedSender<Inward>,
 ) {
     let Ok(reachable) = answer.await else { return };
     let is_silent = reachable == Reachable::No;
@@ -97,6 +101,7 @@ pub(super) async fn watch_provider(
         warn!("the telephone provider does not answer, nobody can be rung: {CHECK_THE_TRUNK}");
     } else {
         info!("the telephone provider answers again");
+        let _ = back.send(Inward::Input(Input::ProviderBack));
     }
 }
 

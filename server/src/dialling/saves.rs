@@ -1,7 +1,12 @@
 //! Writes and claims, one after the other in the order in which the dialler asked for them.
 
-use dialler::{Input, Lease, SaveId, SaveRefused, Write};
-use protocol::ids::{CampaignId, DeviceId};
+use std::collections::VecDeque;
+
+use dialler::{Input, Lease, SaveId, SaveRefused, Write, rules};
+use protocol::{
+    ids::{CampaignId, DeviceId},
+    number::Number,
+};
 use tokio::sync::mpsc;
 use tracing::{error, warn};
 
@@ -9,7 +14,8 @@ use super::{card, commands::Inward};
 use crate::{
     clock::Clock,
     metrics::Metrics,
-    store::{Store, StoreError, attempts::CommitError},
+    place::Openings,
+    store::{Store, StoreError, attempts::CommitError, leases::Claim},
 };
 
 /// How long a lease lasts without a sign of the app.
@@ -28,27 +34,45 @@ pub(super) struct Saves {
     pub(super) clock: Clock,
     pub(super) metrics: Metrics,
     pub(super) jobs: mpsc::UnboundedReceiver<Job>,
+    /// Claims that are not answered yet.
+    pub(super) again: VecDeque<Job>,
     pub(super) back: mpsc::UnboundedSender<Inward>,
 }
 
 impl Saves {
     pub(super) async fn run(mut self) {
-        while let Some(job) = self.jobs.recv().await {
+        while let Some(job) = self.next().await {
             let input = match job {
                 Job::Save(save, write) => match self.save(*write).await {
                     Ok(()) => Input::Saved { save },
                     Err(why) => Input::SaveFailed { save, why },
                 },
-                Job::Claim { device, campaign } => {
-                    self.claim(device, campaign).await.unwrap_or_else(|error| {
+                Job::Claim { device, campaign } => match self.claim(device, campaign).await {
+                    Ok(Some(input)) => input,
+                    Ok(None) => {
+                        // Behind what others wait for by now.
+                        self.again.push_back(Job::Claim { device, campaign });
+                        continue;
+                    }
+                    Err(error) => {
                         self.count(&error);
                         warn!(%error, %device, "no contact could be claimed");
                         Input::LeaseFailed { device }
-                    })
-                }
+                    }
+                },
             };
             // Nobody listens only while the server stops.
             let _ = self.back.send(Inward::Input(input));
+        }
+    }
+
+    async fn next(&mut self) -> Option<Job> {
+        if let Ok(job) = self.jobs.try_recv() {
+            return Some(job);
+        }
+        match self.again.pop_front() {
+            Some(job) => Some(job),
+            None => self.jobs.recv().await,
         }
     }
 
@@ -83,15 +107,48 @@ impl Saves {
         })
     }
 
-    async fn claim(&self, device: DeviceId, campaign: CampaignId) -> Result<Input, StoreError> {
+    /// `None`: the claim is not answered yet, and is to be done again.
+    async fn claim(&self, device: DeviceId, campaign: CampaignId) -> Result<Option<Input>, StoreError> {
         let now = self.clock.now();
-        let Some(held) = self.store.claim_due(campaign, device, now, now.steady + LEASE_MS).await? else {
-            let later = self.store.due_later(campaign, device, now.wall).await?;
-            return Ok(Input::NobodyDue { device, again: later.contacts, next_at: later.next_at });
+        let Some(row) = self.store.campaign(campaign).await? else {
+            return Ok(Some(Input::NobodyDue { device, again: 0, next_at: None }));
         };
-        let card = card::of(&self.store, device, &held, held.facts.attempts + 1).await?;
-        let lease = Lease { id: held.lease, contact: held.facts, card, expires_at: held.expires_at };
-        Ok(Input::Leased { device, lease: Box::new(lease) })
+        let rules = card::rules(&row).unwrap_or_else(|_| card::rules_to_end_by(&row));
+        // Asked for before closing time: a whole list would be put off.
+        if !rules::is_open(&rules, now.wall) {
+            return self.nobody_due(device, campaign, now.wall).await.map(Some);
+        }
+        let mut openings = Openings::from(rules, &row.form.country, now.wall);
+        let expires_at = now.steady + LEASE_MS;
+        let opens_at = |number: &Number| openings.of(number);
+        match self.store.claim_due(campaign, device, now, expires_at, opens_at).await? {
+            Claim::Held(held) => {
+                let card = card::of(&self.store, device, &held, held.facts.attempts + 1).await?;
+                let lease = Lease { id: held.lease, contact: held.facts, card, expires_at: held.expires_at };
+                Ok(Some(Input::Leased { device, lease: Box::new(lease) }))
+            }
+            Claim::Nobody => self.nobody_due(device, campaign, now.wall).await.map(Some),
+            Claim::PutOff { never } => {
+                if never > 0 {
+                    warn!(
+                        %campaign, contacts = never,
+                        "are done without a call: they are abroad and the campaign does not say abroad = true, in no \
+                         known time zone, or where it is never calling time together with the campaign's zone"
+                    );
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    async fn nobody_due(
+        &self,
+        device: DeviceId,
+        campaign: CampaignId,
+        now: i64,
+    ) -> Result<Input, StoreError> {
+        let later = self.store.due_later(campaign, device, now).await?;
+        Ok(Input::NobodyDue { device, again: later.contacts, next_at: later.next_at })
     }
 
     fn count(&self, error: &StoreError) {

@@ -5,10 +5,11 @@
 
 use futures_util::poll;
 use protocol::{
+    call::CallState,
     events::{Change, LiveEvent},
     line::Line,
     outcome::Outcome,
-    session::Session,
+    session::{Session, Waiting},
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -17,10 +18,13 @@ use super::*;
 use crate::{
     ari::fake::{Asked, Behaviour, FakeAsterisk, channel, event},
     config::{Doors, Trunk, TrunkKind},
+    number_form::NumberForm,
     store::{
         campaigns::CampaignPause,
         fixture::{Hall, NOW},
+        trunks::TrunkRow,
     },
+    trunk_form::{TrunkChange, TrunkForm},
 };
 
 struct Scene {
@@ -175,6 +179,7 @@ async fn started(scene: &mut Scene) -> App {
         tokio::time::sleep(Duration::from_millis(20)).await; // the lists are on their way
     }
     opened.unwrap();
+    scene.dialling.line_sound(scene.maya(), token(), true).await.unwrap();
     desk.until("ready", |desk| desk.line == Line::Up && matches!(desk.session, Session::Ready { .. })).await;
     desk
 }
@@ -334,6 +339,40 @@ async fn a_real_number_is_refused_over_a_simulated_trunk_and_nothing_is_written(
     assert_eq!(scene.hall.count("SELECT count(*) FROM attempts").await, 0);
 }
 
+/// Case D6: a campaign of London, a contact in New York, who has been due longest.
+#[tokio::test]
+async fn a_contact_abroad_is_offered_when_it_is_calling_time_there_and_keeps_nobody_from_others() {
+    const HOUR_MS: i64 = 3_600_000;
+    let hall = Hall::new(2, 1).await;
+    for sql in [
+        "UPDATE campaigns SET hours = 'rules', abroad = 1",
+        "UPDATE contacts SET number = '+12125550123' WHERE name = 'Callee 0'",
+    ] {
+        sqlx::query(sql).execute(hall.store.writer()).await.unwrap();
+    }
+    let mut scene = Scene::new(hall, vec![], vec![]).await;
+    // A Friday in January: from 08:00 in London to 10:00, which is 05:00 in New York.
+    scene.clock.advance(2 * HOUR_MS);
+    let mut desk = ready(&mut scene).await;
+    let Session::Ready { card } = &desk.desk.session else { panic!("{:?}", desk.desk.session) };
+    assert_eq!(card.name, "Callee 1");
+    scene.dialling.settle(scene.maya(), card.lease_id, Settle::Skip).await.unwrap();
+    // 14:30 in London, 09:30 there.
+    let opens = NOW + 13 * HOUR_MS / 2;
+    desk.until("nobody is left before New York opens", |desk| {
+        matches!(&desk.session, Session::Waiting { why: Waiting::NobodyLeft { again: 2, next_at_ms: Some(at) } } if *at == opens)
+    })
+    .await;
+    scene.clock.set_by(opens - scene.clock.now_ms());
+    scene.clock.advance(10_000); // when the store is asked again
+    desk.until(
+        "New York is offered",
+        |desk| matches!(&desk.session, Session::Ready { card } if card.name == "Callee 0"),
+    )
+    .await;
+    assert_eq!(scene.metrics.unexpected_inputs.get(), 0);
+}
+
 #[tokio::test]
 async fn after_a_restart_a_channel_that_is_still_down_is_hung_up_and_its_contact_kept_for_another_day() {
     let hall = Hall::new(1, 1).await;
@@ -448,7 +487,8 @@ async fn a_new_line_is_made_after_the_old_one_was_hung_up() {
     let mut scene = Scene::new(Hall::new(1, 1).await, vec![], vec![]).await;
     let mut desk = ready(&mut scene).await;
     let old = scene.asterisk.asked("POST channels/create").await.param("channelId").to_owned();
-    scene.dialling.open_line(scene.maya(), token().replace('0', "f")).await.unwrap();
+    let next = token().replace('0', "f");
+    scene.dialling.open_line(scene.maya(), next.clone()).await.unwrap();
     let mut seen = Vec::new();
     while !seen.iter().any(|line: &String| line.contains("POST channels/create")) {
         let asked = scene.asterisk.asked("channels/").await;
@@ -457,5 +497,73 @@ async fn a_new_line_is_made_after_the_old_one_was_hung_up() {
     assert!(seen.iter().any(|line| line.contains(&format!("DELETE channels/{old}"))), "{seen:?}");
     assert!(!seen.last().unwrap().contains(&old));
     desk.until("up again", |desk| desk.line == Line::Opening).await;
+    scene.dialling.line_sound(scene.maya(), next, true).await.unwrap();
     desk.until("up again", |desk| desk.line == Line::Up).await;
+}
+
+#[tokio::test]
+async fn a_trunk_is_set_while_calls_are_made_and_the_next_one_is_as_it_says() {
+    let hall = Hall::new(2, 1).await;
+    let mut scene = Scene::new(hall, vec![], vec![]).await;
+    let desk = ready(&mut scene).await;
+    let change = TrunkChange {
+        number_form: Some(NumberForm::E164NoPlus),
+        prefix: Some("9#00".into()),
+        caller_id_form: Some(NumberForm::National),
+        channels: Some("1".parse().unwrap()),
+        calls_per_second: Some("5".parse().unwrap()),
+        ..TrunkChange::default()
+    };
+    // The server made the row at its start.
+    scene.hall.store.change_trunk("trunk", &change).await.unwrap().unwrap();
+    scene.dialling.trunk_changed().await.unwrap();
+    // What went out before the server's start is not known: its first second is full.
+    scene.clock.advance(2_000);
+    scene.asterisk.asked("line-").await;
+    scene.dialling.dial(scene.maya(), desk.lease()).await.unwrap();
+    let create = scene.asterisk.asked("POST channels/create").await;
+    assert_eq!(create.param("endpoint"), "PJSIP/9#00447700900000@trunk");
+    assert_eq!(create.body["variables"]["CONNECTEDLINE(num,i)"], "02079460000");
+    let text = scene.metrics.text();
+    for line in ["trunk_channels_limit 1", "trunk_calls_per_second_limit 5", "calls_in_line 0"] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_press_that_finds_every_channel_taken_waits_unwritten_until_one_is_gone() {
+    let hall = Hall::new(3, 1).await;
+    let held = hall.claim(0, NOW).await.unwrap();
+    hall.store.commit_attempt(&hall.attempt(0, &held)).await.unwrap();
+    let stray = Uuid::now_v7().to_string();
+    let none = TrunkRow { name: "trunk".into(), form: TrunkForm::default() };
+    hall.store.add_trunk(&none, NOW).await.unwrap();
+    let one = TrunkChange { channels: Some("1".parse().unwrap()), ..TrunkChange::default() };
+    hall.store.change_trunk("trunk", &one).await.unwrap();
+    // A channel of the server's last run, which this one hangs up and Asterisk keeps.
+    let there = vec![channel(&stray, "PJSIP/trunk-2", "Up")];
+    let mut ordinary = obliging(there, vec![], |_| None);
+    let stays = stray.clone();
+    let behaviour: Behaviour = Box::new(move |asked: &Asked| {
+        let deletes_it = asked.method == "DELETE" && asked.uri.ends_with(&stays);
+        if deletes_it { vec![asked.answer(200, &json!({}))] } else { ordinary(asked) }
+    });
+    let mut scene = Scene::with(hall, behaviour).await;
+    scene.until_count(1, CLOSED_AS_UNKNOWN).await;
+    let mut desk = ready(&mut scene).await;
+    let attempt = scene.dialling.dial(scene.maya(), desk.lease()).await.unwrap();
+    let in_line = |desk: &protocol::session::Desk| {
+        matches!(&desk.session, Session::Dialling { call, .. }
+            if call.attempt_id == attempt && matches!(call.state, CallState::InLine { .. }))
+    };
+    desk.until("in line", in_line).await;
+    assert_eq!(scene.hall.count("SELECT count(*) FROM attempts").await, 1, "nothing is written");
+    assert!(scene.metrics.text().contains("calls_in_line 1"));
+
+    let mut destroyed = event("ChannelDestroyed", &stray, "Up");
+    destroyed["cause"] = json!(16);
+    scene.asterisk.send(&destroyed);
+    scene.asterisk.asked(&format!("{attempt}/dial")).await;
+    assert_eq!(scene.hall.count("SELECT count(*) FROM attempts WHERE state = 'dialling'").await, 1);
+    assert!(scene.metrics.text().contains("trunk_channels 1"));
 }

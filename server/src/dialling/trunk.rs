@@ -1,13 +1,12 @@
 //! The way out to the telephone network, and what may not take it.
 
-use std::net::IpAddr;
-
 use protocol::number::Number;
 use url::Host;
 
 use crate::{
     config::{Trunk, TrunkKind},
     number::is_for_drama,
+    trunk_form::TrunkForm,
 };
 
 /// Why a number is not rung over this trunk.
@@ -18,9 +17,9 @@ pub enum TrunkRefuses {
         "the trunk is simulated: it rings only the numbers set aside for drama (+44 7700 900000 to 900999)"
     )]
     NotDrama,
-    /// The trunk is said to be simulated, and its provider is on another machine.
+    /// The trunk is said to be simulated, and its provider may be a real one.
     #[error(
-        "the trunk is said to be simulated, but its provider is not on loopback; start with --trunk-kind sip, or mend pjsip.conf"
+        "the trunk is said to be simulated, but its provider is neither on loopback nor at an address set aside for examples (192.0.2.0/24); start with --trunk-kind sip, or mend pjsip.conf"
     )]
     NotLoopback,
     /// Asterisk was not asked yet where the provider is, or does not know the trunk.
@@ -28,17 +27,23 @@ pub enum TrunkRefuses {
     Unknown,
 }
 
-/// The trunk, with what Asterisk said of it.
+/// The trunk, with what Asterisk and an organiser said of it.
 #[derive(Debug, Clone)]
 pub struct Way {
     trunk: Trunk,
+    form: TrunkForm,
     found: Result<(), TrunkRefuses>,
 }
 
 impl Way {
     /// A trunk of which nothing is known yet.
     pub fn new(trunk: Trunk) -> Self {
-        Self { trunk, found: Err(TrunkRefuses::Unknown) }
+        Self { trunk, form: TrunkForm::default(), found: Err(TrunkRefuses::Unknown) }
+    }
+
+    /// How numbers are written from now on.
+    pub fn set(&mut self, form: TrunkForm) {
+        self.form = form;
     }
 
     /// The trunk's endpoint.
@@ -52,8 +57,8 @@ impl Way {
             (None | Some([]), _) => Err(TrunkRefuses::Unknown),
             (Some(_), TrunkKind::Sip) => Ok(()),
             (Some(contacts), TrunkKind::Simulated) => {
-                let loopback = contacts.iter().all(|contact| is_loopback(contact));
-                if loopback { Ok(()) } else { Err(TrunkRefuses::NotLoopback) }
+                let simulated = contacts.iter().all(|contact| is_no_providers(contact));
+                if simulated { Ok(()) } else { Err(TrunkRefuses::NotLoopback) }
             }
         };
     }
@@ -66,7 +71,7 @@ impl Way {
         self.found
     }
 
-    /// What Asterisk is told to dial.
+    /// What Asterisk is told to dial. Asterisk escapes what a SIP address must not hold (`#`).
     ///
     /// # Errors
     /// [`TrunkRefuses`]: this number is not to be rung over this trunk.
@@ -75,12 +80,18 @@ impl Way {
         if self.trunk.kind == TrunkKind::Simulated && !is_for_drama(number) {
             return Err(TrunkRefuses::NotDrama);
         }
-        Ok(format!("PJSIP/{}@{}", number.e164(), self.trunk.endpoint))
+        Ok(format!("PJSIP/{}@{}", self.form.callee(number), self.trunk.endpoint))
+    }
+
+    /// What the provider is told who calls.
+    pub fn caller_id(&self, number: &Number) -> String {
+        self.form.caller_id(number)
     }
 }
 
-/// Whether `sip:user@127.0.0.1:5070;transport=udp` leads to this machine.
-fn is_loopback(contact: &str) -> bool {
+/// Whether `sip:user@127.0.0.1:5070;transport=udp` leads to this machine, or to a network that only examples and tests have
+/// (TEST-NET-1 of RFC 5737, section 3): no provider is at either.
+fn is_no_providers(contact: &str) -> bool {
     let address = contact.trim_start_matches('<').trim_end_matches('>');
     let Some((_, address)) = address.split_once(':') else { return false };
     let address = address.split([';', '?']).next().unwrap_or_default();
@@ -90,8 +101,8 @@ fn is_loopback(contact: &str) -> bool {
         _ => host_and_port,
     };
     match Host::parse(host) {
-        Ok(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
-        Ok(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
+        Ok(Host::Ipv4(address)) => address.is_loopback() || address.octets()[..3] == [192, 0, 2],
+        Ok(Host::Ipv6(address)) => address.is_loopback(),
         Ok(Host::Domain(name)) => name == "localhost",
         Err(_) => false,
     }
@@ -122,11 +133,15 @@ mod tests {
     }
 
     #[test]
-    fn a_simulated_trunk_leads_to_this_machine() {
+    fn a_simulated_trunk_leads_to_no_provider() {
         let drama = number("+447700900123");
-        for near in
-            ["sip:127.0.0.1", "sip:x@127.0.0.2:5070;transport=tcp", "<sip:[::1]:5060>", "sip:localhost:1"]
-        {
+        for near in [
+            "sip:127.0.0.1",
+            "sip:x@127.0.0.2:5070;transport=tcp",
+            "<sip:[::1]:5060>",
+            "sip:localhost:1",
+            "sip:192.0.2.2:5060",
+        ] {
             assert!(way(TrunkKind::Simulated, near).to(&drama).is_ok(), "{near}");
         }
         for far in [
@@ -135,7 +150,9 @@ mod tests {
             "sip:example.com",
             "",
             "sip:",
-            "sip:127.0.0.1@192.0.2.1",
+            "sip:127.0.0.1@203.0.114.1",
+            "sip:192.0.3.2",
+            "sip:192.0.2.2.example.com",
         ] {
             assert_eq!(way(TrunkKind::Simulated, far).to(&drama), Err(TrunkRefuses::NotLoopback), "{far}");
         }
@@ -153,7 +170,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn no_contact_makes_it_panic(contact in ".{0,80}") {
-            let _ = is_loopback(&contact);
+            let _ = is_no_providers(&contact);
         }
     }
 }

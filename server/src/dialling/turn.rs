@@ -5,7 +5,8 @@ mod adoption;
 mod outputs;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
+    num::NonZeroU32,
     sync::{Arc, atomic::AtomicBool},
     time::{Duration, Instant},
 };
@@ -17,9 +18,10 @@ use protocol::{
     http::{ApiError, ErrorCode},
     ids::{AttemptId, CampaignId, DeviceId},
     session::{Desk, Session},
+    trunk::Trunk,
 };
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, watch as latest},
     time::{MissedTickBehavior, interval},
 };
 use tokio_util::task::TaskTracker;
@@ -35,8 +37,9 @@ use super::{
     watch::{self, Watch},
 };
 use crate::{
-    ari::{Event, News},
+    ari::{Ending, Event, News},
     store::{StoreError, attempts::Committed, campaigns::CampaignRow},
+    trunk_form::TrunkForm,
 };
 
 /// How often the channels are compared with what is known; twice missed means gone or stray.
@@ -55,6 +58,7 @@ pub(super) async fn start(
     parts: Parts,
     back: mpsc::UnboundedSender<Inward>,
     commands: mpsc::UnboundedReceiver<Inward>,
+    trunk_seen: latest::Sender<Trunk>,
     tasks: &TaskTracker,
 ) -> Result<(), StoreError> {
     let (jobs, queue) = mpsc::unbounded_channel();
@@ -63,6 +67,7 @@ pub(super) async fn start(
         clock: parts.clock.clone(),
         metrics: parts.metrics.clone(),
         jobs: queue,
+        again: VecDeque::new(),
         back: back.clone(),
     };
     let now = parts.clock.now();
@@ -82,6 +87,7 @@ pub(super) async fn start(
         connection: 0,
         held: None,
         provider_silent: Arc::default(),
+        trunk_seen,
         clock: now,
     };
     turn.recall().await?;
@@ -113,6 +119,8 @@ struct Turn {
     held: Option<Vec<Event>>,
     /// Whether the provider did not answer when it was last looked at.
     provider_silent: Arc<AtomicBool>,
+    /// What calls show of the trunk, for an organiser who asks.
+    trunk_seen: latest::Sender<Trunk>,
     /// What time it was when the loop last looked.
     clock: Now,
 }
@@ -155,6 +163,7 @@ impl Turn {
                 () = clock.moved_since(now) => self.tick(),
             }
             self.count_lines();
+            self.count_trunk();
         }
         // Calls go on; the next start adopts them. What was to be written is written: dropping
         // the queue's end lets the writer finish.
@@ -197,6 +206,12 @@ impl Turn {
         self.parts.metrics.lines_up.set(i64::try_from(up).unwrap_or(i64::MAX));
     }
 
+    fn count_trunk(&self) {
+        let (in_use, in_line) = self.dialler.trunk_use();
+        self.parts.metrics.trunk_channels.set(i64::try_from(in_use).unwrap_or(i64::MAX));
+        self.parts.metrics.calls_in_line.set(i64::try_from(in_line).unwrap_or(i64::MAX));
+    }
+
     fn inward(&mut self, inward: Inward) {
         match inward {
             Inward::Command(command) => self.command(command),
@@ -204,7 +219,7 @@ impl Turn {
             Inward::Committed(committed) => {
                 self.committed.insert(committed.id(), committed);
             }
-            Inward::NoSuchCallee(attempt) => self.callee_gone(attempt, 0),
+            Inward::NoSuchCallee(attempt) => self.callee_gone(attempt, Ending::by(0)),
             Inward::NoSuchLine(line) => self.line_gone(&line),
             Inward::Listed { connection, listing } => {
                 if connection == self.connection {
@@ -218,7 +233,7 @@ impl Turn {
                     for gone in gone {
                         warn!(?gone, "news of a channel's end were lost; a sweep found it");
                         match gone {
-                            Gone::Callee(attempt) => self.callee_gone(attempt, 0),
+                            Gone::Callee(attempt) => self.callee_gone(attempt, Ending::by(0)),
                             Gone::Line(line) => self.line_gone(&line),
                         }
                     }
@@ -253,7 +268,11 @@ impl Turn {
                 self.campaign(&row);
                 self.parts.live.campaign(&row.seen());
             }
+            Command::Trunk(form) => self.trunk(form),
             Command::ContactsAdded(campaign) => self.handle(Input::ContactsAdded { campaign }),
+            Command::WithoutSound { reply } => {
+                let _ = reply.send(self.dialler.without_sound());
+            }
             Command::Follow { device, volunteer, campaign, reply } => {
                 let view = self.dialler.view(device);
                 let desk = Desk {
@@ -262,6 +281,7 @@ impl Turn {
                     line: view.line,
                     session: view.session,
                     last_outcome: view.last_outcome,
+                    trunk: view.trunk,
                 };
                 let _ = reply.send(self.parts.live.follow(device, desk));
             }
@@ -278,6 +298,15 @@ impl Turn {
             TrunkRefuses::NotLoopback | TrunkRefuses::Unknown => ErrorCode::NoTelephone,
         };
         Err(ApiError::new(code, format!("Nobody was rung: {why}")))
+    }
+
+    fn trunk(&mut self, form: TrunkForm) {
+        let limit = |limit: Option<NonZeroU32>| limit.map_or(0, |limit| i64::from(limit.get()));
+        self.parts.metrics.trunk_channels_limit.set(limit(form.channels));
+        self.parts.metrics.trunk_calls_per_second_limit.set(limit(form.calls_per_second));
+        let limits = form.limits();
+        self.way.set(form);
+        self.handle(Input::Trunk(limits));
     }
 
     fn campaign(&mut self, row: &CampaignRow) {
@@ -346,7 +375,8 @@ impl Turn {
             None => {}
             Some(Step::Announced { attempt, asked }) => self.announcement_done(attempt, asked),
             Some(Step::Tell(input)) => {
-                let new_line = if let Input::LineUp { device, .. } = input { Some(device) } else { None };
+                let new_line =
+                    if let Input::LineAnswered { device, .. } = input { Some(device) } else { None };
                 self.handle(input);
                 let callee =
                     new_line.and_then(|device| Some((device, self.exchange.answered_callee(device)?)));
@@ -354,17 +384,17 @@ impl Turn {
                     self.hear_anew(device, attempt.to_string());
                 }
             }
-            Some(Step::Gone(Gone::Callee(attempt), cause)) => self.callee_gone(attempt, cause),
+            Some(Step::Gone(Gone::Callee(attempt), ending)) => self.callee_gone(attempt, ending),
             Some(Step::Gone(Gone::Line(line), _)) => self.line_gone(&line),
             Some(Step::HangUpStray(channel)) => self.hang_up_strays(vec![channel]),
             Some(Step::DialLine { line, device }) => self.dial_line(line, device),
         }
     }
 
-    fn callee_gone(&mut self, attempt: AttemptId, cause: u16) {
+    fn callee_gone(&mut self, attempt: AttemptId, ending: Ending) {
         let device = self.exchange.device_of(attempt);
         self.owners.remove(&attempt);
-        if let Some(input) = self.exchange.call_gone(attempt, cause) {
+        if let Some(input) = self.exchange.call_gone(attempt, ending) {
             self.handle(input);
         }
         self.end_bridge_if_empty(device);

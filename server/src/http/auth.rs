@@ -6,7 +6,10 @@ use axum::{
 };
 use protocol::http::ErrorCode;
 
-use super::error::{Refusal, refuse};
+use super::{
+    error::{Refusal, refuse},
+    places::Standing,
+};
 pub use crate::store::sign_ins::SignedInDevice;
 use crate::{app::Shared, secret, store::sign_ins::TokenState};
 
@@ -19,6 +22,9 @@ impl FromRequestParts<Shared> for SignedInDevice {
         };
         match app.store.device_of_token(&secret::hash(token), app.clock.now_ms()).await? {
             TokenState::Valid(device) => {
+                if let Some(standing) = parts.extensions.get::<Standing>() {
+                    standing.signed_in(device.id);
+                }
                 app.limits.request(device.id, app.clock.now_ms())?;
                 Ok(device)
             }

@@ -1,11 +1,9 @@
-//! How many connections there may be, in all and from one address, and for how long a peer may take nothing.
+//! What a connection may be: one that has a place, says something in time, and takes what it is sent.
 
 use std::{
-    collections::HashMap,
     io::{self, ErrorKind, IoSlice},
-    net::IpAddr,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -17,102 +15,58 @@ use tokio::{
     net::TcpStream,
     time::{Sleep, sleep},
 };
+use tokio_util::sync::WaitForCancellationFutureOwned;
+use tower_http::add_extension::AddExtension;
 
-use super::limits::{neighbourhood, site};
+use super::places::{Place, Places, Standing};
 use crate::config::Doors;
 
 /// Lets connections in, before their handshake, while there is room. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Doorkeeper {
-    doors: Doors,
-    open: Arc<Mutex<Open>>,
-}
-
-#[derive(Debug, Default)]
-struct Open {
-    all: usize,
-    /// By network and the length of its prefix.
-    from: HashMap<(IpAddr, u8), usize>,
+    stuck_for: Duration,
+    places: Arc<Places>,
 }
 
 impl Doorkeeper {
     /// Nobody is in.
     pub fn new(doors: Doors) -> Self {
-        Self { doors, open: Arc::default() }
-    }
-
-    /// A place for a connection from there, if there is one. This machine's own count in all, and not by
-    /// address: health checks come from here, and so do all the apps of a load test.
-    fn let_in(&self, address: IpAddr) -> Option<Place> {
-        let networks = [(neighbourhood(address), 64), (site(address), 48)];
-        let most = [self.doors.per_address, self.doors.per_site];
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if open.all >= self.doors.connections {
-            return None;
-        }
-        let is_full = |(network, most)| open.from.get(network).is_some_and(|from| *from >= most);
-        if networks.iter().zip(most).any(is_full) && !address.to_canonical().is_loopback() {
-            return None;
-        }
-        for network in networks {
-            *open.from.entry(network).or_default() += 1;
-        }
-        open.all += 1;
-        Some(Place { networks, open: self.open.clone() })
-    }
-}
-
-/// A connection's place, until this is dropped.
-#[derive(Debug)]
-struct Place {
-    networks: [(IpAddr, u8); 2],
-    open: Arc<Mutex<Open>>,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.all = open.all.saturating_sub(1);
-        for network in &self.networks {
-            if let Some(from) = open.from.get_mut(network) {
-                *from = from.saturating_sub(1);
-                if *from == 0 {
-                    open.from.remove(network);
-                }
-            }
-        }
+        Self { stuck_for: doors.stuck_for, places: Places::new(doors) }
     }
 }
 
 impl<S> Accept<TcpStream, S> for Doorkeeper {
     type Stream = Connection;
-    type Service = S;
-    type Future = std::future::Ready<io::Result<(Connection, S)>>;
+    type Service = AddExtension<S, Standing>;
+    type Future = std::future::Ready<io::Result<(Connection, Self::Service)>>;
 
     fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
         let accepted = (|| {
             let address = stream.peer_addr()?.ip();
-            let place = self.let_in(address).ok_or_else(|| {
+            let place = self.places.let_in(address).ok_or_else(|| {
                 // Closed without a word: an answer would cost a handshake.
                 tracing::debug!("a connection too many was closed");
                 io::Error::new(ErrorKind::QuotaExceeded, "too many connections")
             })?;
             // Without delay: a press of Call is one small packet.
             stream.set_nodelay(true)?;
-            Ok((Connection { stream, stuck_for: self.doors.stuck_for, stuck: None, _place: place }, service))
+            let service = AddExtension::new(service, place.standing());
+            let gave_way = Box::pin(place.gave_way());
+            Ok((Connection { stream, stuck_for: self.stuck_for, stuck: None, place, gave_way }, service))
         })();
         std::future::ready(accepted)
     }
 }
 
-/// A connection that is counted, and fails when its peer takes nothing for too long.
-/// Whoever takes nothing is gone, or holds the connection for its own sake.
+/// A connection that is counted, and fails when its place went to another, or its peer takes nothing for too long:
+/// whoever takes nothing is gone, or holds the connection for its own sake.
 #[derive(Debug)]
 pub struct Connection {
     stream: TcpStream,
     stuck_for: Duration,
     stuck: Option<Pin<Box<Sleep>>>,
-    _place: Place,
+    place: Place,
+    gave_way: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
 impl Connection {
@@ -249,7 +203,14 @@ impl AsyncRead for Connection {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
+        if self.gave_way.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Err(ErrorKind::ConnectionAborted.into()));
+        }
+        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if read.is_ready() {
+            self.place.heard();
+        }
+        read
     }
 }
 
@@ -285,48 +246,12 @@ impl AsyncWrite for Connection {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-    use tokio::{io::AsyncWriteExt, net::TcpListener};
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
 
     use super::*;
-
-    fn keeper() -> Doorkeeper {
-        Doorkeeper::new(Doors { connections: 5, per_address: 2, ..Doors::default() })
-    }
-
-    #[test]
-    fn each_network_has_its_share_and_all_have_an_end() {
-        let (keeper, v4) = (keeper(), |last: u8| IpAddr::from([192, 0, 2, last]));
-        let first = keeper.let_in(v4(1)).unwrap();
-        let _second = keeper.let_in(v4(1)).unwrap();
-        assert!(keeper.let_in(v4(1)).is_none(), "a third of one address");
-        let v6: Vec<_> = ["2001:db8::1", "2001:db8::2", "2001:db8::3"]
-            .map(|address| keeper.let_in(address.parse().unwrap()))
-            .into();
-        assert_eq!(v6.iter().flatten().count(), 2, "a /64 is one customer");
-        let _fifth = keeper.let_in(v4(2)).unwrap();
-        assert!(keeper.let_in(v4(3)).is_none(), "a sixth in all");
-        drop(first);
-        assert!(keeper.let_in(v4(1)).is_some(), "there is room again");
-    }
-
-    #[test]
-    fn a_customer_with_many_networks_of_ipv6_has_a_share_too() {
-        let doors = Doors { connections: 100, per_address: 2, per_site: 3, ..Doors::default() };
-        let (keeper, v6) = (Doorkeeper::new(doors), |address: &str| address.parse::<IpAddr>().unwrap());
-        let places: Vec<_> = (0..10).map(|n| keeper.let_in(v6(&format!("2001:db8:1:{n:x}::1")))).collect();
-        assert_eq!(places.iter().flatten().count(), 3);
-        assert!(keeper.let_in(v6("2001:db8:2::1")).is_some(), "a neighbour");
-    }
-
-    #[test]
-    fn this_machine_counts_in_all_only_and_what_is_over_is_forgotten() {
-        let keeper = keeper();
-        let places: Vec<_> = (0..6).map(|_| keeper.let_in(IpAddr::from([127, 0, 0, 1]))).collect();
-        assert_eq!(places.iter().flatten().count(), 5);
-        drop(places);
-        let open = keeper.open.lock().unwrap();
-        assert_eq!((open.all, open.from.len()), (0, 0));
-    }
 
     #[tokio::test]
     async fn a_peer_that_takes_nothing_is_given_up() {
@@ -334,10 +259,30 @@ mod tests {
         let _peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, _) = listener.accept().await.unwrap();
         let impatient = Doors { stuck_for: Duration::from_millis(200), ..Doors::default() };
-        let (mut connection, ()) = Doorkeeper::new(impatient).accept(stream, ()).await.unwrap();
+        let (mut connection, _) = Doorkeeper::new(impatient).accept(stream, ()).await.unwrap();
         // More than the system takes for a peer that does not read.
         let much = vec![0; 64 * 1024 * 1024];
         let writing = tokio::time::timeout(Duration::from_secs(10), connection.write_all(&much));
         assert_eq!(writing.await.unwrap().unwrap_err().kind(), ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn a_connection_whose_place_went_to_another_is_closed() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let doors = Doors { per_address: 1, ..Doors::default() };
+        let keeper = Doorkeeper::new(doors);
+        let somebody = || async {
+            let socket = tokio::net::TcpSocket::new_v4().unwrap();
+            socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+            let peer = socket.connect(listener.local_addr().unwrap()).await.unwrap();
+            let (connection, _) = keeper.accept(listener.accept().await.unwrap().0, ()).await.unwrap();
+            (peer, connection)
+        };
+        let (_peer, mut older) = somebody().await;
+        let (mut peer, mut newer) = somebody().await;
+        let read = tokio::time::timeout(Duration::from_secs(10), older.read_u8()).await.unwrap();
+        assert_eq!(read.unwrap_err().kind(), ErrorKind::ConnectionAborted);
+        peer.write_u8(7).await.unwrap();
+        assert_eq!(newer.read_u8().await.unwrap(), 7);
     }
 }

@@ -23,7 +23,10 @@ const MOST_KEPT: usize = 10_000;
 pub enum Who {
     /// Somebody there who is not known, and holds no invitation.
     Network(IpAddr),
-    /// A device that is known here: its own failures must not shut out an office behind one address.
+    /// Somebody there who names a device that is known here, and cannot prove to be it. The device itself, which can,
+    /// is never counted with them: ids are no secret.
+    Claimed(DeviceId, IpAddr),
+    /// A device that is known here and proved it: its own failures must not shut out an office behind one address.
     Device(DeviceId, IpAddr),
 }
 
@@ -82,6 +85,7 @@ impl Who {
     fn kept(self) -> Self {
         match self {
             Self::Network(address) => Self::Network(neighbourhood(address)),
+            Self::Claimed(device, address) => Self::Claimed(device, neighbourhood(address)),
             Self::Device(device, address) => Self::Device(device, neighbourhood(address)),
         }
     }
@@ -141,11 +145,11 @@ mod tests {
         assert!(failures.check(Who::Device(device, office), at(1)).is_err());
         assert!(failures.check(Who::Device(DeviceId::new(Uuid::now_v7()), office), at(1)).is_ok());
         assert!(failures.check(Who::Network(office), at(1)).is_ok());
-        let elsewhere = IpAddr::from([192, 0, 2, 2]);
-        assert!(
-            failures.check(Who::Device(device, elsewhere), at(1)).is_ok(),
-            "who knows its id cannot lock it out"
-        );
+        for _ in 0..MOST_FAILURES {
+            failures.count(Who::Claimed(device, IpAddr::from([192, 0, 2, 2])), at(0));
+        }
+        let elsewhere = Who::Device(device, IpAddr::from([192, 0, 2, 2]));
+        assert!(failures.check(elsewhere, at(1)).is_ok(), "who knows its id cannot lock it out");
     }
 
     #[test]

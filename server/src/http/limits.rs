@@ -26,10 +26,10 @@ pub struct Limits {
     pub requests: PerKey<DeviceId>,
     /// Messages of a device on `/live`; the app sends a ping every 5 s.
     pub live: PerKey<DeviceId>,
-    strangers_challenges: PerKey<IpAddr>,
-    devices_challenges: PerKey<(DeviceId, IpAddr)>,
+    sign_ins: PerKey<DeviceId>,
     dials: Reported,
     tunnels: PerKey<DeviceId>,
+    lines: Reported,
 }
 
 impl Default for Limits {
@@ -39,35 +39,26 @@ impl Default for Limits {
             failures: Failures::default(),
             requests: PerKey::new(60, Duration::from_millis(100)),
             live: PerKey::new(30, seconds(1)),
-            strangers_challenges: PerKey::new(200, Duration::from_millis(500)),
-            devices_challenges: PerKey::new(20, seconds(2)),
+            sign_ins: PerKey::new(20, seconds(2)),
             // A row of engaged lines takes a volunteer some seconds each.
             dials: Reported::new(60, seconds(5)),
             // An app on a bad network comes back a few times in a row.
             tunnels: PerKey::new(10, seconds(2)),
+            // One for an evening; a few in a row where the sound does not get through, or the network changes.
+            lines: Reported::new(20, seconds(6)),
         }
     }
 }
 
 impl Limits {
-    /// Whether a device may be given something to sign.
-    ///
-    /// # Errors
-    /// [`ErrorCode::TooMany`]; each costs a look into the database, and a sign-in three writes in Asterisk.
-    pub fn challenge(&self, device: DeviceId, address: IpAddr, now_ms: i64) -> Result<(), ApiError> {
-        let network = neighbourhood(address);
-        let words = "This computer signs in too often. Trying again by itself";
-        self.devices_challenges.take(&(device, network)).map_err(|wait| too_many(words, wait, now_ms))
-    }
-
-    /// Whether one more device that is not known here may be given something to sign, from this network.
+    /// Whether a device may sign in once more: a sign-in costs three writes in Asterisk. Asked of a device that proved to
+    /// be it, so that nobody else uses this up.
     ///
     /// # Errors
     /// [`ErrorCode::TooMany`]
-    pub fn strangers_challenge(&self, address: IpAddr, now_ms: i64) -> Result<(), ApiError> {
-        let words = "Too many sign-ins from this network. Trying again by itself";
-        let taken = self.strangers_challenges.take(&neighbourhood(address));
-        taken.map_err(|wait| too_many(words, wait, now_ms))
+    pub fn sign_in(&self, device: DeviceId, now_ms: i64) -> Result<(), ApiError> {
+        let words = "This computer signs in too often. Trying again by itself";
+        self.sign_ins.take(&device).map_err(|wait| too_many(words, wait, now_ms))
     }
 
     /// Whether a device may open one more tunnel: each costs Asterisk a connection.
@@ -77,6 +68,18 @@ impl Limits {
     pub fn tunnel(&self, device: DeviceId, now_ms: i64) -> Result<(), ApiError> {
         let words = "This app connects too often. Trying again by itself";
         self.tunnels.take(&device).map_err(|wait| too_many(words, wait, now_ms))
+    }
+
+    /// Whether a device may have its line opened once more: Asterisk calls it, and sends packets to the addresses that
+    /// it answers with.
+    ///
+    /// # Errors
+    /// [`ErrorCode::TooMany`], and a line in the log for the organiser.
+    pub fn line(&self, device: DeviceId, now_ms: i64) -> Result<(), ApiError> {
+        let words = "This app opens its line too often. Trying again by itself";
+        self.lines
+            .take(device, "this device opens its line again and again")
+            .map_err(|wait| too_many(words, wait, now_ms))
     }
 
     /// Whether a device may ring one more contact: else one stolen sign-in reads a list by ringing it.
@@ -100,12 +103,11 @@ impl Limits {
 
     /// Forgets who has not asked for a while.
     pub fn forget(&self) {
-        for devices in [&self.requests, &self.live, &self.tunnels] {
+        for devices in [&self.requests, &self.live, &self.sign_ins, &self.tunnels] {
             devices.forget();
         }
         self.dials.forget();
-        self.strangers_challenges.forget();
-        self.devices_challenges.forget();
+        self.lines.forget();
     }
 }
 
@@ -229,19 +231,24 @@ mod tests {
     }
 
     #[test]
-    fn a_devices_challenges_and_strangers_are_counted_apart() {
-        let (limits, one) = (Limits::default(), device());
-        let office = IpAddr::from([192, 0, 2, 1]);
+    fn a_device_signs_in_now_and_then_and_others_as_before() {
+        let (limits, maya) = (Limits::default(), device());
         for _ in 0..20 {
-            assert_eq!(limits.challenge(one, office, 0), Ok(()));
+            assert_eq!(limits.sign_in(maya, 0), Ok(()));
         }
-        assert!(limits.challenge(one, office, 0).is_err(), "one device");
-        for _ in 0..200 {
-            assert_eq!(limits.strangers_challenge(office, 0), Ok(()));
+        assert_eq!(limits.sign_in(maya, 0).expect_err("too many").code, ErrorCode::TooMany);
+        assert_eq!(limits.sign_in(device(), 0), Ok(()));
+    }
+
+    #[test]
+    fn a_line_is_opened_now_and_then_and_another_devices_as_before() {
+        let (limits, maya) = (Limits::default(), device());
+        for _ in 0..20 {
+            assert_eq!(limits.line(maya, 0), Ok(()));
         }
-        assert!((0..10).any(|_| limits.strangers_challenge(office, 0).is_err()), "the whole network");
-        assert_eq!(limits.strangers_challenge(IpAddr::from([192, 0, 2, 2]), 0), Ok(()));
-        assert_eq!(limits.challenge(device(), office, 0), Ok(()), "a known device there");
+        let refused = limits.line(maya, 0).expect_err("too many");
+        assert!(refused.again_at_ms.is_some_and(|at| (1..=6_000).contains(&at)), "{refused:?}");
+        assert_eq!(limits.line(device(), 0), Ok(()));
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub mod limits;
 pub mod line;
 pub mod live;
 pub mod outcome;
+pub mod places;
 pub mod session;
 pub mod sign_in;
 pub mod sip;

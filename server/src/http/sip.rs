@@ -1,8 +1,10 @@
 //! `GET /sip`: the tunnel to Asterisk, for a signed-in device.
 
+use std::net::SocketAddr;
+
 use axum::{
     Router,
-    extract::{State, ws::WebSocketUpgrade},
+    extract::{ConnectInfo, State, ws::WebSocketUpgrade},
     http::HeaderMap,
     response::Response,
     routing::get,
@@ -12,7 +14,7 @@ use protocol::http::ErrorCode;
 use super::{Refusal, SignedInDevice, auth::has_ended, refuse};
 use crate::{
     app::Shared,
-    tunnel::{self, LARGEST_MESSAGE},
+    tunnel::{self, LARGEST_MESSAGE, Reach},
 };
 
 /// The routes.
@@ -22,6 +24,7 @@ pub fn routes() -> Router<Shared> {
 
 async fn sip(
     State(app): State<Shared>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     device: SignedInDevice,
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
@@ -34,10 +37,14 @@ async fn sip(
     if !app.ari.is_here() {
         return Err(no_telephone());
     }
+    let reach = Reach::of_app_at(peer.ip()).map_err(|error| {
+        tracing::error!(%error, "this machine's addresses cannot be read: no tunnel is opened without them");
+        refuse(ErrorCode::Internal, "The server cannot read its own addresses. Tell the organiser")
+    })?;
     let asterisk = tunnel::to_asterisk(&app.config.asterisk.url).await.map_err(|_| no_telephone())?;
     let upgrade =
         upgrade.protocols(["sip"]).max_message_size(LARGEST_MESSAGE).max_frame_size(LARGEST_MESSAGE);
     Ok(upgrade.on_upgrade(async move |socket| {
-        app.tunnels.pass(device.id, socket, asterisk, has_ended(&app, &headers)).await;
+        app.tunnels.pass(device.id, reach, socket, asterisk, has_ended(&app, &headers)).await;
     }))
 }

@@ -11,9 +11,13 @@ use std::collections::{HashMap, hash_map::Entry};
 
 use protocol::{number::Number, plain};
 
-pub use report::{Refused, Report};
+pub use report::{Abroad, Refused, Report};
 
-use crate::{config::TrunkKind, number};
+use crate::{
+    config::TrunkKind,
+    number,
+    place::{self, Openings},
+};
 use columns::{Column, Columns};
 use rows::{Field, Row, Rows};
 
@@ -77,12 +81,19 @@ pub enum BadFile {
 
 /// Takes a file piece by piece.
 pub struct Importer {
-    country: String,
+    openings: Openings,
     trunk: TrunkKind,
     state: State,
     report: Report,
     kept: Vec<NewContact>,
     lines: HashMap<Number, u64>,
+}
+
+/// What to say of a row that is kept.
+struct Doubts {
+    warning: Option<Refused>,
+    /// The time zones of a number abroad, and when it may be rung next.
+    abroad: Option<(String, i64)>,
 }
 
 enum State {
@@ -91,10 +102,10 @@ enum State {
 }
 
 impl Importer {
-    /// For a campaign of this country, on this trunk. `source` is the file's name, for the report.
-    pub fn new(source: &str, country: &str, trunk: TrunkKind) -> Self {
+    /// For a campaign with these hours, on this trunk. `source` is the file's name, for the report.
+    pub fn new(source: &str, openings: Openings, trunk: TrunkKind) -> Self {
         Self {
-            country: country.to_owned(),
+            openings,
             trunk,
             state: State::Header(Vec::new()),
             report: Report::new(source),
@@ -161,7 +172,7 @@ impl Importer {
     }
 
     fn judge(&mut self, row: &Row, columns: &Columns) {
-        let (contact, doubt) = match self.read(row, columns) {
+        let (contact, doubts) = match self.read(row, columns) {
             Ok(read) => read,
             Err(mut refused) => {
                 refused.why.push_str(&swallowed(row));
@@ -177,14 +188,17 @@ impl Importer {
             Entry::Vacant(new) => {
                 new.insert(row.line);
                 self.kept.push(contact);
-                if let Some(doubt) = doubt {
+                if let Some(doubt) = doubts.warning {
                     self.report.warn(doubt);
+                }
+                if let Some((zones, opens_at)) = doubts.abroad {
+                    self.report.abroad(row.line, zones, opens_at);
                 }
             }
         }
     }
 
-    fn read(&self, row: &Row, columns: &Columns) -> Result<(NewContact, Option<Refused>), Refused> {
+    fn read(&mut self, row: &Row, columns: &Columns) -> Result<(NewContact, Doubts), Refused> {
         if row.fields > columns.count {
             return Err(Refused {
                 line: row.line,
@@ -214,35 +228,55 @@ impl Importer {
         }
         let phone = text(Column::Phone)?;
         let refused = |why: String| Refused { line: row.line, column: "phone".into(), why };
-        let possible = number::read(&phone, &self.country).map_err(|e| refused(e.to_string()))?;
-        let for_drama = number::is_for_drama(&possible.number);
-        if self.trunk == TrunkKind::Simulated && !for_drama {
+        let read = number::read(&phone, &self.openings.country).map_err(|e| refused(e.to_string()))?;
+        if self.trunk == TrunkKind::Simulated && !number::is_for_drama(&read.number) {
             return Err(refused(
                 "this server's telephone network is simulated: only +44 7700 900000 to 900999 can be rung"
                     .into(),
             ));
         }
+        let abroad = if read.abroad { Some(self.abroad(&read.number).map_err(refused)?) } else { None };
         let contact = NewContact {
             line: row.line,
-            number: possible.number,
+            number: read.number,
             name,
             form_of_address: text(Column::FormOfAddress)?,
             flag: Some(text(Column::Flag)?).filter(|t| !t.is_empty()),
             context: text(Column::Context)?,
             reference: Some(text(Column::Reference)?).filter(|t| !t.is_empty()),
         };
-        let doubt = if row.holds_lines_with(columns.count - 1) {
+        let warning = if row.holds_lines_with(columns.count - 1) {
             Some(format!("fields of several lines{}", swallowed(row)))
-        } else if for_drama {
+        } else if read.drama {
             Some("a number set aside for drama: nobody real has it".to_owned())
-        } else if let Some(cost) = possible.cost {
-            Some(cost.to_string())
-        } else if possible.valid {
-            None
         } else {
-            Some("possible, but not in a range that is in use; it may not exist".to_owned())
+            read.cost.map(|cost| cost.to_string())
         };
-        Ok((contact, doubt.map(refused)))
+        Ok((contact, Doubts { warning: warning.map(refused), abroad }))
+    }
+
+    /// The names of the time zones that a number abroad may be in, and when it may be rung next; or why it never may.
+    fn abroad(&mut self, number: &Number) -> Result<(String, i64), String> {
+        if !self.openings.campaign.abroad {
+            return Err(
+                "a number abroad: this campaign rings nobody there. A campaign with abroad = true does"
+                    .into(),
+            );
+        }
+        let place = place::of(number, &self.openings.country);
+        if place.zones.is_empty() {
+            return Err(
+                "a satellite's number, or another of no country: nobody knows what time it is there".into()
+            );
+        }
+        let zones = place::names(&place);
+        match self.openings.at(&place) {
+            Some(opens_at) => Ok((zones, opens_at)),
+            None => Err(format!(
+                "it is never calling time at once in the campaign's time zone and where this number may be ({zones}). \
+                 A campaign whose time_zone is there could ring it"
+            )),
+        }
     }
 }
 

@@ -1,9 +1,45 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use dialler::{
+    CampaignRules,
+    hours::{Hours, Region, zone},
+};
+use protocol::ids::CampaignId;
+
 use super::*;
 
+/// Tuesday 14 July 2026, 10:00 in London.
+const NOW: i64 = 1_784_019_600_000;
+
+fn openings(abroad: bool, time_zone: &str) -> Openings {
+    let campaign = CampaignRules {
+        id: CampaignId::new(uuid::Uuid::nil()),
+        zone: zone(time_zone).unwrap(),
+        abroad,
+        region: Region::EnglandAndWales,
+        hours: Hours::Rules,
+        spacing_ms: 7_200_000,
+        attempts_allowed: 3,
+        ring_timeout_ms: 25_000,
+        caller_id: Number::from_e164("+442079460000").unwrap(),
+        pause: None,
+        callable: true,
+    };
+    Openings::from(campaign, "GB", NOW)
+}
+
+/// A list for people, from London.
+fn import_for_people(list: &str, abroad: bool) -> (Vec<NewContact>, Report) {
+    let mut importer = Importer::new("list.csv", openings(abroad, "Europe/London"), TrunkKind::Sip);
+    importer.feed(list.as_bytes()).unwrap();
+    let (kept, mut report) = importer.finish().unwrap();
+    report.close();
+    (kept, report)
+}
+
 fn import_in_pieces(bytes: &[u8], piece: usize) -> Result<(Vec<NewContact>, Report), BadFile> {
-    let mut importer = Importer::new("list.csv", "GB", TrunkKind::Simulated);
+    let openings = openings(false, "Europe/London");
+    let mut importer = Importer::new("list.csv", openings, TrunkKind::Simulated);
     for piece in bytes.chunks(piece.max(1)) {
         importer.feed(piece)?;
     }
@@ -67,7 +103,11 @@ fn each_bad_row_names_line_column_and_reason_and_good_rows_are_kept() {
         [
             (2, "name", "not UTF-8 at its character 1; save the file as \"CSV UTF-8\""),
             (3, "phone", "empty"),
-            (5, "phone", "not a telephone number"),
+            (
+                5,
+                "phone",
+                "not a telephone number: there are letters in it. Write digits only, like 07700 900123"
+            ),
             (
                 6,
                 "4",
@@ -130,12 +170,85 @@ fn tabs_separate_too() {
 
 #[test]
 fn a_number_that_may_cost_more_is_kept_with_a_doubt() {
-    let mut importer = Importer::new("list.csv", "GB", TrunkKind::Sip);
-    importer.feed(b"name,phone\nAnn,09061234567\nBea,020 7219 3000\nCal,+33142685300\n").unwrap();
-    let (kept, report) = importer.finish().unwrap();
+    let (kept, report) =
+        import_for_people("name,phone\nAnn,09061234567\nBea,020 7219 3000\nCal,01624 612345\n", false);
     assert_eq!(kept.len(), 3);
     let doubts: Vec<(u64, &str)> = report.warnings.iter().map(|row| (row.line, &row.why[..9])).collect();
     assert_eq!(doubts, [(2, "a premium"), (4, "not a num")]);
+}
+
+#[test]
+fn letters_never_become_digits() {
+    let list = "name,phone\r\nAnn,07700 900TBA\r\nBea,07700 9001O3\r\nCy,020 7946 0TBA\r\nDee,07700 900 16x\r\n\
+                Eve,tel 07700 900017\r\nFay,07700 900018 ext 5\r\n";
+    for (kept, report) in [import(list.as_bytes()).unwrap(), import_for_people(list, true)] {
+        let kept: Vec<_> = kept.iter().map(|c| (c.name.as_str(), c.number.e164())).collect();
+        assert_eq!(kept, [("Eve", "+447700900017")]);
+        let lines: Vec<(u64, &str)> = report.rows.iter().map(|row| (row.line, &row.why[..22])).collect();
+        let letters = "not a telephone number";
+        assert_eq!(
+            lines,
+            [(2, letters), (3, letters), (4, letters), (5, letters), (7, "has an extension; only")]
+        );
+    }
+}
+
+#[test]
+fn one_number_in_eight_spellings_is_one_contact() {
+    let (kept, report) = import(
+        "name,phone\nA,07700 900025\nB,+44 (0)7700 900025\nC,447700900025\nD,0044 7700 900025\nE,7700900025\n\
+         F,tel:+44-7700-900025\nG,０７７００９０００２５\nH,\u{202a}+44 7700 900025\u{202c}\n"
+            .as_bytes(),
+    )
+    .unwrap();
+    assert_eq!((kept.len(), kept[0].number.e164()), (1, "+447700900025"));
+    let same = "the same number as in line 2";
+    assert_eq!(refusals(&report), [3, 4, 5, 6, 7, 8, 9].map(|line| (line, "phone", same)));
+}
+
+const ABROAD: &str = "name,phone\nAnn Bell,+1 212 555 0123\nBea,020 7946 0123\nCy,+1 916 555 0123\n\
+                      Dee,+61 2 5550 0123\nEve,+1 212 555 0124\nFay,+64 9 300 1234\nGus,+8816 1234 5678\n";
+
+#[test]
+fn numbers_abroad_are_refused_unless_the_campaign_says_so() {
+    let (kept, report) = import_for_people(ABROAD, false);
+    assert_eq!(kept.iter().map(|c| c.name.as_str()).collect::<Vec<_>>(), ["Bea"]);
+    assert_eq!((report.refused, report.abroad.len()), (6, 0));
+    let why = "a number abroad: this campaign rings nobody there. A campaign with abroad = true does";
+    assert_eq!(refusals(&report)[0], (2, "phone", why));
+}
+
+#[test]
+fn the_report_says_when_whom_abroad_is_rung_and_refuses_where_it_is_never_time() {
+    let (kept, report) = import_for_people(ABROAD, true);
+    assert_eq!(
+        kept.iter().map(|c| c.name.as_str()).collect::<Vec<_>>(),
+        ["Ann Bell", "Bea", "Cy", "Dee", "Eve"]
+    );
+    let hour = 3_600_000;
+    let group = |zones: &str, opens_at, lines: &[u64]| Abroad {
+        zones: zones.into(),
+        opens_at,
+        rows: lines.len() as u64,
+        lines: lines.to_vec(),
+    };
+    assert_eq!(
+        report.abroad,
+        [
+            group("America/New_York", NOW + 9 * hour / 2, &[2, 6]), // 09:30 there
+            group("America/Los_Angeles", NOW + 15 * hour / 2, &[4]),
+            group("Australia/Sydney", NOW, &[5]),
+        ]
+    );
+    let [(7, "phone", far), (8, "phone", nowhere)] = refusals(&report)[..] else { panic!("{report:?}") };
+    assert!(far.contains("Pacific/Auckland") && far.contains("time_zone"), "{far}");
+    assert!(nowhere.starts_with("a satellite's number"), "{nowhere}");
+    assert_eq!(report.warned, 0, "one line for each set of zones, not one for each row");
+
+    // From there it is rung.
+    let mut importer = Importer::new("list.csv", openings(true, "Pacific/Auckland"), TrunkKind::Sip);
+    importer.feed(b"name,phone\nFay,+64 9 300 1234\n").unwrap();
+    assert_eq!(importer.finish().unwrap().0.len(), 1);
 }
 
 #[test]

@@ -210,6 +210,7 @@ impl Store {
         let mut reader = self.reader().acquire().await?;
         let row = sqlx::query(
             "SELECT a.lease_id, coalesce(a.ended_at, a.dialled_at) AS ended_at, a.outcome, a.outcome_id,
+                    a.answered_at, a.ended_by, a.cause,
                     NOT EXISTS (SELECT 1 FROM attempts later
                                 WHERE later.contact_id = a.contact_id AND later.rowid > a.rowid) AS latest
              FROM attempts a WHERE a.id = $1 AND a.device_id = $2",
@@ -230,6 +231,7 @@ impl Store {
             outcome: row.try_get::<Option<&str>, _>("outcome")?.and_then(Outcome::from_word),
             outcome_id: row.try_get::<Option<&str>, _>("outcome_id")?.and_then(|id| id.parse().ok()),
             latest: row.try_get("latest")?,
+            may_have_talked: may_have_talked(&row)?,
         }))
     }
 }
@@ -242,7 +244,8 @@ pub(super) async fn write_progress(
     sqlx::query(
         "UPDATE attempts
          SET state = $2, ringing_at = coalesce($3, ringing_at), answered_at = coalesce($4, answered_at),
-             ended_at = coalesce($5, ended_at), ended_by = coalesce($6, ended_by), cause = coalesce($7, cause)
+             ended_at = coalesce($5, ended_at), ended_by = coalesce($6, ended_by), cause = coalesce($7, cause),
+             sip = coalesce($8, sip)
          WHERE id = $1 AND state <> 'closed'",
     )
     .bind(progress.attempt.to_string())
@@ -252,9 +255,16 @@ pub(super) async fn write_progress(
     .bind(progress.ended_at)
     .bind(progress.ended_by.map(word_of))
     .bind(progress.cause)
+    .bind(progress.sip)
     .execute(connection)
     .await?;
     Ok(())
+}
+
+fn may_have_talked(row: &SqliteRow) -> Result<bool, StoreError> {
+    let by: Option<&str> = row.try_get("ended_by")?;
+    let answered: Option<i64> = row.try_get("answered_at")?;
+    Ok(answered.is_some() || dialler::nobody_saw(by == Some("volunteer"), row.try_get("cause")?))
 }
 
 fn word_of(by: EndedBy) -> &'static str {

@@ -42,6 +42,8 @@ pub struct NewCampaign {
     pub country: String,
     /// IANA name of the callees' time zone, "Europe/London".
     pub time_zone: String,
+    /// Callees in other countries may be rung.
+    pub abroad: bool,
     /// The script with its placeholders ([`crate::script`]).
     pub script: String,
     /// When callees may be rung.
@@ -89,8 +91,9 @@ impl Store {
         let id = CampaignId::new(Uuid::now_v7());
         sqlx::query(
             "INSERT INTO campaigns (id, name, organisation, organiser, mode, caller_id, country, time_zone,
-                                    script, hours, spacing_ms, attempts_allowed, ring_timeout_ms, created_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+                                    script, hours, spacing_ms, attempts_allowed, ring_timeout_ms, created_at,
+                                    abroad)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
         )
         .bind(id.to_string())
         .bind(&new.name)
@@ -106,6 +109,7 @@ impl Store {
         .bind(new.attempts_allowed)
         .bind(new.ring_timeout_ms)
         .bind(now_ms)
+        .bind(new.abroad)
         .execute(self.writer())
         .await?;
         Ok(id)
@@ -196,6 +200,7 @@ fn campaign_of(row: &SqliteRow) -> Result<CampaignRow, StoreError> {
             caller_id: Number::from_e164(caller_id).map_err(|e| damaged("caller_id", e))?,
             country: row.try_get("country")?,
             time_zone: row.try_get("time_zone")?,
+            abroad: row.try_get("abroad")?,
             script: row.try_get("script")?,
             hours: Hours::from_word(hours).ok_or_else(|| damaged("hours", hours))?,
             spacing_ms: row.try_get("spacing_ms")?,

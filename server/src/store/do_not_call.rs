@@ -8,10 +8,10 @@ use super::{Store, StoreError};
 impl Store {
     /// Since when a number is not to be rung, UTC epoch milliseconds.
     pub async fn do_not_call_since(&self, number: &Number) -> Result<Option<i64>, StoreError> {
-        let row = sqlx::query("SELECT created_at FROM do_not_call WHERE number = $1")
+        let row = sqlx::query("SELECT min(created_at) FROM do_not_call WHERE number = $1")
             .bind(number.e164())
-            .fetch_optional(self.reader())
+            .fetch_one(self.reader())
             .await?;
-        row.map(|row| row.try_get(0)).transpose().map_err(StoreError::from)
+        Ok(row.try_get(0)?)
     }
 }

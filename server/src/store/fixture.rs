@@ -12,7 +12,10 @@ use sqlx::Row;
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use super::{Store, leases::HeldContact};
+use super::{
+    Store,
+    leases::{Claim, HeldContact},
+};
 
 /// When the tests happen.
 pub(crate) const NOW: i64 = 1_800_000_000_000;
@@ -96,7 +99,13 @@ impl Hall {
 
     pub(crate) async fn claim(&self, device: usize, now: i64) -> Option<HeldContact> {
         let both = Now { wall: now, steady: now };
-        self.store.claim_due(self.campaign, self.devices[device], both, now + 90_000).await.unwrap()
+        let always = |_: &Number| Some(now);
+        let claim = self.store.claim_due(self.campaign, self.devices[device], both, now + 90_000, always);
+        match claim.await.unwrap() {
+            Claim::Held(held) => Some(*held),
+            Claim::Nobody => None,
+            Claim::PutOff { .. } => panic!("the hours are always open"),
+        }
     }
 
     pub(crate) fn attempt(&self, device: usize, held: &HeldContact) -> NewAttempt {
@@ -128,6 +137,7 @@ impl Hall {
             id: Some(OutcomeId::new(Uuid::now_v7())),
             note: Some("a note".into()),
             again_at: None,
+            counts: true,
             call: None,
             contact: Some(next),
             contact_id: attempt.contact,

@@ -93,7 +93,7 @@ async fn silent_numbers(
     tx: &mut Transaction<'_, Sqlite>,
     batch: &[NewContact],
 ) -> Result<HashSet<String>, StoreError> {
-    let mut select = QueryBuilder::<Sqlite>::new("SELECT number FROM do_not_call WHERE number IN (");
+    let mut select = QueryBuilder::<Sqlite>::new("SELECT DISTINCT number FROM do_not_call WHERE number IN (");
     let mut list = select.separated(", ");
     for contact in batch {
         list.push_bind(contact.number.e164());

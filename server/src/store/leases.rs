@@ -11,6 +11,7 @@ use protocol::{
 use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
 use super::{Store, StoreError, damaged, id};
+use crate::place;
 
 /// How far back the rules look at attempts to a number, milliseconds (R16 counts seven days).
 const HISTORY_MS: i64 = 8 * 24 * 60 * 60 * 1_000;
@@ -34,6 +35,20 @@ pub struct HeldContact {
     pub context: String,
 }
 
+/// What came of a claim.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Claim {
+    /// The device holds this contact.
+    Held(Box<HeldContact>),
+    /// Nobody is due.
+    Nobody,
+    /// So far only contacts were found whose hours are closed. They were put off, and there may be more: ask again.
+    PutOff {
+        /// How many will never be rung: abroad, of no known zone, or where it is never time to ring.
+        never: usize,
+    },
+}
+
 /// Who may be rung later, when nobody may be rung now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Later {
@@ -47,6 +62,9 @@ impl Store {
     /// Holds the contact of a campaign that has been due longest, for this device; the one that it
     /// holds already, if it does. Holds whose time is over lapse first.
     ///
+    /// `opens_at` says when a number may first be rung by the hours; `None`: never. Whom it does not let ring now is
+    /// not offered: they are due when it says, and many at once, so that none stands in the way of others twice a day.
+    ///
     /// # Errors
     /// [`StoreError`]; then nothing is held.
     pub async fn claim_due(
@@ -55,7 +73,8 @@ impl Store {
         device: DeviceId,
         now: Now,
         expires_at: i64,
-    ) -> Result<Option<HeldContact>, StoreError> {
+        mut opens_at: impl FnMut(&Number) -> Option<i64> + Send,
+    ) -> Result<Claim, StoreError> {
         let mut tx = self.begin().await?;
         sqlx::query(
             "UPDATE leases SET state = 'expired', closed_at = $1
@@ -82,8 +101,18 @@ impl Store {
             Some(lease) => read_held(&mut tx, lease, device, now.wall).await?,
             None => None,
         };
+        let claim = match held {
+            None => Claim::Nobody,
+            Some(held) if opens_at(&held.facts.number).is_some_and(|at| at <= now.wall) => {
+                Claim::Held(Box::new(held))
+            }
+            Some(held) => {
+                let never = put_off(&mut tx, held.lease, now.wall, opens_at).await?;
+                Claim::PutOff { never }
+            }
+        };
         tx.commit().await?;
-        Ok(held)
+        Ok(claim)
     }
 
     /// How many open contacts of a campaign this device may ring later, and when the first is due.
@@ -168,7 +197,7 @@ impl Store {
             (release.lease.to_string(), release.device.to_string(), release.contact.to_string());
         let state = if release.how == Released::Expired { "expired" } else { "settled" };
         let ended = sqlx::query(
-            "UPDATE leases SET state = $4, closed_at = $5
+            "UPDATE leases SET state = $4, closed_at = $5, passed_on = $6
              WHERE id = $1 AND device_id = $2 AND contact_id = $3 AND state = 'held'",
         )
         .bind(&lease)
@@ -176,6 +205,7 @@ impl Store {
         .bind(&contact)
         .bind(state)
         .bind(release.at)
+        .bind(passed_on(release.how))
         .execute(&mut *tx)
         .await?;
         // That they must not be rung is true whoever holds the contact by now.
@@ -210,19 +240,42 @@ impl Store {
                 sqlx::query(
                     "INSERT INTO do_not_call (number, created_at, source)
                      SELECT number, $2, $3 FROM contacts WHERE id = $1
-                     ON CONFLICT (number) DO NOTHING",
+                     ON CONFLICT (number, source) DO NOTHING",
                 )
                 .bind(&contact)
                 .bind(release.at)
                 .bind(&lease)
                 .execute(&mut *tx)
                 .await?;
+                if lapsed {
+                    mark_lapsed(&mut tx, &lease, release.at).await?;
+                }
                 done(&mut tx, &contact).await?;
             }
         }
         tx.commit().await?;
         Ok(())
     }
+}
+
+/// The word of what a volunteer did with a card besides calling.
+fn passed_on(how: Released) -> Option<&'static str> {
+    match how {
+        Released::Skipped { .. } => Some("skip"),
+        Released::Later { .. } => Some("later"),
+        Released::DoNotCall => Some("do-not-call"),
+        Released::Expired | Released::GivenBack | Released::Refused { .. } => None,
+    }
+}
+
+/// A hold that had lapsed counts as passed on from the press.
+async fn mark_lapsed(tx: &mut SqliteConnection, lease: &str, at: i64) -> Result<(), StoreError> {
+    sqlx::query("UPDATE leases SET passed_on = 'do-not-call', closed_at = $2 WHERE id = $1")
+        .bind(lease)
+        .bind(at)
+        .execute(tx)
+        .await?;
+    Ok(())
 }
 
 /// Whether the device held the contact by this lease at some time.
@@ -294,6 +347,60 @@ async fn hold_due(
     Ok(None)
 }
 
+/// How many contacts one claim puts off at most: some 10 ms of the one writer's time.
+const PUT_OFF_AT_ONCE: i64 = 500;
+
+/// Ends a hold on a contact whose hours are closed, and has it and those of the same list that are due after it and closed
+/// too be due when they open. Says how many never do.
+async fn put_off(
+    tx: &mut SqliteConnection,
+    lease: LeaseId,
+    now: i64,
+    mut opens_at: impl FnMut(&Number) -> Option<i64>,
+) -> Result<usize, StoreError> {
+    let held = sqlx::query(
+        "UPDATE leases SET state = 'expired', closed_at = $2 WHERE id = $1 AND state = 'held' RETURNING contact_id",
+    )
+    .bind(lease.to_string())
+    .bind(now)
+    .fetch_one(&mut *tx)
+    .await?;
+    let due = sqlx::query(
+        "SELECT c.id, c.number
+         FROM contacts held
+         JOIN contacts c ON c.campaign_id = held.campaign_id AND c.state = 'open'
+                        AND c.due_at >= held.due_at AND c.due_at <= $2
+                        AND (c.due_at > held.due_at OR c.rowid >= held.rowid)
+         WHERE held.id = $1
+         ORDER BY c.due_at, c.rowid
+         LIMIT $3",
+    )
+    .bind(held.try_get::<&str, _>("contact_id")?)
+    .bind(now)
+    .bind(PUT_OFF_AT_ONCE)
+    .fetch_all(&mut *tx)
+    .await?;
+    let mut never = 0;
+    for row in &due {
+        let contact: &str = row.try_get("id")?;
+        match opens_at(&number(row)?) {
+            Some(at) if at <= now => {}
+            Some(at) => {
+                sqlx::query("UPDATE contacts SET due_at = $2 WHERE id = $1")
+                    .bind(contact)
+                    .bind(at)
+                    .execute(&mut *tx)
+                    .await?;
+            }
+            None => {
+                never += 1;
+                done(&mut *tx, contact).await?;
+            }
+        }
+    }
+    Ok(never)
+}
+
 /// A lease's contact with its history, whatever the lease's state.
 pub(super) async fn read_held(
     connection: &mut SqliteConnection,
@@ -303,10 +410,10 @@ pub(super) async fn read_held(
 ) -> Result<Option<HeldContact>, StoreError> {
     let row = sqlx::query(
         "SELECT l.id, l.expires_at, c.id AS contact_id, c.campaign_id, c.number, c.name, c.form_of_address,
-                c.flag, c.context, c.state = 'open' AS open, c.attempts, c.promised_at,
+                c.flag, c.context, c.state = 'open' AS open, c.attempts, c.promised_at, k.country,
                 EXISTS (SELECT 1 FROM do_not_call d WHERE d.number = c.number) AS do_not_call,
                 EXISTS (SELECT 1 FROM imports i WHERE i.id = c.import_id) AS from_import
-         FROM leases l JOIN contacts c ON c.id = l.contact_id
+         FROM leases l JOIN contacts c ON c.id = l.contact_id JOIN campaigns k ON k.id = c.campaign_id
          WHERE l.id = $1 AND l.device_id = $2",
     )
     .bind(lease.to_string())
@@ -315,11 +422,20 @@ pub(super) async fn read_held(
     .await?;
     let Some(row) = row else { return Ok(None) };
     let number = number(&row)?;
-    let dialled = sqlx::query("SELECT dialled_at FROM attempts WHERE number = $1 AND dialled_at > $2")
-        .bind(number.e164())
-        .bind(now - HISTORY_MS)
-        .fetch_all(&mut *connection)
-        .await?;
+    let history =
+        sqlx::query("SELECT dialled_at, counts FROM attempts WHERE number = $1 AND dialled_at > $2")
+            .bind(number.e164())
+            .bind(now - HISTORY_MS)
+            .fetch_all(&mut *connection)
+            .await?;
+    let (mut dialled, mut uncounted) = (Vec::new(), 0);
+    for attempt in &history {
+        if attempt.try_get("counts")? {
+            dialled.push(attempt.try_get("dialled_at")?);
+        } else {
+            uncounted += 1;
+        }
+    }
     let attempts: i64 = row.try_get("attempts")?;
     Ok(Some(HeldContact {
         lease: id(&row, "id")?,
@@ -331,14 +447,15 @@ pub(super) async fn read_held(
         facts: ContactFacts {
             contact: id::<ContactId>(&row, "contact_id")?,
             campaign: id::<CampaignId>(&row, "campaign_id")?,
+            place: place::of(&number, row.try_get("country")?),
             number,
-            zone: None,
             from_import: row.try_get("from_import")?,
             do_not_call: row.try_get("do_not_call")?,
             open: row.try_get("open")?,
             promised: row.try_get("promised_at")?,
             attempts: u32::try_from(attempts).unwrap_or(u32::MAX),
-            dialled: dialled.iter().map(|row| row.try_get("dialled_at")).collect::<Result<_, _>>()?,
+            dialled,
+            uncounted,
         },
     }))
 }

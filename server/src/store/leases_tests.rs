@@ -11,9 +11,12 @@ use protocol::{
 use uuid::Uuid;
 
 use super::*;
-use crate::store::{
-    attempts::CommitError,
-    fixture::{Hall, NOW},
+use crate::{
+    place::Openings,
+    store::{
+        attempts::CommitError,
+        fixture::{Hall, NOW},
+    },
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -148,6 +151,7 @@ async fn an_attempt_is_committed_once_and_found_again_in_the_state_it_was_in() {
         ended_at: None,
         ended_by: None,
         cause: None,
+        sip: None,
     };
     hall.store.save_progress(&progress).await.unwrap();
     progress.state = "talking";
@@ -295,15 +299,97 @@ async fn a_hold_lapses_by_the_steady_time_only() {
     let held = hall.claim(0, NOW).await.unwrap();
     let claim = async |wall, steady| {
         let now = Now { wall, steady };
-        hall.store.claim_due(hall.campaign, hall.devices[1], now, steady + 90_000).await.unwrap()
+        let always = |_: &Number| Some(wall);
+        hall.store.claim_due(hall.campaign, hall.devices[1], now, steady + 90_000, always).await.unwrap()
     };
     const HOURS: i64 = 5 * 60 * 60 * 1_000;
-    assert_eq!(claim(NOW + HOURS, NOW + 90_000).await, None, "a clock set forwards frees nothing");
+    assert_eq!(claim(NOW + HOURS, NOW + 90_000).await, Claim::Nobody, "a clock set forwards frees nothing");
     // A start of the server after its clock was set back: holds last as if they were new.
     hall.store.renew_all_leases(NOW - HOURS + 90_000).await.unwrap();
-    assert_eq!(claim(NOW - HOURS, NOW - HOURS + 90_000).await, None);
-    let other = claim(NOW - HOURS, NOW - HOURS + 90_001).await.unwrap();
+    assert_eq!(claim(NOW - HOURS, NOW - HOURS + 90_000).await, Claim::Nobody);
+    let Claim::Held(other) = claim(NOW - HOURS, NOW - HOURS + 90_001).await else { panic!("not free again") };
     assert_eq!(other.facts.contact, held.facts.contact);
+}
+
+/// Contact `n` of a hall gets another number.
+async fn renumber(hall: &Hall, n: u32, number: &str) {
+    sqlx::query("UPDATE contacts SET number = $1 WHERE name = $2")
+        .bind(number)
+        .bind(format!("Callee {n}"))
+        .execute(hall.store.writer())
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn whose_hours_are_closed_is_due_when_they_open_and_stands_in_nobodys_way() {
+    const OPENS: i64 = NOW + 1_000_000;
+    let hall = Hall::new(700, 2).await;
+    // All but the last are far away: more than one claim puts off.
+    for n in 0..699 {
+        renumber(&hall, n, &format!("+6125550{n:04}")).await;
+    }
+    let claim = async |device: usize, now: i64| {
+        let opens_at =
+            |number: &Number| Some(if number.e164().starts_with("+61") && now < OPENS { OPENS } else { now });
+        let both = Now { wall: now, steady: now };
+        hall.store.claim_due(hall.campaign, hall.devices[device], both, now + 90_000, opens_at).await.unwrap()
+    };
+    assert_eq!(claim(0, NOW).await, Claim::PutOff { never: 0 });
+    assert_eq!(hall.count("SELECT count(*) FROM contacts WHERE due_at = 1800001000000").await, 500);
+    assert_eq!(claim(0, NOW).await, Claim::PutOff { never: 0 });
+    let Claim::Held(near) = claim(0, NOW).await else { panic!("nobody is offered") };
+    assert_eq!(near.name, "Callee 699");
+    assert_eq!(claim(1, NOW).await, Claim::Nobody, "nothing is looked at again before they open");
+    let later = hall.store.due_later(hall.campaign, hall.devices[1], NOW).await.unwrap();
+    assert_eq!(later, Later { contacts: 699, next_at: Some(OPENS) });
+    assert_eq!(hall.count("SELECT count(*) FROM leases WHERE state = 'held'").await, 1);
+    assert!(
+        matches!(claim(0, OPENS).await, Claim::Held(again) if again.name == near.name),
+        "has waited longer"
+    );
+    let Claim::Held(far) = claim(1, OPENS).await else { panic!("nobody is offered") };
+    assert_eq!(far.name, "Callee 0");
+    // A card that is held while the hours close is taken back too.
+    let closed = |_: &Number| Some(OPENS + 2_000_000);
+    let now = Now { wall: OPENS + 1, steady: OPENS + 1 };
+    let claim =
+        hall.store.claim_due(hall.campaign, hall.devices[1], now, OPENS + 90_000, closed).await.unwrap();
+    assert_eq!(claim, Claim::PutOff { never: 0 });
+    assert_eq!(
+        hall.store.facts_of_lease(far.lease, hall.devices[1], OPENS).await.unwrap().unwrap().number,
+        far.facts.number
+    );
+}
+
+#[tokio::test]
+async fn an_old_list_with_numbers_abroad_rings_none_of_them() {
+    let hall = Hall::new(3, 1).await;
+    renumber(&hall, 0, "+33142685300").await;
+    renumber(&hall, 1, "+441022026").await; // what an old version made of 01/02/2026
+    let row = hall.store.campaign(hall.campaign).await.unwrap().unwrap();
+    assert!(!row.form.abroad);
+    let rules = crate::dialling::card::rules(&row).unwrap();
+    let mut openings = Openings::from(rules, "GB", NOW);
+    let now = Now { wall: NOW, steady: NOW };
+    let mut claim = async || {
+        let opens_at = |number: &Number| openings.of(number);
+        hall.store.claim_due(hall.campaign, hall.devices[0], now, NOW + 90_000, opens_at).await.unwrap()
+    };
+    assert_eq!(claim().await, Claim::PutOff { never: 2 });
+    let Claim::Held(held) = claim().await else { panic!("nobody is offered") };
+    assert_eq!(held.name, "Callee 2");
+    assert_eq!(hall.count("SELECT count(*) FROM contacts WHERE state = 'done'").await, 2);
+}
+
+#[tokio::test]
+async fn what_the_rules_see_of_a_contact_says_where_it_is() {
+    let hall = Hall::new(2, 2).await;
+    renumber(&hall, 0, "+12125550123").await;
+    let place = async |device| hall.claim(device, NOW).await.unwrap().facts.place;
+    let (newyork, home) = (place(0).await, place(1).await);
+    assert!(newyork.abroad && !home.abroad);
+    assert_eq!(place::names(&newyork), "America/New_York");
 }
 
 #[tokio::test]
@@ -344,4 +430,24 @@ async fn promised_callbacks_come_first_then_who_has_been_due_longest() {
         let expected: Vec<String> = list.iter().map(|(_, _, row)| ids[*row].clone()).collect();
         assert_eq!(claimed, expected, "seed {seed}");
     }
+}
+
+#[tokio::test]
+async fn an_attempt_that_does_not_count_takes_nothing_from_its_contact() {
+    let hall = Hall::new(1, 1).await;
+    let held = hall.claim(0, NOW).await.unwrap();
+    let attempt = hall.attempt(0, &held);
+    hall.store.commit_attempt(&attempt).await.unwrap();
+    let due_at = NOW + 900_000;
+    let mut close = hall.close(0, &attempt, Outcome::Failed, ContactNext::Due(due_at));
+    (close.counts, close.id) = (false, None);
+    // A write that is tried again takes nothing twice.
+    for _ in 0..2 {
+        hall.store.close_attempt(&close).await.unwrap();
+    }
+    assert_eq!(hall.count("SELECT attempts FROM contacts").await, 0);
+    assert_eq!(hall.count("SELECT counts FROM attempts").await, 0);
+    assert!(hall.claim(0, due_at - 1).await.is_none());
+    let facts = hall.claim(0, due_at).await.unwrap().facts;
+    assert_eq!((facts.attempts, facts.dialled.len(), facts.uncounted), (0, 0, 1));
 }

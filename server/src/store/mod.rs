@@ -16,12 +16,15 @@ pub mod imports;
 pub mod join_links;
 pub mod leases;
 pub mod outcomes;
+pub mod pace;
 pub mod people;
 pub mod restore;
 pub mod results;
 pub mod sign_ins;
 #[cfg(test)]
 mod tests;
+pub mod trunks;
+pub mod undo;
 
 use std::{
     os::unix::fs::OpenOptionsExt,

@@ -1,5 +1,6 @@
 //! Outcomes, as the dialler decided them: it sees to it that what is delivered again, or late, changes nothing.
-//! The table `outcomes` is the log of the presses that counted; nothing reads it.
+//! The table `outcomes` is the log of the presses that counted, and of those that an organiser took back
+//! ([`super::undo`]).
 
 use dialler::{Close, ContactNext, DoNotCall, Keep};
 use protocol::outcome::WrittenBy;
@@ -76,6 +77,9 @@ impl Store {
         .bind(close.at)
         .execute(&mut *tx)
         .await?;
+        if !close.counts {
+            uncount(&mut tx, &attempt).await?;
+        }
         sqlx::query("UPDATE leases SET state = 'closed', closed_at = $2 WHERE id = $1 AND state <> 'closed'")
             .bind(close.lease.to_string())
             .bind(close.at)
@@ -104,6 +108,24 @@ impl Store {
         tx.commit().await?;
         Ok(())
     }
+}
+
+/// The attempt is none of its contact's any more; once.
+async fn uncount(tx: &mut SqliteConnection, attempt: &str) -> Result<(), StoreError> {
+    let uncounted = sqlx::query("UPDATE attempts SET counts = 0 WHERE id = $1 AND counts = 1")
+        .bind(attempt)
+        .execute(&mut *tx)
+        .await?;
+    if uncounted.rows_affected() == 1 {
+        sqlx::query(
+            "UPDATE contacts SET attempts = attempts - 1
+             WHERE id = (SELECT contact_id FROM attempts WHERE id = $1) AND attempts > 0",
+        )
+        .bind(attempt)
+        .execute(&mut *tx)
+        .await?;
+    }
+    Ok(())
 }
 
 struct Press<'a> {
@@ -138,7 +160,7 @@ async fn list_number(tx: &mut SqliteConnection, attempt: &str, close: &Close) ->
         DoNotCall::Add => sqlx::query(
             "INSERT INTO do_not_call (number, created_at, source)
              SELECT number, $2, id FROM attempts WHERE id = $1
-             ON CONFLICT (number) DO NOTHING",
+             ON CONFLICT (number, source) DO NOTHING",
         )
         .bind(attempt)
         .bind(close.at),

@@ -15,7 +15,7 @@ use sqlx::{ConnectOptions, Connection, sqlite::SqliteConnectOptions};
 use crate::store::{
     FILE, MIGRATIONS, Store,
     fixture::{Hall, NOW},
-    leases::HeldContact,
+    leases::{Claim, HeldContact},
 };
 
 const HOUR: i64 = 60 * 60 * 1_000;
@@ -32,6 +32,7 @@ fn rules(hall: &Hall) -> CampaignRules {
         ring_timeout_ms: 25_000,
         caller_id: Number::from_e164("+442079460000").unwrap(),
         pause: None,
+        abroad: false,
         callable: true,
     }
 }
@@ -136,7 +137,9 @@ async fn the_same_number_on_another_list_is_bound_all_the_same() {
     sqlx::query(on_it).execute(hall.store.writer()).await.unwrap();
     let now = dialler::Now { wall: NOW + HOUR, steady: 0 };
     let elsewhere = "ffffffff-ffff-7fff-8fff-ffffffffffff".parse().unwrap();
-    let there = hall.store.claim_due(elsewhere, hall.devices[1], now, 90_000).await.unwrap().unwrap();
+    let claimed =
+        hall.store.claim_due(elsewhere, hall.devices[1], now, 90_000, |_: &Number| Some(now.wall)).await;
+    let Ok(Claim::Held(there)) = claimed else { panic!("{claimed:?}") };
     assert_eq!((there.facts.promised, there.facts.dialled.len()), (None, 1));
     assert_eq!(may_ring(&there.facts, &rules(&hall), NOW + HOUR).unwrap_err().rule, Rule::R16);
 }

@@ -25,6 +25,8 @@ pub struct ResultRow {
     pub ended_by: Option<String>,
     /// The telephone network's cause (Q.850).
     pub cause: Option<i64>,
+    /// The status of the SIP answer that ended it, where Asterisk told it.
+    pub sip: Option<i64>,
     pub outcome: Option<String>,
     pub written_by: Option<String>,
     pub note: Option<String>,
@@ -41,7 +43,7 @@ impl Store {
     ) -> Result<Vec<ResultRow>, StoreError> {
         let rows = sqlx::query(
             "SELECT a.id, a.contact_id, c.name, a.number, c.reference, p.name AS volunteer, a.device_id, a.state,
-                    a.dialled_at, a.ringing_at, a.answered_at, a.ended_at, a.ended_by, a.cause, a.outcome,
+                    a.dialled_at, a.ringing_at, a.answered_at, a.ended_at, a.ended_by, a.cause, a.sip, a.outcome,
                     a.written_by, a.note, a.again_at
              FROM attempts a JOIN contacts c ON c.id = a.contact_id
                   JOIN devices d ON d.id = a.device_id JOIN people p ON p.id = d.person_id
@@ -69,6 +71,7 @@ impl Store {
                     ended_at: row.try_get("ended_at")?,
                     ended_by: row.try_get("ended_by")?,
                     cause: row.try_get("cause")?,
+                    sip: row.try_get("sip")?,
                     outcome: row.try_get("outcome")?,
                     written_by: row.try_get("written_by")?,
                     note: row.try_get("note")?,

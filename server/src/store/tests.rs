@@ -42,6 +42,7 @@ fn campaign(name: &str) -> NewCampaign {
         caller_id: Number::from_e164("+442079460000").expect("number"),
         country: "GB".into(),
         time_zone: "Europe/London".into(),
+        abroad: true,
         script: "Hello".into(),
         hours: Hours::Rules,
         spacing_ms: 7_200_000,
@@ -327,14 +328,14 @@ async fn before_a_migration_the_file_is_copied_whole_and_for_its_owner_only() {
     let whole: String =
         sqlx::query_scalar("PRAGMA integrity_check").fetch_one(&mut copied).await.expect("read");
     assert_eq!(whole, "ok");
-    let newest = MIGRATIONS.iter().map(|migration| migration.version).max().expect("there are some");
-    for (database, expected) in [(&mut copied, 1_i64), (&mut kept, newest)] {
+    let newest = MIGRATIONS.iter().map(|migration| migration.version).max().expect("some");
+    for (database, expected) in [(&mut copied, (1, 0)), (&mut kept, (newest, 1))] {
         let names = sqlx::query("SELECT name FROM people").fetch_all(&mut *database).await.expect("read");
         let names: Vec<String> = names.iter().map(|row| row.get(0)).collect();
         assert_eq!(names, ["Maya"]);
         let version: i64 = sqlx::query_scalar(versions).fetch_one(&mut *database).await.expect("read");
         let callbacks: i64 = sqlx::query_scalar(index).fetch_one(&mut *database).await.expect("read");
-        assert_eq!((version, callbacks), (expected, i64::from(expected > 1)));
+        assert_eq!((version, callbacks), expected);
     }
     // A migration is copied once: what was before it is not written over by a later start.
     let before = std::fs::metadata(&copy).and_then(|copy| copy.modified()).expect("read");

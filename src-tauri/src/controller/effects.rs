@@ -6,7 +6,9 @@ use std::{future::Future, sync::Arc, time::Duration};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use ed25519_dalek::{Signer, SigningKey};
 use protocol::{
-    http::{Dial, Dialled, ErrorCode, HangUp, Join, Joined, OpenLine, SettleLease, SignedIn, join_text},
+    http::{
+        Dial, Dialled, ErrorCode, HangUp, Join, Joined, LineSound, OpenLine, SettleLease, SignedIn, join_text,
+    },
     ids::{AttemptId, DeviceId},
     join_link::JoinLink,
 };
@@ -63,6 +65,7 @@ impl Task {
             }
             Effect::RetryPhone => self.tell(|phone| phone.retry_now()),
             Effect::OpenLine => self.open_line(),
+            Effect::TellOfSound { gets_through } => self.tell_of_sound(gets_through),
             Effect::DropLine(id) => self.tell(|phone| phone.hang_up(id)),
             Effect::SendAudio(id, on) => self.tell(|phone| phone.send_audio(id, on)),
             Effect::Mute(id, on) => self.tell(|phone| phone.mute(id, on)),
@@ -308,11 +311,22 @@ impl Task {
         }
         let token: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         self.tell(|phone| phone.expect_line(token.clone()));
+        self.line_token.clone_from(&token);
         self.request(
             |server, bearer| async move {
                 server.post::<_, Value>("/api/line", Some(&bearer), &OpenLine { token }).await.map(|_| ())
             },
             Input::LineAsked,
+        );
+    }
+
+    fn tell_of_sound(&mut self, gets_through: bool) {
+        let sound = LineSound { token: self.line_token.clone(), gets_through };
+        self.request(
+            |server, bearer| async move {
+                server.post::<_, Value>("/api/line/sound", Some(&bearer), &sound).await.map(|_| ())
+            },
+            move |result| Input::SoundTold { gets_through, result },
         );
     }
 

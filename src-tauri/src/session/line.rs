@@ -3,16 +3,18 @@
 //! | state | input | then |
 //! | --- | --- | --- |
 //! | down | session wants it, server up, registered | asked |
-//! | asked | the expected call is up | up |
+//! | asked | the expected call is up | up; the server is told that sound gets through |
+//! | asked | Asterisk has called, and sound does not get through in time | asked; volunteer and server are told |
 //! | asked | refused, or not there in time | down, later again |
 //! | up | signalling or media away | away |
+//! | away | the sound is away | volunteer and server are told |
 //! | up, away | call ended, or the server says it is gone | down, at once again |
 //! | any | session ended | down |
 
 use protocol::{
     call::CallState as CalleeState, http::ErrorCode, line::Line as ServersLine, session::Session,
 };
-use softphone::{CallId, CallState, DeviceState, Event, Quality, Registration, Why};
+use softphone::{CallId, CallState, DeviceState, Event, Missing, Quality, Reason, Registration, Why};
 
 use super::{App, Effect, link};
 use crate::{
@@ -25,12 +27,18 @@ const ASKED_MS: i64 = 10_000;
 /// Tries after a failed one.
 const RETRY_FROM_MS: i64 = 500;
 const RETRY_UP_TO_MS: i64 = 8_000;
+/// ICE and DTLS take a fiftieth of a second, on a slow network half of one. Told after this; they go on trying.
+const SOUND_WITHIN_MS: i64 = 3_000;
+/// Till the server is told again how it is with the sound, when it did not answer.
+const TELL_AGAIN_MS: i64 = 1_000;
 /// The phone waits longer and longer between its tries; a volunteer who is calling waits for it.
 const REGISTER_AGAIN_MS: i64 = 2_500;
 /// After a restart the server first finds its lines again; only then is its word against ours final.
 const SERVERS_WORD_MS: i64 = 3_000;
 /// A second without the report of a second is not yet silence.
 const MEDIA_STALE_MS: i64 = 2_500;
+/// A path for sound (183) on which nothing came for so long carries no ringing: then the app rings.
+const SILENT_MS: i64 = 1_000;
 /// A volunteer who says nothing for so long is not heard, and is told so.
 const QUIET_MS: i64 = 10_000;
 /// A live microphone's noise is above this.
@@ -49,6 +57,11 @@ pub(super) struct Line {
     pub(super) at: At,
     pub(super) lost_since: Option<i64>,
     failures: u32,
+    /// Asterisk's call for the line that was asked for.
+    called_at: Option<i64>,
+    /// Sound does not get through to the server: ICE has found no way, or lost it.
+    pub(super) without_sound: bool,
+    sound: Sound,
     pub(super) retry_at: i64,
     /// Since when the server says that the line is gone while we have it.
     denied_since: Option<i64>,
@@ -58,11 +71,22 @@ pub(super) struct Line {
     pub(super) rings: bool,
     /// Media came while this attempt rang.
     heard: bool,
+    /// Since when the network has a path for sound of its own, in this attempt.
+    path_since: Option<i64>,
     media_at: i64,
     /// Talking since, and nothing was heard from the microphone yet.
     quiet_since: Option<i64>,
     pub(super) quality: Option<Quality>,
     pub(super) devices: Option<Devices>,
+}
+
+/// What the server was told of the sound on this line: it rings nobody before it is told that sound gets through.
+#[derive(Default)]
+struct Sound {
+    told: Option<bool>,
+    /// The last word that was sent, and when it is sent again if nobody heard it.
+    sent: Option<bool>,
+    again_at: i64,
 }
 
 #[derive(Default, Clone, Copy, PartialEq, Eq, Debug)]
@@ -133,7 +157,7 @@ impl App {
             Event::Call { id, state } => self.line_call(id, state),
             Event::FirstMedia { .. } => {
                 self.line.media_at = self.now;
-                if self.in_call() {
+                if self.in_call() || self.call_pressed() {
                     self.line.heard = true;
                 }
             }
@@ -186,7 +210,12 @@ impl App {
 
     fn line_call(&mut self, id: CallId, state: CallState) {
         match state {
-            CallState::Dialling | CallState::Ringing { .. } => {}
+            CallState::Dialling => {
+                if matches!(self.line.at, At::Asked { .. }) {
+                    self.line.called_at.get_or_insert(self.now);
+                }
+            }
+            CallState::Ringing { .. } => {}
             CallState::Ended { .. } if self.line.dropped == Some(id) => self.line.dropped = None,
             CallState::Up { .. } if self.line.dropped == Some(id) => {}
             CallState::Up { .. } => {
@@ -195,6 +224,8 @@ impl App {
                 }
                 let same = self.line.at == At::Away(id);
                 self.line.at = At::Up(id);
+                self.line.called_at = None;
+                self.line.without_sound = false;
                 self.line.failures = 0;
                 self.line.denied_since = None;
                 self.line.media_at = self.now;
@@ -212,14 +243,18 @@ impl App {
                     }
                 }
             }
-            CallState::Reconnecting => {
-                if self.line.at == At::Up(id) {
+            CallState::Reconnecting { missing } => {
+                if self.line.id() == Some(id) {
                     self.line.at = At::Away(id);
+                    self.line.without_sound = missing == Missing::Sound;
                 }
             }
-            CallState::Ended { .. } => match self.line.at {
+            CallState::Ended { reason, .. } => match self.line.at {
                 At::Up(current) | At::Away(current) if current == id => self.line_gone(),
-                At::Asked { .. } => self.line_failed(),
+                At::Asked { .. } => {
+                    self.line.without_sound |= matches!(reason, Reason::Media(_));
+                    self.line_failed();
+                }
                 At::Down | At::Up(_) | At::Away(_) => {}
             },
         }
@@ -250,6 +285,7 @@ impl App {
 
     fn line_failed(&mut self) {
         self.line.at = At::Down;
+        self.line.called_at = None;
         let wait = (RETRY_FROM_MS << self.line.failures.min(5)).min(RETRY_UP_TO_MS);
         self.line.failures = self.line.failures.saturating_add(1);
         self.line.retry_at = self.now + wait + self.spread(wait / 4);
@@ -269,7 +305,41 @@ impl App {
         }
     }
 
+    /// The server answered what it was told of the sound, or did not.
+    pub(super) fn sound_told(&mut self, gets_through: bool, result: Result<(), RequestError>) {
+        match result {
+            Ok(()) => self.line.sound.told = Some(gets_through),
+            Err(error) if error.code() == Some(ErrorCode::SignInAgain) => self.sign_in_again(),
+            Err(_) => {}
+        }
+    }
+
+    /// `None`: there is no line that anything could be said of.
+    fn sound_to_tell(&self) -> Option<bool> {
+        let gets_through = match self.line.at {
+            At::Up(_) => true,
+            At::Asked { .. } | At::Away(_) if self.line.without_sound => false,
+            At::Down | At::Asked { .. } | At::Away(_) => return None,
+        };
+        (self.link.is_up() && self.line.sound.told != Some(gets_through)).then_some(gets_through)
+    }
+
+    fn tell_of_the_sound(&mut self) {
+        if let (At::Asked { .. }, Some(called_at)) = (self.line.at, self.line.called_at) {
+            self.line.without_sound |= self.now >= called_at + SOUND_WITHIN_MS;
+        }
+        if let Some(gets_through) = self.sound_to_tell()
+            && (self.line.sound.sent != Some(gets_through) || self.now >= self.line.sound.again_at)
+        {
+            self.line.sound.sent = Some(gets_through);
+            self.line.sound.again_at = self.now + TELL_AGAIN_MS;
+            self.want(Effect::TellOfSound { gets_through });
+        }
+    }
+
     pub(super) fn line_wake(&self) -> Option<i64> {
+        let sound = self.line.called_at.map(|at| at + SOUND_WITHIN_MS).filter(|_| !self.line.without_sound);
+        let tell = self.sound_to_tell().map(|_| self.line.sound.again_at);
         let asked = match self.line.at {
             At::Asked { until } => Some(until),
             At::Down => {
@@ -282,7 +352,8 @@ impl App {
         let registers = self.waits_for_registration().then_some(self.line.register_at);
         let denied = self.line.denied_since.map(|since| since + SERVERS_WORD_MS);
         let quiet = self.line.quiet_since.map(|since| since + QUIET_MS).filter(|at| *at > self.now);
-        [asked, registers, denied, quiet].into_iter().flatten().min()
+        let silent = self.line.path_since.map(|since| since + SILENT_MS).filter(|at| *at > self.now);
+        [asked, registers, denied, quiet, sound, tell, silent].into_iter().flatten().min()
     }
 
     pub(super) fn reconcile_line(&mut self) {
@@ -298,12 +369,14 @@ impl App {
         {
             self.line.lost_since = Some(self.now);
         }
+        self.tell_of_the_sound();
         self.heed_the_servers_word();
         if !self.calling() {
             if let (Some(id), Some(_)) = (self.line.id(), self.session()) {
                 self.drop_line(id);
             }
             self.line.lost_since = None;
+            self.line.without_sound = false;
             self.line.failures = 0;
             return;
         }
@@ -321,6 +394,7 @@ impl App {
         let wanted = self.line.at == At::Down && self.link.is_up() && self.line.registered;
         if wanted && self.now >= self.line.retry_at {
             self.line.at = At::Asked { until: self.now + ASKED_MS };
+            self.line.sound = Sound::default();
             self.want(Effect::OpenLine);
         }
     }
@@ -361,6 +435,26 @@ impl App {
         }
     }
 
+    /// Whether the callee's telephone rings, as far as is known, and the network may leave the ringing to us: after a
+    /// 180 alone; after a 183 where nothing came for a while.
+    fn is_left_to_ring(&mut self) -> bool {
+        let Some(Session::Dialling { call, .. }) = self.session() else {
+            self.line.path_since = None;
+            return false;
+        };
+        match call.state {
+            CalleeState::Ringing { early_media: false, .. } => true,
+            CalleeState::Ringing { early_media: true, .. } => {
+                let since = *self.line.path_since.get_or_insert(self.now);
+                self.now - since >= SILENT_MS
+            }
+            CalleeState::InLine { .. }
+            | CalleeState::Dialling { .. }
+            | CalleeState::Talking { .. }
+            | CalleeState::Ended { .. } => false,
+        }
+    }
+
     /// Sound leaves only from Call to the end of the call, and the ring sounds only while nothing else does.
     pub(super) fn reconcile_sound(&mut self) {
         let call_pressed = self.call_pressed();
@@ -377,13 +471,7 @@ impl App {
             self.line.sends = sends;
             self.want(Effect::SendAudio(id, sends));
         }
-        let ringing = match self.session() {
-            Some(Session::Dialling { call, .. }) => {
-                matches!(call.state, CalleeState::Ringing { early_media: false, .. })
-            }
-            _ => false,
-        };
-        let rings = ringing && !self.line.heard && self.hang_up.is_none();
+        let rings = self.is_left_to_ring() && !self.line.heard && self.hang_up.is_none();
         if rings != self.line.rings {
             self.line.rings = rings;
             self.want(Effect::Ring(rings));

@@ -1,6 +1,6 @@
 //! The view, made of the state.
 
-use protocol::{line::Line as ServersLine, session::Session};
+use protocol::{line::Line as ServersLine, session::Session, trunk::Trunk};
 use softphone::Quality as Measured;
 
 use super::{App, Keyring, line, link};
@@ -174,7 +174,12 @@ impl App {
             troubles.push(Trouble::NoTelephone);
         }
         if !in_call && self.link.trouble.is_none() {
-            troubles.extend(line_lost);
+            if self.line.without_sound {
+                troubles.push(Trouble::WithoutSound);
+            } else {
+                troubles.extend(line_lost);
+            }
+            troubles.extend(self.trunk_trouble());
         }
         // These last, and hide nothing that wants something now.
         for kept in self.outcomes.refused() {
@@ -191,6 +196,16 @@ impl App {
             }
         }
         troubles
+    }
+
+    /// Of no matter to whom is not calling.
+    pub(super) fn trunk_trouble(&self) -> Option<Trouble> {
+        match self.desk.as_ref()?.trunk {
+            Trunk::Shut { complaint, next_try, .. } if self.calling() => {
+                Some(Trouble::Trunk { complaint, next_try })
+            }
+            Trunk::Shut { .. } | Trunk::Open => None,
+        }
     }
 
     fn retry_in_s(&self) -> u32 {

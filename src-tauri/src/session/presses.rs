@@ -6,6 +6,7 @@ use protocol::{
     join_link::{BadLink, JoinLink},
     outcome::Outcome,
     session::Session,
+    trunk::NextTry,
 };
 use uuid::Uuid;
 
@@ -13,7 +14,7 @@ use super::{App, Ask, Busy, Effect, Joining, Keyring, Refusal, Request, hang_up:
 use crate::{
     server::RequestError,
     settings::Device,
-    view::{JoinProblem, Notice, OutcomePress, Press},
+    view::{JoinProblem, Notice, OutcomePress, Press, Trouble},
 };
 
 /// A press is shown as under way for at most so long: a request gives up after 10 s.
@@ -117,6 +118,11 @@ impl App {
         if !self.line.is_up() || !self.line.can_talk() {
             return Err(Refusal::NotNow);
         }
+        if let Some(Trouble::Trunk { next_try: NextTry::Later { .. } | NextTry::Others, .. }) =
+            self.trunk_trouble()
+        {
+            return Err(Refusal::NotNow);
+        }
         self.ask(Press::Call, Ask::Dial(lease))
     }
 
@@ -188,6 +194,9 @@ impl App {
     fn press_correct(&mut self, pressed: AttemptId, press: OutcomePress, fresh: Uuid) -> Result<(), Refusal> {
         let last = self.desk.as_ref().and_then(|desk| desk.last_outcome.clone());
         let last = last.filter(|last| last.attempt_id == pressed).ok_or(Refusal::NotNow)?;
+        if !last.keys.contains(&press.outcome) {
+            return Err(Refusal::NotNow);
+        }
         let attempt_id = Some(last.attempt_id);
         self.notice = (press.outcome == Outcome::DoNotCall)
             .then_some(Notice::DoNotCall { name: last.name, attempt_id });

@@ -14,7 +14,10 @@ use protocol::{
     session::{Desk, Session, Waiting},
     times::RingingTimes,
 };
-use softphone::{CallState, Codec, DeviceState, EndedBy as Ender, Quality, Reason, Registration, Why};
+use softphone::{
+    CallState, Codec, DeviceState, EndedBy as Ender, Missing, Quality, Reason, Registration, Why,
+    trunk::{Complaint, NextTry, Trunk},
+};
 
 use super::*;
 use crate::{
@@ -93,7 +96,14 @@ fn wrap_up() -> Session {
 }
 
 fn desk(session: Session, line: ServersLine) -> Desk {
-    Desk { volunteer: "Maya".into(), campaign: campaign(), line, session, last_outcome: None }
+    Desk {
+        volunteer: "Maya".into(),
+        campaign: campaign(),
+        line,
+        session,
+        last_outcome: None,
+        trunk: Trunk::Open,
+    }
 }
 
 fn refused(status: u16, code: ErrorCode) -> RequestError {
@@ -163,6 +173,10 @@ impl Bench {
 
     fn session(&mut self, session: Session) {
         self.give(Input::Live(News::Change(Box::new(Change::Session(session)))));
+    }
+
+    fn trunk(&mut self, trunk: Trunk) {
+        self.give(Input::Live(News::Change(Box::new(Change::Trunk(trunk)))));
     }
 
     fn give(&mut self, input: Input) {
@@ -341,12 +355,59 @@ fn the_national_ring_sounds_until_media_comes() {
 
     let mut bench = Bench::on_the_line(ready());
     bench.session(ringing(true));
+    bench.give(Input::Phone(Event::FirstMedia { id: LINE }));
+    bench.wait(30_000);
     assert_eq!(bench.took(&Effect::Ring(true)), 0, "the network sends its own ringing");
 
     let mut bench = Bench::on_the_line(ready());
     bench.session(ringing(false));
     bench.session(talking());
     assert_eq!(bench.took(&Effect::Ring(false)), 1, "the answer ends it without media too");
+}
+
+#[test]
+fn after_a_183_without_sound_the_app_rings_and_only_until_sound_comes() {
+    let mut bench = Bench::on_the_line(ready());
+    bench.session(ringing(true));
+    bench.wait(999);
+    assert_eq!(bench.took(&Effect::Ring(true)), 0, "sound may come yet");
+    bench.wait(1);
+    assert_eq!(bench.took(&Effect::Ring(true)), 1);
+    // The 180 after it begins nothing anew.
+    bench.session(Session::Dialling {
+        card: card(),
+        call: call(CalleeState::Ringing { since_ms: 14_000, early_media: true }),
+    });
+    assert_eq!((bench.took(&Effect::Ring(true)), bench.took(&Effect::Ring(false))), (0, 0));
+    bench.give(Input::Phone(Event::FirstMedia { id: LINE }));
+    assert_eq!(bench.took(&Effect::Ring(false)), 1, "never two at once");
+    bench.wait(30_000);
+    assert_eq!(bench.took(&Effect::Ring(true)), 0);
+    bench.session(ready());
+    bench.session(ringing(true));
+    bench.wait(1_000);
+    assert_eq!(bench.took(&Effect::Ring(true)), 1, "each attempt for itself");
+}
+
+#[test]
+fn while_the_provider_refuses_calls_the_card_stays_and_only_the_try_is_dialled() {
+    let mut bench = Bench::on_the_line(ready());
+    let shut =
+        |next_try| Trunk::Shut { complaint: Complaint::Refuses { sip: Some(503) }, since_ms: 0, next_try };
+    let trouble = |next_try| Trouble::Trunk { complaint: Complaint::Refuses { sip: Some(503) }, next_try };
+    for next_try in [NextTry::Later { at_ms: 10_000 }, NextTry::Others] {
+        bench.trunk(shut(next_try));
+        assert_eq!(bench.troubles(), [trouble(next_try)]);
+        assert_eq!(bench.press(Request::Call { lease_id: card().lease_id }), Err(Refusal::NotNow));
+    }
+    bench.trunk(shut(NextTry::Yours));
+    assert_eq!(bench.troubles(), [trouble(NextTry::Yours)]);
+    bench.press(Request::Call { lease_id: card().lease_id }).unwrap();
+    bench.session(ringing(false));
+    assert_eq!(bench.troubles(), [], "not over a call");
+    bench.trunk(Trunk::Open);
+    bench.session(ready());
+    assert_eq!(bench.troubles(), []);
 }
 
 #[test]
@@ -384,8 +445,12 @@ fn a_press_for_one_person_never_meets_the_next() {
         by: WrittenBy::Network,
         again_at_ms: None,
         times: RingingTimes::default(),
+        keys: Outcome::keys_after(false),
     };
     bench.give(Input::Live(News::Change(Box::new(Change::LastOutcome(Some(last))))));
+    // The server says what it may be: nobody answered.
+    let talked = Request::Correct { attempt_id: attempt_id(), press: press(Outcome::Reached) };
+    assert_eq!(bench.press(talked), Err(Refusal::NotNow));
     let correct = Request::Correct { attempt_id: before, press: press(Outcome::DoNotCall) };
     assert_eq!(bench.press(correct), Err(Refusal::NotNow));
     assert!(!bench.done.iter().any(|effect| matches!(effect, Effect::Ask(_) | Effect::Write(_))));
@@ -717,7 +782,10 @@ fn random_step(bench: &mut Bench, step: u8) {
         13 => bench.session(wrap_up()),
         14 => bench.line_up(LINE),
         15 => bench.give(Input::Phone(Event::Call { id: LINE, state: ended })),
-        16 => bench.give(Input::Phone(Event::Call { id: LINE, state: CallState::Reconnecting })),
+        16 => bench.give(Input::Phone(Event::Call {
+            id: LINE,
+            state: CallState::Reconnecting { missing: Missing::Signalling },
+        })),
         17 => bench.give(Input::Live(News::Closed(Closed::Gap))),
         18 => bench.live_up(ready(), ServersLine::Up),
         19 => bench.give(Input::Answered(Ask::Dial(card().lease_id), Err(away()))),

@@ -32,6 +32,7 @@ use protocol::{
     join_link::JoinLink,
     line::Line,
     session::{Desk, Session},
+    trunk::Trunk,
 };
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, PublicKeyData};
 use rustls::{ServerConfig, crypto::ring, pki_types::PrivateKeyDer};
@@ -171,7 +172,14 @@ pub fn desk(session: Session) -> Desk {
         mode: Mode::OneTouch,
         organiser: "Ruth".into(),
     };
-    Desk { volunteer: "Maya".into(), campaign, line: Line::Down, session, last_outcome: None }
+    Desk {
+        volunteer: "Maya".into(),
+        campaign,
+        line: Line::Down,
+        session,
+        last_outcome: None,
+        trunk: Trunk::Open,
+    }
 }
 
 fn serve(listener: TcpListener, tls: Arc<ServerConfig>, state: Arc<Shared>) -> tokio::task::JoinHandle<()> {

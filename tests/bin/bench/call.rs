@@ -1,16 +1,22 @@
 //! From the press of Call to the first word in the ear.
 
-use std::time::Instant;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::Result;
 use clap::Args;
 use e2e::{
     handset::Handset,
+    networks::Family,
     report::{Goal, Report, quantile},
     volunteer::{PATIENCE, settings},
     world::World,
 };
 use softphone::Registration;
+
+use crate::first_words::Evening;
 
 /// Fewer than the tunnels that the server gives one device at once.
 const REGISTRATIONS: usize = 8;
@@ -38,7 +44,14 @@ pub async fn run(options: &Options) -> Result<Report> {
     let mut report = Report::of(presses);
     let register = registrations().await?;
     eprintln!("registered {REGISTRATIONS} times");
-    let words = crate::first_words::measure(calls, options.seed).await?;
+    let words = crate::first_words::measure(&Evening {
+        family: Family::V4,
+        calls,
+        seed: options.seed,
+        first_idle: Duration::from_secs(60),
+        most_idle: Duration::from_secs(30),
+    })
+    .await?;
     report.add(
         "answer_to_volunteer_rtp_ms_p95",
         quantile(&words.forwarded_ms, 0.95),
@@ -71,15 +84,15 @@ pub async fn run(options: &Options) -> Result<Report> {
 async fn registrations() -> Result<Vec<f64>> {
     let world = World::with(&[]).await?;
     let link = world.server.invite("Maya")?;
-    let (device, sign_in) = {
+    let (device, sign_in, home) = {
         let maya = world.volunteer("Maya").await?;
-        (maya.device, maya.sign_in.clone())
+        (maya.device, maya.sign_in.clone(), Arc::clone(&maya.home))
     };
     let mut took = Vec::new();
     for _ in 0..REGISTRATIONS {
         let settings = settings(&link, device, &sign_in)?;
         let began = Instant::now();
-        let handset = Handset::start(settings);
+        let handset = Handset::start(&home, settings)?;
         let registered = |s: &e2e::handset::Standing| s.registration == Some(Registration::Registered);
         handset.until("the registration", PATIENCE, registered).await?;
         took.push(began.elapsed().as_secs_f64() * 1000.0);

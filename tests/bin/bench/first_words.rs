@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use e2e::{
     callee::{Callee, Manner},
     listening,
+    networks::{Family, Networks},
     pbx::Node,
     ringround::Ringround,
     sound::Sound,
@@ -28,13 +29,24 @@ pub struct FirstWords {
     pub frames: usize,
 }
 
-const IDLE_BEFORE_THE_FIRST: Duration = Duration::from_secs(60);
-const MOST_IDLE_MS: u64 = 30_000;
 /// So much of what the callee says is looked for.
 const SPOKEN_MS: u32 = 2_000;
 
+/// How the calls are made.
+pub struct Evening {
+    /// How the volunteer reaches the server.
+    pub family: Family,
+    pub calls: usize,
+    pub seed: u64,
+    /// Nothing happens on the line before the first call for so long,
+    pub first_idle: Duration,
+    /// and before each other one for a time of chance.
+    pub most_idle: Duration,
+}
+
 /// One line; a pause of chance before each call.
-pub async fn measure(calls: usize, seed: u64) -> Result<FirstWords> {
+pub async fn measure(evening: &Evening) -> Result<FirstWords> {
+    let Evening { calls, seed, .. } = *evening;
     let mut chance = fastrand::Rng::with_seed(seed);
     let folder = tempfile::Builder::new().prefix("rr").tempdir()?;
     let silent = Manner {
@@ -42,18 +54,19 @@ pub async fn measure(calls: usize, seed: u64) -> Result<FirstWords> {
         says: Sound::silence(8_000, 20),
         rings_off_after: None,
     };
-    let mut callee = Callee::listen(silent.clone()).await?;
-    let node = Node::start(folder.path(), callee.address()).await?;
+    let networks = Networks::lay()?;
+    let mut callee = Callee::listen(&networks, silent.clone()).await?;
+    let node = Node::start(&networks, folder.path(), callee.address()).await?;
     let server = Ringround::start(folder.path(), &node).await?;
     server.create_campaign()?;
     server.import(&(0..calls).map(|n| number(0, n as u8)).collect::<Vec<_>>())?;
-    let maya = Volunteer::join(&server, "Maya").await?;
+    let link = server.invite_by(evening.family, "Maya")?;
+    let maya = Volunteer::join_by(&server, &networks.home()?, &link).await?;
     maya.start().await?;
-    let wire = Wire::watch(Datagram::is_rtp)?;
+    let wire = Wire::watch(&networks.server, Datagram::is_rtp)?;
     let mut words = FirstWords { forwarded_ms: Vec::new(), lost_ms: 0.0, lost_at_first_ms: 0.0, frames: 0 };
     for call in 0..calls {
-        let idle =
-            if call == 0 { IDLE_BEFORE_THE_FIRST } else { Duration::from_millis(chance.u64(..MOST_IDLE_MS)) };
+        let idle = if call == 0 { evening.first_idle } else { evening.most_idle.mul_f64(chance.f64()) };
         tokio::time::sleep(idle).await;
         let marker = Sound::marker(seed.wrapping_add(call as u64), 8_000, SPOKEN_MS);
         callee.behave(Manner { says: marker.clone(), ..silent.clone() });
@@ -90,7 +103,7 @@ pub async fn measure(calls: usize, seed: u64) -> Result<FirstWords> {
 /// Milliseconds from the callee's first packet to its forwarding by the node, whose media ports are `node`. The
 /// callee's packets are µ-law in the clear; those between node and volunteer carry Opus. A last tick of the ringing
 /// may leave just after the first packet came: what left last before the second one came is counted.
-fn forwarded(seen: &[Datagram], node: &RangeInclusive<u16>) -> Option<f64> {
+fn forwarded(seen: &[Datagram], node: RangeInclusive<u16>) -> Option<f64> {
     let plain = |d: &&Datagram| d.start[1] & 0x7f == 0;
     let mut came = seen.iter().filter(plain).filter(|d| node.contains(&d.to.port())).map(|d| d.at);
     let (first, second) = (came.next()?, came.next()?);
@@ -133,9 +146,9 @@ mod tests {
             packet(107, NODE, VOLUNTEER, 1_600),
             packet(0, CALLEE, NODE + 1, 21_000),
         ];
-        assert_eq!(forwarded(&seen, &PORTS), Some(0.6));
-        assert_eq!(forwarded(&seen[1..], &PORTS), Some(0.6));
-        assert_eq!(forwarded(&seen[..5], &PORTS), None);
+        assert_eq!(forwarded(&seen, PORTS), Some(0.6));
+        assert_eq!(forwarded(&seen[1..], PORTS), Some(0.6));
+        assert_eq!(forwarded(&seen[..5], PORTS), None);
     }
 
     #[test]
@@ -147,8 +160,8 @@ mod tests {
             packet(0, CALLEE, NODE + 1, 20_000),
             packet(107, NODE, VOLUNTEER, 20_500),
         ];
-        assert_eq!(forwarded(&seen, &PORTS), Some(1.6));
+        assert_eq!(forwarded(&seen, PORTS), Some(1.6));
         seen.drain(1..3);
-        assert_eq!(forwarded(&seen, &PORTS), Some(20.5), "late, and said to be late");
+        assert_eq!(forwarded(&seen, PORTS), Some(20.5), "late, and said to be late");
     }
 }

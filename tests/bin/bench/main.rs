@@ -3,6 +3,8 @@
 mod call;
 mod faults;
 mod first_words;
+mod theft;
+mod two_machines;
 mod volunteers;
 mod window;
 
@@ -19,8 +21,12 @@ enum Bench {
     Call(call::Options),
     /// Kills parts in the middle of calls, and counts what was lost
     Faults(faults::Options),
+    /// A volunteer on another computer, over IPv4 and over IPv6: lines, first words, and a network without UDP
+    TwoMachines(two_machines::Options),
     /// Eight volunteers call a list of two hundred at once
     Volunteers(volunteers::Options),
+    /// A program with a stolen sign-in reads and empties a list, for five minutes
+    Theft(theft::Options),
 }
 
 #[tokio::main]
@@ -29,9 +35,13 @@ async fn main() -> Result<ExitCode> {
     let reached = match Bench::parse() {
         Bench::Call(options) => finish(call::run(&options).await?, &folder.join("call.json"))?,
         Bench::Faults(options) => faults::run(&options, &folder).await?,
+        Bench::TwoMachines(options) => {
+            finish(two_machines::run(&options).await?, &folder.join("two-machines.json"))?
+        }
         Bench::Volunteers(options) => {
             finish(volunteers::run(&options).await?, &folder.join("volunteers.json"))?
         }
+        Bench::Theft(options) => finish(theft::run(&options).await?, &folder.join("theft.json"))?,
     };
     Ok(if reached { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

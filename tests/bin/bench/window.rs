@@ -39,7 +39,7 @@ pub async fn measure(report: &mut Report, presses: usize, seed: u64) -> Result<(
     let mut numbers = vec![ECHO.to_owned()];
     numbers.extend((0..presses).map(|n| number(1, n as u8)));
     let world = World::with(&numbers).await?;
-    let desktop = Desktop::start(world.folder.path(), true).await?;
+    let desktop = Desktop::start(&world.home()?, world.folder.path(), true).await?;
     let Seat { world, desktop: _desktop, window, first_paint_ms: first_paint } =
         sit_down(world, desktop).await?;
     talk(&window).await?;
@@ -93,7 +93,7 @@ pub async fn measure(report: &mut Report, presses: usize, seed: u64) -> Result<(
 /// six times what real ones do.
 async fn echoes(seed: u64) -> Result<Vec<f64>> {
     let world = World::with(&[ECHO.to_owned()]).await?;
-    let desktop = Desktop::start_on_one_clock(world.folder.path()).await?;
+    let desktop = Desktop::start_on_one_clock(&world.home()?, world.folder.path()).await?;
     let seat = sit_down(world, desktop).await?;
     talk(&seat.window).await?;
     let took = round_trips(&seat.desktop, &seat.world, seed).await?;
@@ -121,7 +121,9 @@ async fn talk(window: &Window) -> Result<()> {
 /// Presses Call for callees who are busy, and waits for the next card each time.
 async fn presses_to_invites(window: &Window, world: &World, presses: usize) -> Result<Vec<f64>> {
     let provider = world.provider.address().port();
-    let wire = Wire::watch(move |d: &Datagram| d.to.port() == provider && d.is_first_invite())?;
+    let wire = Wire::watch(&world.server.networks.server, move |d: &Datagram| {
+        d.to.port() == provider && d.is_first_invite()
+    })?;
     let listen = "window.pressed = 0;
         addEventListener('click', e => window.pressed = performance.timeOrigin + e.timeStamp, true)";
     window.run(listen, vec![]).await?;

@@ -18,6 +18,7 @@ pub use person::{Person, number_of};
 pub use watched::{Seen, Watched};
 
 use crate::{
+    networks::Networks,
     pbx::{Node, Provider},
     ringround::Ringround,
     volunteer::in_call,
@@ -194,8 +195,9 @@ impl Stage {
 /// Network, node, and a server with a list.
 async fn scene(fault: Fault) -> Result<(World, Option<Disk>)> {
     let folder = tempfile::Builder::new().prefix("rr").tempdir()?;
-    let provider = Provider::start(folder.path(), None).await?;
-    let node = Node::start(folder.path(), provider.address()).await?;
+    let networks = Networks::lay()?;
+    let provider = Provider::start(&networks, folder.path(), None).await?;
+    let node = Node::start(&networks, folder.path(), provider.address()).await?;
     let disk = match fault {
         Fault::ReadOnly | Fault::DiskFull => Some(Disk::mount(&folder.path().join("server"))?),
         Fault::AppInWrapUp

@@ -1,6 +1,6 @@
 //! A volunteer who keeps calm: whatever was taken away, they look at their screen and do the next thing.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail, ensure};
 use ed25519_dalek::SigningKey;
@@ -22,6 +22,7 @@ use uuid::Uuid;
 use crate::{
     api::{Api, Failure},
     cable::Cable,
+    networks::Net,
     ringround::Ringround,
     volunteer::{Volunteer, new_key, press, spend},
 };
@@ -37,6 +38,8 @@ pub struct Person {
     pub device: DeviceId,
     /// Between them and the server.
     pub cable: Cable,
+    /// Where they are.
+    pub home: Arc<Net>,
     app: Option<Volunteer>,
     link: JoinLink,
     key: SigningKey,
@@ -52,18 +55,19 @@ struct Kept {
 }
 
 impl Person {
-    /// Joins, by a cable of their own.
+    /// Joins from a home of their own, by a cable that can be cut.
     ///
     /// # Errors
     /// When joining fails.
     pub async fn join(server: &Ringround, name: &str) -> Result<Self> {
-        let cable = Cable::to(server.address()).await?;
+        let home = server.networks.home()?;
+        let cable = Cable::to(server, &home).await?;
         let mut link = server.invite(name)?;
         link.server = Url::parse(&format!("https://{}", cable.address()))?;
         let (device, key) = (DeviceId::new(Uuid::now_v7()), new_key()?);
-        spend(&Api::new(link.server.clone(), server.client()?), &link, device, &key).await?;
-        let app = Some(Volunteer::sign_in(server, &link, device, &key).await?);
-        Ok(Self { device, cable, app, link, key, outbox: Vec::new(), asked_for_line: None })
+        spend(&Api::new(&home, &link.server, server)?, &link, device, &key).await?;
+        let app = Some(Volunteer::sign_in(server, &home, &link, device, &key).await?);
+        Ok(Self { device, cable, home, app, link, key, outbox: Vec::new(), asked_for_line: None })
     }
 
     /// The app.
@@ -95,7 +99,7 @@ impl Person {
     pub async fn start_app(&mut self, server: &Ringround) -> Result<()> {
         self.cable.plug();
         self.asked_for_line = None;
-        self.app = Some(Volunteer::sign_in(server, &self.link, self.device, &self.key).await?);
+        self.app = Some(Volunteer::sign_in(server, &self.home, &self.link, self.device, &self.key).await?);
         Ok(())
     }
 

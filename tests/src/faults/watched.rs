@@ -67,9 +67,10 @@ impl Watched {
     /// When a part does not come up.
     pub async fn set(fault: Fault, app: &Path) -> Result<Self> {
         let (world, disk) = scene(fault).await?;
-        let desktop = Desktop::start(world.folder.path(), true).await?;
+        let home = world.home()?;
+        let desktop = Desktop::start(&home, world.folder.path(), true).await?;
         let window = open(app, &desktop, world.folder.path()).await?;
-        let cable = Cable::to(world.server.address()).await?;
+        let cable = Cable::to(&world.server, &home).await?;
         let mut link = world.server.invite("Maya")?;
         link.server = Url::parse(&format!("https://{}", cable.address()))?;
         let field = window.wait_for("textbox", "Invitation link").await?;

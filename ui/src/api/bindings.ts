@@ -65,6 +65,13 @@ export type Call = {
 
 /**  Where a call is. */
 export type CallState = 
+/**
+ *  Waits for its place on the organisation's trunk, where so many calls may be at once, or begin in a second.
+ *  Nobody is rung yet, and whoever hangs up keeps the card.
+ */
+{ state: "in-line"; 
+/**  UTC epoch, milliseconds. */
+since_ms: number } | 
 /**  Asked for; the network has not said that it rings. */
 { state: "dialling"; 
 /**  UTC epoch, milliseconds. */
@@ -73,7 +80,7 @@ since_ms: number } |
 { state: "ringing"; 
 /**  UTC epoch, milliseconds. */
 since_ms: number; 
-/**  The network sends its own ringing (SIP 183), so the app plays none. */
+/**  The network has a path for sound of its own (SIP 183): the app plays ringing only if nothing comes by it. */
 early_media: boolean } | 
 /**  Answered, and in the volunteer's bridge. */
 { state: "talking"; 
@@ -126,6 +133,17 @@ export type Card = {
 	/**  When they may be rung, if not now. */
 	times: RingingTimes,
 };
+
+/**  What a provider does with a call that it does not put through. */
+export type Complaint = 
+/**  It refuses it. */
+{ kind: "refuses"; 
+/**  The status of its SIP answer, where Asterisk tells it. */
+sip: number | null } | 
+/**  It answers nothing, or nothing rings. */
+{ kind: "silent" } | 
+/**  It does not know the number; of all of them, it may want them in another form. */
+{ kind: "number" };
 
 /**  The volunteer's desk. */
 export type DeskView = {
@@ -263,6 +281,8 @@ export type LastOutcome = {
 	again_at_ms: number | null,
 	/**  When they may be rung, for a correction to [`Outcome::Callback`]. */
 	times: RingingTimes,
+	/**  What it may be corrected to: not to an outcome of a conversation where there was none. */
+	keys: Outcome[],
 };
 
 /**  One volunteer's hold on one contact. */
@@ -296,6 +316,17 @@ export type MaskedNumber = string;
 export type Mode = 
 /**  The volunteer sees the card, then presses Call (the field also says preview). */
 "one-touch";
+
+/**  Who makes the next call through a trunk that is shut. */
+export type NextTry = 
+/**  Nobody before this. */
+{ who: "later"; 
+/**  UTC epoch milliseconds. */
+at_ms: number } | 
+/**  This volunteer, with the call of their card. */
+{ who: "yours" } | 
+/**  Another volunteer, just now. */
+{ who: "others" };
 
 /**  The answer to a press. */
 export type Notice = 
@@ -555,8 +586,16 @@ in_call: boolean } |
 { kind: "no-speaker" } | 
 /**  The microphone gives nothing but silence while talking. */
 { kind: "too-quiet" } | 
+/**  Between calls: sound finds no way to the server. */
+{ kind: "without-sound" } | 
 /**  The server has no telephone: Asterisk or the trunk is away. */
 { kind: "no-telephone" } | 
+/**  The telephone provider puts no call through. */
+{ kind: "trunk"; 
+/**  What it does with calls. */
+complaint: Complaint; 
+/**  Who tries next, and when. */
+next_try: NextTry } | 
 /**  The server cannot write its disk. */
 { kind: "server-storage" } | 
 /**  This computer cannot write its disk: an outcome is only in memory. */
@@ -602,7 +641,7 @@ next_at_ms: number | null } |
 { reason: "outside-hours"; 
 /**  When calling opens, UTC epoch milliseconds. */
 opens_at_ms: number } | 
-/**  Many cards were passed on without a call: the next one comes at a quieter pace. */
+/**  Many cards went by in a short time: the next one comes at a quieter pace. */
 { reason: "passed-on"; 
 /**  When it comes, UTC epoch milliseconds. */
 next_at_ms: number } | 

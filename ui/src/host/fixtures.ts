@@ -1,3 +1,4 @@
+import { OUTCOME_KEYS } from '../api/constants';
 import type {
   Card,
   DeskView,
@@ -104,6 +105,7 @@ export const LAST: LastOutcome = {
   by: 'network',
   again_at_ms: null,
   times: TIMES,
+  keys: [...OUTCOME_KEYS],
 };
 
 /** At 19:50, from where an hour leads past closing time. */
@@ -116,6 +118,11 @@ const late: Session = {
 
 export const ready: Session = { state: 'ready', card: CARD };
 const readyNext: Session = { state: 'ready', card: NEXT_CARD };
+const inLine: Session = {
+  state: 'dialling',
+  card: CARD,
+  call: { attempt_id: 'attempt-1', state: { state: 'in-line', since_ms: NOW - 4_000 } },
+};
 export const dialling: Session = {
   state: 'dialling',
   card: CARD,
@@ -242,6 +249,9 @@ export const views: Readonly<Record<string, View>> = {
     why: { reason: 'passed-on', next_at_ms: NOW + MINUTE },
   }),
   'no-telephone': trouble({ state: 'waiting', why: { reason: 'no-telephone' } }, [{ kind: 'no-telephone' }]),
+  'without-sound': trouble({ state: 'waiting', why: { reason: 'line' } }, [{ kind: 'without-sound' }], {
+    line: { state: 'opening' },
+  }),
   'no-storage': deskView({ state: 'waiting', why: { reason: 'no-storage' } }),
   ready: deskView(ready),
   'ready-calling': deskView(ready, { busy: 'call' }),
@@ -270,6 +280,7 @@ export const views: Readonly<Record<string, View>> = {
     { waiting_outcomes: 1 },
     { notice: { kind: 'saved-here', outcome: 'reached' } },
   ),
+  'in-line': deskView(inLine),
   dialling: deskView(dialling),
   ringing: deskView(ringing, { rings: true }),
   talking: deskView(talking),
@@ -289,6 +300,19 @@ export const views: Readonly<Record<string, View>> = {
   }),
   'server-lost': trouble(ready, [{ kind: 'server-unreachable', retry_in_s: 5, in_call: false }]),
   'server-lost-in-call': trouble(talking, [{ kind: 'server-unreachable', retry_in_s: 5, in_call: true }]),
+  'provider-refuses': trouble(ready, [
+    {
+      kind: 'trunk',
+      complaint: { kind: 'refuses', sip: 503 },
+      next_try: { who: 'later', at_ms: NOW + 40_000 },
+    },
+  ]),
+  'provider-tried': trouble(ready, [
+    { kind: 'trunk', complaint: { kind: 'refuses', sip: 503 }, next_try: { who: 'yours' } },
+  ]),
+  'provider-silent': trouble(ready, [
+    { kind: 'trunk', complaint: { kind: 'silent' }, next_try: { who: 'others' } },
+  ]),
   'no-microphone': trouble(ready, [{ kind: 'no-microphone' }], {
     devices: { microphone: null, speaker: 'USB headset' },
   }),

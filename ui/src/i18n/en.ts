@@ -200,10 +200,10 @@ export const en = {
     },
     passedOn: {
       name: 'The next card waits',
-      text: (time: string) => `You passed on many people without a call. The next card comes at ${time}.`,
-      said: (time: string) => `You passed on many people without a call. The next card comes at ${time}`,
+      text: (time: string) => `You went through many people in a short time. The next card comes at ${time}.`,
+      said: (time: string) => `You went through many people in a short time. The next card comes at ${time}`,
       whyTitle: 'Why a card waits',
-      why: 'Twenty people can be passed on at once, then one a minute; people you ring do not count. It protects the list if a computer is stolen.',
+      why: 'Cards passed on, and calls you end before they can be answered, come back one a minute; all cards four a minute. It protects the list if a computer is stolen.',
       button: (time: string) => `Next card at ${time}`,
     },
     telephone: {
@@ -278,6 +278,7 @@ export const en = {
     noMicrophone: 'No microphone.',
     noSpeaker: 'No loudspeaker.',
     callsWait: 'Calls wait until there is one',
+    inLine: 'All lines to the telephone network are taken. Nobody is rung yet',
     callee: (name: string) => `${name} rang off`,
     volunteer: 'You hung up',
     cancelled: 'You cancelled the call',
@@ -289,6 +290,7 @@ export const en = {
   call: {
     call: (name: string) => `Call ${name}`,
     busy: (name: string) => `Calling ${name}`,
+    inLine: 'In line for a line',
     dialling: 'Dialling',
     ringing: 'Ringing',
     cancel: 'Cancel',
@@ -331,8 +333,10 @@ export const en = {
     later: (name: string, when: string) => `Later: ${name}, ${when}`,
     correctIt: 'Correct it',
     correcting: (name: string) => `Correct ${name}`,
+    unanswered: 'nobody answered: some don’t fit',
     leave: 'Leave it',
     label: (digit: number, outcome: string) => `${digit}, ${outcome}`,
+    labelClosed: (digit: number, outcome: string) => `${digit}, ${outcome}, only where somebody answered`,
     keypad: 'Telephone keys',
     sent: (digits: string) => `Sent ${digits}`,
     back: 'Outcomes',
@@ -494,6 +498,25 @@ export const en = {
       text: 'Calls wait until it is back. Nothing is lost.',
       back: 'The telephone line is back',
     },
+    withoutSound: {
+      head: 'Sound does not get through to the server.',
+      text: (organiser: string) =>
+        `Nobody is rung. Your network may hold back calls (UDP): try another one, or tell ${organiser}.`,
+      back: 'Sound gets through now',
+    },
+    trunk: {
+      refuses: (status: number | null) =>
+        status === null ? 'The provider refuses calls.' : `The provider refuses calls (${status}).`,
+      silent: 'The provider puts no call through.',
+      number: 'The provider knows none of these numbers.',
+      inSeconds: (s: number) => `Nobody was rung, nothing is lost. Tried again in ${seconds(s)}.`,
+      at: (time: string) => `Nobody was rung, nothing is lost. Tried again at ${time}.`,
+      soon: 'Nobody was rung, nothing is lost. Tried again as soon as somebody can.',
+      yours: 'Your next call tries whether it is mended.',
+      others: 'Another volunteer’s call tries whether it is mended.',
+      button: 'Calls wait for the provider',
+      back: 'Calls go out again',
+    },
     serverStorage: {
       head: 'The server can’t save.',
       text: (organiser: string) => `Its disk is full or locked. Tell ${organiser}. Outcomes are kept here.`,
@@ -536,6 +559,7 @@ export const en = {
   },
 
   said: {
+    inLine: (name: string) => `Waiting for a free line to call ${name}`,
     calling: (name: string) => `Calling ${name}`,
     next: (name: string, flag: string | null) => (flag ? `Next, ${name}, ${lower(flag)}` : `Next, ${name}`),
     saved: (outcome: string) => `${outcome} saved`,

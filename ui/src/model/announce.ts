@@ -1,7 +1,7 @@
 import type { Session, View } from '../api/types';
 import { t } from '../i18n';
 import { endedText } from './call-block';
-import { stateName } from './hand';
+import { isInLine, stateName } from './hand';
 import { joinProblemText } from './join-problem';
 import { noticeText } from './keys';
 import { whenOf } from './offers';
@@ -66,8 +66,11 @@ function politely(before: View | null, after: View): string | null {
   const { screen } = after;
   if (screen.name !== 'desk') return joinProblem(before, after);
   const was = before?.screen.name === 'desk' ? before.screen : null;
+  const itsTurn = was !== null && isInLine(was.session) && !isInLine(screen.session);
   const state =
-    before && stateName(before) === stateName(after) ? null : stateSaid(screen.session, after, was);
+    before && stateName(before) === stateName(after) && !itsTurn
+      ? null
+      : stateSaid(screen.session, after, was);
   const last = screen.last_outcome;
   if (!was || !last || JSON.stringify(last) === JSON.stringify(was.last_outcome)) return state;
   const outcome = t.outcome[last.outcome];
@@ -99,7 +102,7 @@ function stateSaid(session: Session, view: View, was: { session: Session } | nul
       return t.said.next(session.card.name, flag);
     }
     case 'dialling':
-      return t.said.calling(session.card.name);
+      return isInLine(session) ? t.said.inLine(session.card.name) : t.said.calling(session.card.name);
     case 'talking':
       return null;
     case 'wrap-up':

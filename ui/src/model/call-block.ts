@@ -3,7 +3,7 @@ import { t } from '../i18n';
 import type { Hand } from './hand';
 import type { Intent } from './intent';
 import { firstName } from './people';
-import { serverAway } from './trouble';
+import { serverAway, waitsForTrunk } from './trouble';
 import { timeAndDay, timeOfDayBy } from './when';
 
 /** Colour of a dot; a word always says the same. */
@@ -200,7 +200,7 @@ function deskBlock(desk: DeskView, view: View, hand: Hand): CallBlock {
     case 'waiting':
       return block(...waitingBlock(desk, session.why, view.server_now_ms));
     case 'ready':
-      return readyBlock(desk, session);
+      return readyBlock(desk, session, view);
     case 'dialling':
       return diallingBlock(desk, session);
     case 'talking':
@@ -280,13 +280,16 @@ function waitingBlock(
   }
 }
 
-function readyBlock(desk: DeskView, session: Session & { state: 'ready' }): CallBlock {
+function readyBlock(desk: DeskView, session: Session & { state: 'ready' }, view: View): CallBlock {
   const name = firstName(session.card.name);
   const busy = desk.busy === 'call';
   const status: Status = { ...lineStatus(desk), card: true };
   const meaning = `call ${session.card.lease_id}`;
   if (desk.line.state === 'lost') {
     return block(status, { ...nothing, label: t.call.lineLost, meaning: 'line lost' });
+  }
+  if (waitsForTrunk(view)) {
+    return block(status, { ...nothing, label: t.trouble.trunk.button, meaning: 'trunk shut' });
   }
   return block(status, {
     ...nothing,
@@ -303,10 +306,13 @@ function readyBlock(desk: DeskView, session: Session & { state: 'ready' }): Call
 function diallingBlock(desk: DeskView, session: Session & { state: 'dialling' }): CallBlock {
   const { state } = session.call;
   const busy = desk.busy === 'hang-up';
-  return block(lineStatus(desk), {
+  const inLine = state.state === 'in-line';
+  const status: Status = inLine ? { ...quiet, tone: 'wait', text: t.status.inLine } : lineStatus(desk);
+  const reached = state.state === 'ringing' ? t.call.ringing : t.call.dialling;
+  return block(status, {
     look: 'ringing',
     icon: state.state === 'ringing' ? 'ringing' : null,
-    label: state.state === 'ringing' ? t.call.ringing : t.call.dialling,
+    label: inLine ? t.call.inLine : reached,
     under: busy ? t.call.cancelling : t.call.cancel,
     hint: 'H',
     intent: { do: 'hang-up' },

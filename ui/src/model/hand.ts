@@ -1,4 +1,4 @@
-import type { DeviceChoices, View } from '../api/types';
+import type { DeviceChoices, Session, View } from '../api/types';
 
 /** A small panel over the card, one at a time. */
 export type Sheet = 'later' | 'callback' | 'never' | 'devices' | 'invitation';
@@ -55,6 +55,11 @@ export function emptyHand(singleKeys: boolean): Hand {
     trouble: 0,
     away: [],
   };
+}
+
+/** Whether a call waits for its place on the trunk: nobody is rung yet. */
+export function isInLine(session: Session): boolean {
+  return session.state === 'dialling' && session.call.state.state === 'in-line';
 }
 
 /** A name that changes when the state does: what the keys meant before, they no longer mean. */

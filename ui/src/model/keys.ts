@@ -15,6 +15,8 @@ export interface Keys {
   look: 'quiet' | 'available' | 'raised';
   marked: Outcome | null;
   suggested: Outcome | null;
+  /** Keys that the server would not take: nobody answered. */
+  closed: readonly Outcome[];
 }
 
 /** The 28 px above the keys: what they are for, or what the last press did. */
@@ -34,6 +36,7 @@ export function keysOf(view: View, hand: Hand): Keys {
     look: 'quiet',
     marked: null,
     suggested: null,
+    closed: [],
   };
   const { screen } = view;
   if (screen.name === 'join') return { ...keys, kind: 'steps', title: plain(t.join.stepsTitle, '') };
@@ -41,8 +44,10 @@ export function keysOf(view: View, hand: Hand): Keys {
 
   const { session, last_outcome: last, marked } = screen;
   if (hand.correcting && last) {
-    const title: Title = { kind: 'plain', text: t.keys.correcting(last.name), aside: '', button: 'leave' };
-    return { ...keys, title, look: 'raised', marked: last.outcome };
+    const closed = OUTCOME_KEYS.filter((outcome) => !last.keys.includes(outcome));
+    const aside = closed.length > 0 ? t.keys.unanswered : '';
+    const title: Title = { kind: 'plain', text: t.keys.correcting(last.name), aside, button: 'leave' };
+    return { ...keys, title, look: 'raised', marked: last.outcome, closed };
   }
   if (session.state === 'talking') {
     if (hand.keypad) {

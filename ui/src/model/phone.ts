@@ -1,7 +1,7 @@
 import type { Card, DeskView, View } from '../api/types';
 import { t } from '../i18n';
 import { callBlock, type CallBlock } from './call-block';
-import type { Hand } from './hand';
+import { isInLine, type Hand } from './hand';
 import { joinProblemText } from './join-problem';
 import { keysOf, type Keys } from './keys';
 import { splitFlag } from './people';
@@ -80,8 +80,10 @@ function deskCard(desk: DeskView, view: View, hand: Hand): CardFace {
   switch (session.state) {
     case 'ready':
       return { ...personFace(session.card), caption: t.card.next, never: mayGiveBack(view) };
-    case 'dialling':
-      return { ...personFace(session.card), caption: t.card.calling };
+    case 'dialling': {
+      const caption = isInLine(session) ? t.card.next : t.card.calling;
+      return { ...personFace(session.card), caption };
+    }
     case 'talking':
       return { ...personFace(session.card), caption: t.card.talking, never: true };
     case 'wrap-up': {

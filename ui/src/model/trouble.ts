@@ -3,7 +3,7 @@ import { t } from '../i18n';
 import type { Hand } from './hand';
 import type { Intent } from './intent';
 import { firstName } from './people';
-import { timeOfDay } from './when';
+import { timeOfDay, timeOfDayBy } from './when';
 
 /** A banner in the header's place. */
 export interface Banner {
@@ -103,6 +103,20 @@ export function bannerOf(trouble: Trouble, view: View, nowMs: number): Banner {
       const { head, text } = words.noTelephone;
       return { ...base, tone: 'wait', icon: 'telephone', head, text };
     }
+    case 'without-sound': {
+      const { head, text } = words.withoutSound;
+      return { ...base, icon: 'network', head, text: text(organiser) };
+    }
+    case 'trunk': {
+      const { complaint, next_try: next } = trouble;
+      return {
+        ...base,
+        tone: 'wait',
+        icon: 'telephone',
+        head: complaint.kind === 'refuses' ? words.trunk.refuses(complaint.sip) : words.trunk[complaint.kind],
+        text: next.who === 'later' ? triedAgain(next.at_ms, nowMs) : words.trunk[next.who],
+      };
+    }
     case 'server-storage':
       return {
         ...base,
@@ -143,6 +157,18 @@ export function bannerOf(trouble: Trouble, view: View, nowMs: number): Banner {
 /** What the header tells of: not what was read and put away. */
 export function troublesToTell({ troubles }: View, { away }: Hand): Trouble[] {
   return troubles.filter((trouble) => !away.includes(troubleName(trouble)));
+}
+
+function triedAgain(atMs: number, nowMs: number): string {
+  const { inSeconds, at, soon } = t.trouble.trunk;
+  const left = Math.ceil((atMs - nowMs) / 1000);
+  if (left <= 0) return soon;
+  return left <= 90 ? inSeconds(left) : at(timeOfDayBy(atMs));
+}
+
+/** Whether calls wait for the provider, and this volunteer’s is not the one that tries it. */
+export function waitsForTrunk({ troubles }: View): boolean {
+  return troubles.some((trouble) => trouble.kind === 'trunk' && trouble.next_try.who !== 'yours');
 }
 
 /** Whether the server is there to take what a press asks of it. */
@@ -188,6 +214,10 @@ export function troubleOver(trouble: Trouble, view: View): string | null {
       return t.trouble.noSpeaker.back;
     case 'no-telephone':
       return t.trouble.noTelephone.back;
+    case 'without-sound':
+      return t.trouble.withoutSound.back;
+    case 'trunk':
+      return t.trouble.trunk.back;
     case 'revoked':
     case 'update-app':
     case 'update-server':
@@ -211,6 +241,9 @@ export function troubleName(trouble: Trouble): string {
       return `server-unreachable ${trouble.in_call}`;
     case 'outcome-refused':
       return `outcome-refused ${trouble.pressed_at_ms}`;
+    // Said anew only when it becomes theirs to try.
+    case 'trunk':
+      return `trunk ${trouble.next_try.who === 'yours'}`;
     case 'revoked':
     case 'update-app':
     case 'update-server':
@@ -219,6 +252,7 @@ export function troubleName(trouble: Trouble): string {
     case 'no-speaker':
     case 'too-quiet':
     case 'no-telephone':
+    case 'without-sound':
     case 'server-storage':
     case 'local-storage':
     case 'keyring-locked':

@@ -274,6 +274,7 @@ export class Desk {
     if (screen.name !== 'desk' || !this.#guard.open('keys', PRESS_WAIT_MS)) return;
     const { state } = screen.session;
     if (!this.hand.correcting && state !== 'talking' && state !== 'wrap-up') return;
+    if (this.phone.keys.closed.includes(outcome)) return;
     if (outcome === 'callback') {
       this.#openSheet('callback');
       return;

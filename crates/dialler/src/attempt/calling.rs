@@ -28,9 +28,9 @@ impl Calling {
         let card = self.lease.card.clone();
         let call = view::Call { attempt_id: self.id(), state: self.call.view() };
         match call.state {
-            view::CallState::Dialling { .. } | view::CallState::Ringing { .. } => {
-                SessionView::Dialling { card, call }
-            }
+            view::CallState::InLine { .. }
+            | view::CallState::Dialling { .. }
+            | view::CallState::Ringing { .. } => SessionView::Dialling { card, call },
             view::CallState::Talking { .. } => SessionView::Talking { card, call },
             view::CallState::Ended { .. } => SessionView::WrapUp { card, call },
         }
@@ -63,6 +63,7 @@ impl Calling {
             }
             AttemptInput::Saved(save) => self.progress.saved(save),
             AttemptInput::SaveFailed(save, _) => self.progress.failed(save, scene.now),
+            AttemptInput::Place => scene.unexpected("attempt calling", "a place on the trunk"),
             AttemptInput::Ping | AttemptInput::GiveBack => {}
         }
         Attempt::Calling(self)
@@ -72,7 +73,11 @@ impl Calling {
         let before = self.call.progress();
         self.call = self.call.handle(input, scene);
         if let Call::Ended(ended) = self.call {
+            scene.trunk.heard(ended.sign(), scene.device, &self.lease.contact.number, scene.now);
             return over(self.lease, ended, self.kept, scene);
+        }
+        if self.call.reached_a_telephone() {
+            scene.trunk.reached(scene.now);
         }
         let after = self.call.progress();
         if after != before {
@@ -96,6 +101,9 @@ impl Calling {
         }
         if self.kept.as_ref().is_some_and(|kept| kept.id > record.id) {
             return scene.done(ticket);
+        }
+        if record.outcome.needs_an_answer() && self.call.is_unanswered(scene) {
+            return scene.refuse(ticket, words::nobody_answered());
         }
         let kept = Kept::new(record, &self.lease.contact, scene);
         let save = scene.save(Write::Keep(kept.write(self.id(), scene)));
@@ -142,14 +150,16 @@ impl Kept {
     }
 }
 
-/// A call ended: what was pressed counts most, then what the call itself says, then a key.
+/// A call ended: what was pressed counts most, then what the call itself says, then a key. What can only be said of a
+/// conversation counts for nothing where there was none: it was kept while nobody knew.
 fn over(lease: Lease, ended: Ended, kept: Option<Kept>, scene: &mut Scene<'_>) -> Attempt {
     scene.push(Output::CallOver { attempt: ended.attempt });
-    if let Some(kept) = kept {
+    let holds = |kept: &Kept| ended.may_have_talked() || !kept.outcome.needs_an_answer();
+    if let Some(kept) = kept.filter(holds) {
         return Settling::by_volunteer(lease, ended, kept, None, None, scene);
     }
     if let Some(verdict) = ended.verdict.clone() {
-        return Settling::by_server(lease, ended, verdict.outcome, verdict.by, verdict.note, scene);
+        return Settling::by_verdict(lease, ended, verdict, scene);
     }
     let until = scene.now.steady + WRAP_UP_LIMIT_MS;
     let mut wrap_up = WrapUp { lease, ended, until, progress: Saving::default() };
@@ -193,6 +203,7 @@ impl WrapUp {
             AttemptInput::SaveFailed(save, _) => self.progress.failed(save, scene.now),
             // The channel is gone; its last news may still be under way.
             AttemptInput::Callee(_) | AttemptInput::Ping | AttemptInput::GiveBack => {}
+            AttemptInput::Place => scene.unexpected("attempt wrap-up", "a place on the trunk"),
         }
         Attempt::WrapUp(self)
     }

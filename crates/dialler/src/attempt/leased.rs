@@ -1,12 +1,15 @@
-//! Before anything was dialled: the card on the seat, and the write-ahead.
+//! Before anything was dialled: the card on the seat, and the write-ahead (what may lie between is in
+//! in_line.rs).
 
 use protocol::ids::{AttemptId, LeaseId};
 
 use super::{
-    Attempt, AttemptInput, Calling, Closed, Committing, LEASE_MS, Leased, RENEW_BELOW, Saving, Settling,
+    Attempt, AttemptInput, Calling, Closed, Committing, Elsewhere, InLine, LEASE_MS, Leased, RENEW_BELOW,
+    Saving, Settling,
 };
 use crate::{
     call::Call,
+    cause::Sign,
     hours,
     input::{ContactFacts, Lease, SaveRefused, Ticket},
     output::{NewAttempt, Output, Released, Write},
@@ -25,14 +28,11 @@ impl Leased {
     pub(super) fn handle(mut self, input: AttemptInput, scene: &mut Scene<'_>) -> Attempt {
         match input {
             AttemptInput::Ping => {
-                if self.lease.expires_at - scene.now.steady < RENEW_BELOW {
-                    self.lease.expires_at = scene.now.steady + LEASE_MS;
-                    scene.save(Write::Renew { lease: self.lease.id, expires_at: self.lease.expires_at });
-                }
+                self.renew(scene);
                 Attempt::Leased(self)
             }
-            AttemptInput::Dial { ticket, lease, attempt, facts, number_busy } => {
-                self.dial(ticket, lease, attempt, facts, number_busy, scene)
+            AttemptInput::Dial { ticket, lease, attempt, facts, elsewhere } => {
+                self.dial(ticket, lease, attempt, facts, elsewhere, scene)
             }
             AttemptInput::Settle { ticket, lease, how } => self.settle(ticket, lease, how, scene),
             AttemptInput::GiveBack | AttemptInput::Revoked => self.release(Released::GivenBack, scene),
@@ -51,6 +51,17 @@ impl Leased {
                 scene.unexpected("attempt leased", "a callee's channel");
                 Attempt::Leased(self)
             }
+            AttemptInput::Place => {
+                scene.unexpected("attempt leased", "a place on the trunk");
+                Attempt::Leased(self)
+            }
+        }
+    }
+
+    pub(super) fn renew(&mut self, scene: &mut Scene<'_>) {
+        if self.lease.expires_at - scene.now.steady < RENEW_BELOW {
+            self.lease.expires_at = scene.now.steady + LEASE_MS;
+            scene.save(Write::Renew { lease: self.lease.id, expires_at: self.lease.expires_at });
         }
     }
 
@@ -60,7 +71,7 @@ impl Leased {
         lease: LeaseId,
         attempt: AttemptId,
         facts: Option<ContactFacts>,
-        number_busy: bool,
+        elsewhere: Elsewhere,
         scene: &mut Scene<'_>,
     ) -> Attempt {
         if lease != self.lease.id {
@@ -80,8 +91,12 @@ impl Leased {
             scene.refuse(ticket, words::wrong_state("Your line is not up yet. The card stays here"));
             return Attempt::Leased(self);
         }
+        if let Err(why) = scene.trunk.allows(scene.device, elsewhere.under_way, scene.now) {
+            scene.refuse(ticket, why);
+            return Attempt::Leased(self);
+        }
         self.lease.contact = facts;
-        if number_busy {
+        if elsewhere.number_busy {
             scene.refuse(ticket, words::number_in_a_call());
             let due_at = rules::due_after_busy(&self.lease.contact, scene.campaign, scene.now.wall);
             return self.release(Released::Refused { due_at }, scene);
@@ -91,18 +106,34 @@ impl Leased {
             scene.refuse(ticket, words::refused(refusal));
             return self.release(Released::Refused { due_at }, scene);
         }
+        if !scene.takes_a_place(attempt) {
+            scene.in_line(ticket, attempt);
+            return Attempt::InLine(InLine::new(self, attempt, scene));
+        }
+        Self::commit(self.lease, attempt, Some(ticket), scene)
+    }
+
+    /// Who has a place on the trunk is dialled as soon as the attempt is on the disk.
+    pub(super) fn commit(
+        lease: Lease,
+        attempt: AttemptId,
+        ticket: Option<Ticket>,
+        scene: &mut Scene<'_>,
+    ) -> Attempt {
         let dialled = scene.now;
+        scene.trunk.dials(scene.device, scene.now);
         let save = scene.save(Write::Attempt(NewAttempt {
             attempt,
-            lease,
-            campaign: self.lease.contact.campaign,
-            contact: self.lease.contact.contact,
+            lease: lease.id,
+            campaign: lease.contact.campaign,
+            contact: lease.contact.contact,
             device: scene.device,
-            number: self.lease.contact.number.clone(),
+            number: lease.contact.number.clone(),
             caller_id: scene.campaign.caller_id.clone(),
             dialled_at: dialled.wall,
         }));
-        Attempt::Committing(Committing { lease: self.lease, attempt, dialled, save, tickets: vec![ticket] })
+        let tickets = ticket.into_iter().collect();
+        Attempt::Committing(Committing { lease, attempt, dialled, save, tickets })
     }
 
     fn settle(
@@ -118,9 +149,9 @@ impl Leased {
         }
         // Who asks not to be called is heard, however often (R12).
         if how != protocol::http::Settle::DoNotCall
-            && let Some(at) = scene.passed_on.next_at(scene.now)
+            && let Some(at) = scene.pace.may_pass_on_at(scene.now)
         {
-            scene.passes_on_many();
+            scene.goes_too_fast();
             scene.refuse(ticket, words::passed_on_many(scene.now.on_the_wall(at)));
             return Attempt::Leased(self);
         }
@@ -152,22 +183,22 @@ impl Leased {
         {
             return self.release(Released::GivenBack, scene);
         }
-        self.look_at = closing_time(&self.lease.contact, scene);
+        self.look_again(scene);
         Attempt::Leased(self)
     }
 
-    fn release(self, how: Released, scene: &mut Scene<'_>) -> Attempt {
+    pub(super) fn look_again(&mut self, scene: &Scene<'_>) {
+        self.look_at = closing_time(&self.lease.contact, scene);
+    }
+
+    pub(super) fn release(self, how: Released, scene: &mut Scene<'_>) -> Attempt {
         Attempt::Settling(Settling::release(self.lease, how, None, None, scene))
     }
 }
 
 /// When to see whether it is too late to ring this contact today.
 fn closing_time(contact: &ContactFacts, scene: &Scene<'_>) -> Option<i64> {
-    let campaign = scene.campaign;
-    let zone = rules::zone_of(contact, campaign);
-    let ringing = campaign.ringing_before_close();
-    hours::closes(campaign.hours, campaign.region, zone, scene.now.wall, ringing)
-        .map(|last| scene.now.look_for(last + 1))
+    rules::closes(contact, scene.campaign, scene.now.wall).map(|last| scene.now.look_for(last + 1))
 }
 
 impl Committing {
@@ -198,6 +229,7 @@ impl Committing {
                 );
             }
             AttemptInput::Callee(_) => scene.unexpected("attempt committing", "a callee's channel"),
+            AttemptInput::Place => scene.unexpected("attempt committing", "a place on the trunk"),
             AttemptInput::Ping
             | AttemptInput::GiveBack
             | AttemptInput::Revoked
@@ -212,9 +244,11 @@ impl Committing {
         for ticket in self.tickets {
             scene.dialled(ticket, self.attempt);
         }
+        scene.pace.dial(scene.now);
         self.lease.contact.attempts += 1;
         self.lease.contact.dialled.push(self.dialled.wall);
         if !scene.telephone || !scene.line_up {
+            scene.places.leave(self.attempt);
             return Settling::never_dialled(self.lease, self.attempt, scene);
         }
         scene.push(Output::CreateChannel { attempt: self.attempt, device: scene.device });
@@ -227,6 +261,7 @@ impl Committing {
     }
 
     fn refused(self, why: SaveRefused, scene: &mut Scene<'_>) -> Attempt {
+        scene.places.leave(self.attempt);
         let refusal = match why {
             SaveRefused::NoStorage => words::no_storage(),
             SaveRefused::LeaseLost => words::lease_lost(),
@@ -234,6 +269,7 @@ impl Committing {
         for ticket in self.tickets {
             scene.refuse(ticket, refusal.clone());
         }
+        scene.trunk.heard(Sign::Nothing, scene.device, &self.lease.contact.number, scene.now);
         match why {
             SaveRefused::NoStorage => Attempt::Leased(Leased::new(self.lease, scene)),
             SaveRefused::LeaseLost => Attempt::Closed(Closed::default()),

@@ -12,12 +12,16 @@ use protocol::{
 use super::{Attempt, AttemptInput, Closed, Kept, Settling};
 use crate::{
     call::Ended,
+    cause::{Sign, Verdict},
     input::{Lease, StoredAttempt, Ticket},
     output::{Close, ContactNext, DoNotCall, Output, Release, Released, Write},
     retry,
     scene::{self, Scene},
     times, words,
 };
+
+/// So many attempts at a number may go uncounted while the trunk is open for others: then the number is at fault.
+const UNCOUNTED_AT_MOST: u32 = 3;
 
 impl Settling {
     /// The lease ends without a call.
@@ -52,12 +56,42 @@ impl Settling {
     }
 
     /// No key was needed: the call itself says what came of it.
+    pub(super) fn by_verdict(
+        mut lease: Lease,
+        ended: Ended,
+        verdict: Verdict,
+        scene: &mut Scene<'_>,
+    ) -> Attempt {
+        // A trunk that is shut is to blame for whatever does not go through; one that is open is believed so often.
+        let against = matches!(verdict.sign, Sign::Against(_)) && scene.trunk.is_shut();
+        let counts = !against && (verdict.counts || lease.contact.uncounted >= UNCOUNTED_AT_MOST);
+        if counts {
+            return Self::by_server(lease, ended, verdict.outcome, verdict.by, verdict.note, scene);
+        }
+        retry::uncount(&mut lease.contact);
+        let next = retry::after_nothing(&lease.contact, scene.campaign, scene.now.wall);
+        Self::close(lease, ended, (verdict.outcome, verdict.by, verdict.note), false, next, scene)
+    }
+
+    /// The server says what came of it.
     pub(super) fn by_server(
         lease: Lease,
         ended: Ended,
         outcome: Outcome,
         by: WrittenBy,
         note: Option<String>,
+        scene: &mut Scene<'_>,
+    ) -> Attempt {
+        let next = retry::after(outcome, None, &lease.contact, scene.campaign, scene.now.wall);
+        Self::close(lease, ended, (outcome, by, note), true, next, scene)
+    }
+
+    fn close(
+        lease: Lease,
+        ended: Ended,
+        (outcome, by, note): (Outcome, WrittenBy, Option<String>),
+        counts: bool,
+        next: ContactNext,
         scene: &mut Scene<'_>,
     ) -> Attempt {
         let write = Write::Close(Close {
@@ -70,7 +104,8 @@ impl Settling {
             note,
             again_at: None,
             call: Some(ended.progress("closed")),
-            contact: Some(retry::after(outcome, None, &lease.contact, scene.campaign, scene.now.wall)),
+            counts,
+            contact: Some(next),
             contact_id: lease.contact.contact,
             do_not_call: DoNotCall::Leave,
             at: scene.now.wall,
@@ -87,10 +122,12 @@ impl Settling {
             answered_at: None,
             at: scene.now.wall,
             by: EndedBy::Server,
-            cause: None,
+            ending: None,
             verdict: None,
+            given_up: true,
         };
         scene.push(Output::CallOver { attempt });
+        scene.trunk.heard(Sign::Nothing, scene.device, &lease.contact.number, scene.now);
         let note = Some("not dialled: the line or the telephone was lost at that moment".to_owned());
         Self::by_server(lease, ended, Outcome::Unknown, WrittenBy::Server, note, scene)
     }
@@ -140,6 +177,7 @@ impl Settling {
                 scene.refuse(ticket, words::wrong_state("This card is being given back"));
             }
             AttemptInput::HangUp { ticket } => scene.done(ticket),
+            AttemptInput::Place => scene.unexpected("attempt settling", "a place on the trunk"),
             AttemptInput::Callee(_)
             | AttemptInput::Ping
             | AttemptInput::GiveBack
@@ -165,6 +203,9 @@ impl Settling {
         if written.id.is_some_and(|id| id > record.id) {
             return self.pressed.push((ticket, record));
         }
+        if record.outcome.needs_an_answer() && !ended.may_have_talked() {
+            return scene.refuse(ticket, words::nobody_answered());
+        }
         let kept = Kept::new(record, &self.lease.contact, scene);
         self.write = Write::Close(close(&self.lease, ended, kept, scene));
         self.save = Some(scene.save(self.write.clone()));
@@ -189,16 +230,20 @@ impl Settling {
         if let Some(ticket) = self.ticket {
             scene.done(ticket);
         }
-        let due =
-            |next: Option<ContactNext>| matches!(next, Some(ContactNext::Due(at)) if at <= scene.now.wall);
+        let now = scene.now.wall;
+        let due = |next: Option<ContactNext>| matches!(next, Some(ContactNext::Due(at)) if at <= now);
         let (last, contact_is_due) = match self.write {
-            Write::Close(close) => (Some(last(&self.lease, &close, scene)), due(close.contact)),
+            Write::Close(close) => {
+                let given_up = self.ended.as_ref().is_some_and(|ended| ended.given_up);
+                if given_up || close.takes_off(&self.lease.contact) {
+                    scene.took_off();
+                }
+                let may_have_talked = self.ended.as_ref().is_some_and(Ended::may_have_talked);
+                (Some(last(&self.lease, &close, may_have_talked, scene)), due(close.contact))
+            }
             Write::Release(release) => {
                 if release.how.is_passed_on() {
-                    scene.passed_on.take(scene.now);
-                    if scene.passed_on.owes_until(scene.now).is_some() {
-                        scene.passes_on_many();
-                    }
+                    scene.passed_on();
                 }
                 let is_due =
                     matches!(release.how, Released::Expired | Released::GivenBack | Released::Skipped { .. });
@@ -222,6 +267,7 @@ fn close(lease: &Lease, ended: &Ended, kept: Kept, scene: &Scene<'_>) -> Close {
         note: kept.note,
         again_at: kept.again_at,
         call: Some(ended.progress("closed")),
+        counts: true,
         contact: Some(next),
         contact_id: lease.contact.contact,
         do_not_call: if kept.outcome == Outcome::DoNotCall { DoNotCall::Add } else { DoNotCall::Leave },
@@ -229,7 +275,12 @@ fn close(lease: &Lease, ended: &Ended, kept: Kept, scene: &Scene<'_>) -> Close {
     }
 }
 
-fn last(lease: &Lease, close: &Close, scene: &Scene<'_>) -> (StoredAttempt, LastOutcome) {
+fn last(
+    lease: &Lease,
+    close: &Close,
+    may_have_talked: bool,
+    scene: &Scene<'_>,
+) -> (StoredAttempt, LastOutcome) {
     let mut contact = lease.contact.clone();
     contact.open = matches!(close.contact, Some(ContactNext::Due(_)));
     contact.do_not_call |= close.do_not_call == DoNotCall::Add;
@@ -242,6 +293,7 @@ fn last(lease: &Lease, close: &Close, scene: &Scene<'_>) -> (StoredAttempt, Last
         outcome: Some(close.outcome),
         outcome_id: close.id,
         latest: true,
+        may_have_talked,
     };
     let shown = shown(&stored, close, scene);
     (stored, shown)
@@ -260,6 +312,23 @@ pub(crate) fn shown(stored: &StoredAttempt, close: &Close, scene: &Scene<'_>) ->
         by: close.by,
         again_at_ms,
         times: times::of(&stored.contact, scene.campaign, scene.now.wall),
+        keys: Outcome::keys_after(stored.may_have_talked),
+    }
+}
+
+impl StoredAttempt {
+    /// What a correction makes of it.
+    pub(crate) fn take_in(&mut self, close: &Close) {
+        self.outcome = Some(close.outcome);
+        self.outcome_id = close.id;
+        if let Some(next) = close.contact {
+            self.contact.open = matches!(next, ContactNext::Due(_));
+        }
+        match close.do_not_call {
+            DoNotCall::Leave => {}
+            DoNotCall::Add => self.contact.do_not_call = true,
+            DoNotCall::TakeBack => self.contact.do_not_call = false,
+        }
     }
 }
 
@@ -285,6 +354,7 @@ pub(crate) fn correction(stored: &StoredAttempt, record: RecordOutcome, scene: &
         note: record.note,
         again_at,
         call: None,
+        counts: true,
         contact,
         contact_id: stored.contact.contact,
         do_not_call,

@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use dialler::{
     Answer, Ask, CallFacts, CampaignRules, ContactFacts, ContactNext, Dialler, DoNotCall, Input, Lease,
-    LineFacts, LineId, LineToken, Now, Output, Released, SaveRefused, StoredAttempt, Ticket, View, Write,
+    LineFacts, LineId, LineToken, Now, Output, Place, Progress, Released, SaveRefused, StoredAttempt, Ticket,
+    View, Write,
     hours::{Hours, Region, zone},
 };
 use protocol::{
+    call::EndedBy,
     contact::Card,
     http::{ApiError, RecordOutcome},
     ids::{AttemptId, CampaignId, ContactId, DeviceId, LeaseId, OutcomeId},
@@ -25,6 +27,11 @@ pub const HOUR: i64 = 60 * MINUTE;
 
 /// Monday 23 November 2026, 12:00 in London.
 pub const NOON: i64 = 1_795_435_200_000;
+
+/// A place at home, in any of these zones.
+pub fn at(zones: &[&str]) -> Place {
+    Place { zones: zones.iter().map(|name| zone(name).unwrap()).collect(), abroad: false }
+}
 
 macro_rules! numbered {
     ($($name:ident -> $id:ident, $kind:expr);+ $(;)?) => {$(
@@ -51,6 +58,7 @@ pub fn campaign() -> CampaignRules {
     CampaignRules {
         id: campaign_id(0),
         zone: zone("Europe/London").unwrap(),
+        abroad: false,
         region: Region::EnglandAndWales,
         hours: Hours::Rules,
         spacing_ms: 2 * HOUR,
@@ -82,8 +90,21 @@ pub struct AttemptRow {
     pub outcome_id: Option<OutcomeId>,
     pub dialled_at: i64,
     pub ended_at: Option<i64>,
+    /// How far the call came, as far as it was told.
+    pub call: Option<Progress>,
     /// How often it was closed by other than a correction.
     pub closed: u32,
+    /// It is one of its contact's attempts.
+    pub counts: bool,
+}
+
+impl AttemptRow {
+    /// As the store reads it.
+    fn may_have_talked(&self) -> bool {
+        let Some(call) = &self.call else { return true };
+        let nobody_saw = call.ended_by != Some(EndedBy::Volunteer) && call.cause.unwrap_or(0) == 0;
+        call.answered_at.is_some() || nobody_saw
+    }
 }
 
 #[derive(Default)]
@@ -117,13 +138,14 @@ impl World {
                 contact: contact_id(n),
                 campaign: rules.id,
                 number: number(n),
-                zone: None,
+                place: at(&["Europe/London"]),
                 from_import: true,
                 do_not_call: false,
                 open: true,
                 promised: None,
                 attempts: 0,
                 dialled: Vec::new(),
+                uncounted: 0,
             };
             world.rows.push(Row { facts, due_at: 0, leased: None, last: None });
         }
@@ -209,17 +231,27 @@ impl World {
 
     pub fn open_line(&mut self, device: DeviceId) -> LineId {
         let ask = self.new_line();
-        let Ask::OpenLine { line, .. } = &ask else { unreachable!() };
-        let line = line.clone();
+        let Ask::OpenLine { line, token } = ask.clone() else { unreachable!() };
         assert_eq!(self.ask(device, ask), Some(Ok(Answer::Done)));
-        self.feed(Input::LineUp { device, line: line.clone() });
+        self.feed(Input::LineAnswered { device, line: line.clone() });
+        self.sound(device, token, true);
         line
+    }
+
+    /// The app says whether sound gets through on its line.
+    pub fn sound(&mut self, device: DeviceId, token: LineToken, gets_through: bool) {
+        assert_eq!(self.ask(device, Ask::LineSound { token, gets_through }), Some(Ok(Answer::Done)));
     }
 
     pub fn new_line(&mut self) -> Ask {
         self.lines += 1;
         let line = LineId(format!("line-{}", self.lines));
         Ask::OpenLine { line, token: LineToken(format!("token {}", self.lines)) }
+    }
+
+    /// The line that was asked for last.
+    pub fn last_line(&self) -> LineId {
+        LineId(format!("line-{}", self.lines))
     }
 
     pub fn view(&self, device: DeviceId) -> View {
@@ -251,6 +283,7 @@ impl World {
         let Some(Ok(Answer::Dialled(attempt))) = answer else { panic!("not dialled: {answer:?}") };
         self.feed(Input::CalleeCreated { attempt });
         self.feed(Input::CalleeInBridge { attempt });
+        self.feed(Input::CalleeDialled { attempt });
         attempt
     }
 
@@ -293,6 +326,7 @@ impl World {
             outcome: row.outcome,
             outcome_id: row.outcome_id,
             latest,
+            may_have_talked: row.may_have_talked(),
         }))
     }
 
@@ -342,7 +376,9 @@ impl World {
                 assert!(self.attempts.contains_key(attempt), "created before it was committed");
                 assert!(self.created.insert(*attempt), "created twice");
                 let this = &self.attempts[attempt];
-                let is_close = |other: &AttemptRow| (this.dialled_at - other.dialled_at).abs() < 2 * HOUR;
+                let is_close = |other: &AttemptRow| {
+                    other.counts && (this.dialled_at - other.dialled_at).abs() < 2 * HOUR
+                };
                 let others = self.created.iter().filter(|id| *id != attempt).map(|id| &self.attempts[id]);
                 let twice = others.filter(|other| other.contact == this.contact && is_close(other)).count();
                 let asked = self.row(this.contact).facts.promised.is_some_and(|at| this.dialled_at >= at);
@@ -358,7 +394,9 @@ impl World {
             | Output::StopAnnouncement { .. }
             | Output::CallOver { .. }
             | Output::Tell { .. }
-            | Output::PassesOnMany { .. }
+            | Output::GoesTooFast { .. }
+            | Output::LookForReply { .. }
+            | Output::Trunk { .. }
             | Output::TrunkFault { .. } => {}
         }
     }
@@ -419,7 +457,9 @@ impl World {
                     outcome_id: None,
                     dialled_at: new.dialled_at,
                     ended_at: None,
+                    call: None,
                     closed: 0,
+                    counts: true,
                 };
                 assert!(self.attempts.insert(new.attempt, attempt).is_none(), "an attempt twice");
             }
@@ -428,6 +468,7 @@ impl World {
                 assert_ne!(row.state, "closed", "progress of a closed attempt");
                 row.state = progress.state;
                 row.ended_at = progress.ended_at;
+                row.call = Some(progress.clone());
             }
             Write::Keep(keep) => {
                 let row = self.attempts.get_mut(&keep.attempt).unwrap();
@@ -437,6 +478,7 @@ impl World {
                 let row = self.attempts.get_mut(&close.attempt).unwrap();
                 if close.call.is_some() {
                     row.closed += 1;
+                    row.call.clone_from(&close.call);
                 }
                 row.state = "closed";
                 row.ended_at = row.ended_at.or(Some(close.at));
@@ -444,6 +486,11 @@ impl World {
                 let contact = self.rows.iter_mut().find(|row| row.facts.contact == close.contact_id).unwrap();
                 if contact.leased.is_some_and(|(lease, _)| lease == close.lease) {
                     contact.leased = None;
+                }
+                if !close.counts && std::mem::take(&mut row.counts) {
+                    contact.facts.attempts -= 1;
+                    contact.facts.dialled.pop();
+                    contact.facts.uncounted += 1;
                 }
                 match close.contact {
                     Some(ContactNext::Due(at)) => (contact.facts.open, contact.due_at) = (true, at),

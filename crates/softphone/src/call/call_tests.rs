@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::settings::Secret;
+use crate::{events::Missing, settings::Secret};
 use proptest::prelude::*;
 
 struct Desk {
@@ -264,13 +264,34 @@ fn a_call_to_us_that_is_cancelled_or_has_no_sound_is_refused() {
 fn a_call_survives_the_loss_of_its_socket_by_an_update() {
     let mut desk = Desk::up();
     desk.input(Input::SocketLost);
-    assert_eq!(desk.told(), [CallState::Reconnecting]);
+    assert_eq!(desk.told(), [CallState::Reconnecting { missing: Missing::Signalling }]);
     desk.input(Input::SocketBack);
     assert_eq!(desk.methods(), [Method::Update]);
     assert!(desk.requests()[0].body.is_empty());
     desk.answer(200, "");
     assert_eq!(desk.told(), [CallState::Up { codec: Codec::Opus, line: false }]);
     assert_eq!(desk.call.deadline(), None);
+}
+
+#[test]
+fn what_is_away_is_told_with_the_sound_before_the_socket() {
+    let missing = |missing| [CallState::Reconnecting { missing }];
+    let mut desk = Desk::up();
+    desk.input(Input::SocketLost);
+    assert_eq!(desk.told(), missing(Missing::Signalling));
+    desk.input(Input::MediaAway);
+    assert_eq!(desk.told(), missing(Missing::Sound));
+    desk.input(Input::SocketLost);
+    assert!(desk.told().is_empty());
+    desk.input(Input::MediaUp);
+    assert_eq!(desk.told(), missing(Missing::Signalling));
+    desk.input(Input::SocketBack);
+    desk.answer(200, "");
+    assert_eq!(desk.told(), [CallState::Up { codec: Codec::Opus, line: false }]);
+    desk.input(Input::MediaAway);
+    assert_eq!(desk.told(), missing(Missing::Sound));
+    desk.input(Input::MediaUp);
+    assert_eq!(desk.told(), [CallState::Up { codec: Codec::Opus, line: false }]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::session_timer::SessionTimer;
 use super::{Context, Input, Media, Output, State, end, send};
-use crate::events::{CallState, EndedBy, Reason};
+use crate::events::{CallState, EndedBy, Missing, Reason};
 use crate::sip::dialog::{ALLOW, Dialog};
 use crate::sip::digest::Challenge;
 use crate::sip::{Method, Request, Response, sdp};
@@ -26,7 +26,8 @@ pub(crate) struct Up {
     /// No socket, or no media: until then it must be back.
     lost: Option<Instant>,
     socket: bool,
-    reconnecting: bool,
+    /// What was told to be away.
+    missing: Option<Missing>,
 }
 
 /// A request of ours that waits for its answer.
@@ -57,7 +58,7 @@ impl Up {
             asked: None,
             lost: Some(now + MEDIA_WITHIN),
             socket: true,
-            reconnecting: false,
+            missing: None,
         }
     }
 
@@ -80,12 +81,18 @@ impl Up {
         match input {
             Input::Request(request) => return self.request(*request, media, context, out),
             Input::Response(response) => return self.response(*response, media, line, context, out),
-            Input::MediaUp => self.back(media, line, out),
-            Input::MediaAway => self.away(context, out),
+            Input::MediaUp => {
+                if !self.socket && self.missing == Some(Missing::Sound) {
+                    self.missing = None;
+                    self.away(Missing::Signalling, context, out);
+                }
+                self.back(media, line, out);
+            }
+            Input::MediaAway => self.away(Missing::Sound, context, out),
             Input::SocketLost => {
                 self.socket = false;
                 self.asked = None;
-                self.away(context, out);
+                self.away(Missing::Signalling, context, out);
             }
             Input::SocketBack => {
                 self.socket = true;
@@ -104,7 +111,7 @@ impl Up {
             }
             Input::Tick => return self.tick(media, context, out),
             Input::Agreed(_) => {
-                if media.connected && !self.reconnecting {
+                if media.connected && self.missing.is_none() {
                     self.back(media, line, out);
                 }
             }
@@ -113,12 +120,14 @@ impl Up {
         State::Up(self)
     }
 
-    fn away(&mut self, context: Context<'_>, out: &mut Vec<Output>) {
-        if !self.reconnecting {
-            self.reconnecting = true;
-            self.lost = Some(context.now + BACK_WITHIN);
-            out.push(Output::Tell(CallState::Reconnecting));
+    fn away(&mut self, missing: Missing, context: Context<'_>, out: &mut Vec<Output>) {
+        if self.missing >= Some(missing) {
+            return;
         }
+        if self.missing.replace(missing).is_none() {
+            self.lost = Some(context.now + BACK_WITHIN);
+        }
+        out.push(Output::Tell(CallState::Reconnecting { missing }));
     }
 
     /// Says that the call is up, once everything is.
@@ -128,7 +137,7 @@ impl Up {
             && self.socket
             && self.asked.is_none()
         {
-            (self.reconnecting, self.lost) = (false, None);
+            (self.missing, self.lost) = (None, None);
             out.push(Output::Tell(CallState::Up { codec, line }));
         }
     }
@@ -277,7 +286,7 @@ impl Up {
                 } else if let Some(timer) = self.timer.as_mut().filter(|_| refresh) {
                     timer.again_later(context.now);
                 }
-                if self.reconnecting {
+                if self.missing.is_some() {
                     self.back(media, line, out);
                 }
             }

@@ -17,6 +17,7 @@
 //! | Up | BYE | 200, Over |
 //! | | re-INVITE, UPDATE, INFO | 200 |
 //! | | SocketLost, SocketBack | Reconnecting; UPDATE, and Up again by its 2xx |
+//! | | MediaAway, MediaUp | Reconnecting; Up again |
 //! | | HangUp, media failed, session expired | BYE, Ending |
 //! | Cancelling, Ending | final response, or too long without | Over |
 

@@ -238,7 +238,7 @@ async fn a_call_goes_on_while_the_socket_is_lost() {
     for phone in [&mut a.phone, &mut b.phone] {
         phone
             .wait("reconnecting", |e| {
-                matches!(e, Event::Call { state: CallState::Reconnecting, .. }).then_some(())
+                matches!(e, Event::Call { state: CallState::Reconnecting { .. }, .. }).then_some(())
             })
             .await;
     }

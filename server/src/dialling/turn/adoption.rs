@@ -20,21 +20,28 @@ use crate::{
         trunk::TrunkRefuses,
         watch::Verdict,
     },
-    store::StoreError,
+    store::{StoreError, trunks::TrunkRow},
+    trunk_form::TrunkForm,
 };
 
 /// How long a failed list waits for the next.
 const LIST_AGAIN: Duration = Duration::from_millis(500);
 
 impl Turn {
-    /// What the store knows: campaigns, and attempts that were open when the server stopped.
+    /// What the store knows: the trunk, campaigns, and attempts that were open when the server stopped.
     pub(super) async fn recall(&mut self) -> Result<(), StoreError> {
         let leases_end = self.parts.clock.now().steady + saves::LEASE_MS;
         if let Err(error) = self.parts.store.renew_all_leases(leases_end).await {
             warn!(%error, "the cards that apps held keep the times of the server's last run");
         }
+        let trunk = self.recall_trunk().await?;
+        self.trunk(trunk);
         for row in self.parts.store.campaigns().await? {
             self.campaign(&row);
+        }
+        for (device, recent) in self.parts.store.recent(self.now()).await? {
+            let (cards, taken_off) = (recent.cards, recent.taken_off);
+            self.handle(Input::Recent { device, cards, taken_off });
         }
         for open in self.parts.store.open_attempts(self.now()).await? {
             let device = open.device();
@@ -45,6 +52,19 @@ impl Turn {
             self.handle(Input::Adopted(Box::new(adopted)));
         }
         Ok(())
+    }
+
+    /// How the trunk is set; one that is new here is as most are.
+    async fn recall_trunk(&self) -> Result<TrunkForm, StoreError> {
+        let name = self.way.endpoint();
+        if let Some(row) = self.parts.store.trunk(name).await? {
+            return Ok(row.form);
+        }
+        let row = TrunkRow { name: name.to_owned(), form: TrunkForm::default() };
+        if let Err(error) = self.parts.store.add_trunk(&row, self.now()).await {
+            warn!(%error, trunk = name, "the trunk's row cannot be written yet; numbers are written as +44..., without limits");
+        }
+        Ok(row.form)
     }
 
     /// Asks what Asterisk has, after a (re)connect.
@@ -134,7 +154,7 @@ impl Turn {
         }
         let (channels, back, connection) = (self.parts.ari.channels(), self.back.clone(), self.connection);
         let provider = self.parts.ari.reachable(self.way.endpoint());
-        tokio::spawn(rounds::watch_provider(provider, self.provider_silent.clone()));
+        tokio::spawn(rounds::watch_provider(provider, self.provider_silent.clone(), self.back.clone()));
         tokio::spawn(async move {
             match channels.await {
                 Ok(channels) => {

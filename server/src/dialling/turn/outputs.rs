@@ -6,13 +6,15 @@ use dialler::{Announcement, HangUpWhy, Input, LineId, Output};
 use protocol::{
     ids::{AttemptId, DeviceId},
     line::TOKEN_LIFE_MS,
+    trunk::{NextTry, Trunk},
 };
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::Turn;
 use crate::{
     ari::{AriError, OutgoingLine},
     dialling::{commands::Inward, names, saves::Job},
+    health,
 };
 
 /// How long an app may take to answer its line's INVITE, seconds: as long as its token lasts.
@@ -40,6 +42,19 @@ impl Turn {
                 let dialled = self.parts.ari.dial(&attempt.to_string(), seconds);
                 self.or_callee_failed(attempt, certain(dialled));
             }
+            Output::LookForReply { attempt } => {
+                let (replied, back) = (self.parts.ari.has_reply(&attempt.to_string()), self.back.clone());
+                tokio::spawn(async move {
+                    match replied.await {
+                        Ok(true) => {}
+                        Ok(false) => drop(back.send(Inward::Input(Input::CalleeUnheard { attempt }))),
+                        // Then the call is given as long as one that was answered.
+                        Err(error) => {
+                            debug!(%error, %attempt, "whether a call was answered at all is not known")
+                        }
+                    }
+                });
+            }
             Output::HangUp { attempt, why } => {
                 info!(%attempt, ?why, "hanging up");
                 if why == HangUpWhy::Stray {
@@ -65,10 +80,14 @@ impl Turn {
             Output::CallOver { attempt } => self.call_over(attempt),
             Output::Tell { device, change } => self.parts.live.tell(device, change),
             Output::TrunkFault { attempt, words } => error!(%attempt, "the trunk refused a call: {words}"),
-            Output::PassesOnMany { device } => warn!(
+            Output::Trunk { trunk } => {
+                log_trunk(&trunk, self.now());
+                self.trunk_seen.send_replace(trunk);
+            }
+            Output::GoesTooFast { device } => warn!(
                 %device,
-                "this device passes on more cards than people read, without calling; if nobody sits there, \
-                 switch it off: ringround-server people revoke"
+                "this device passes on more cards than people read, or calls more than they talk to; if nobody \
+                 sits there, switch it off: ringround-server people revoke, then: people undo"
             ),
             Output::Unexpected { state, input } => {
                 self.parts.metrics.unexpected_inputs.inc();
@@ -159,6 +178,9 @@ impl Turn {
     }
 
     fn create_callee(&mut self, attempt: AttemptId, device: DeviceId) {
+        // From here on its end is told, whatever comes of it: it has a place on the trunk.
+        self.exchange.call_asked(attempt, device);
+        self.owners.insert(attempt, device);
         let Some(committed) = self.committed.remove(&attempt) else {
             error!(%attempt, "a channel was wanted for an attempt that is not on the disk; a fault of ours");
             self.callee_failed(attempt, "the attempt was not saved".to_owned());
@@ -172,9 +194,8 @@ impl Turn {
                 return;
             }
         };
-        self.exchange.call_asked(attempt, device);
-        self.owners.insert(attempt, device);
-        let created = self.parts.ari.create_callee(&committed, endpoint);
+        let caller_id = self.way.caller_id(committed.caller_id());
+        let created = self.parts.ari.create_callee(&committed, endpoint, caller_id);
         self.or_callee_failed(attempt, created);
     }
 
@@ -233,6 +254,22 @@ impl Turn {
                 tracing::debug!(%error, %bridge, "an empty bridge was not ended");
             }
         });
+    }
+}
+
+/// What the last calls show of the trunk, once each time it is new.
+fn log_trunk(trunk: &Trunk, now_ms: i64) {
+    let Trunk::Shut { complaint, next_try, .. } = trunk else {
+        return info!("calls go out again");
+    };
+    let what = health::complaint_in_words(*complaint);
+    match next_try {
+        NextTry::Later { at_ms } => error!(
+            next_try_in_s = (at_ms - now_ms).max(0) / 1_000,
+            "{what}: nobody is rung, and no contact loses an attempt; {}",
+            health::what_to_mend(*complaint)
+        ),
+        NextTry::Yours | NextTry::Others => info!("{what}: one volunteer's call is the next try"),
     }
 }
 

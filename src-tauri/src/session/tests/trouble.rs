@@ -71,7 +71,10 @@ fn an_app_started_anew_in_a_call_says_that_its_line_is_away_and_back() {
 fn a_call_goes_on_without_the_server_while_sound_comes() {
     let mut bench = Bench::on_the_line(talking());
     bench.lose_the_server();
-    bench.give(Input::Phone(Event::Call { id: LINE, state: CallState::Reconnecting }));
+    bench.give(Input::Phone(Event::Call {
+        id: LINE,
+        state: CallState::Reconnecting { missing: Missing::Signalling },
+    }));
     for second in 1..5 {
         bench.wait(1_000);
         let quality = Quality { received: 50 * second, ..Quality::default() };
@@ -87,11 +90,63 @@ fn a_call_goes_on_without_the_server_while_sound_comes() {
 }
 
 #[test]
+fn a_line_without_sound_is_told_of_in_time_and_till_it_gets_through() {
+    let told = |gets_through| Effect::TellOfSound { gets_through };
+    let mut bench = Bench::with(Session::Waiting { why: Waiting::Line }, ServersLine::Opening);
+    assert_eq!(bench.took(&Effect::OpenLine), 1);
+    bench.wait(500);
+    bench.give(Input::Phone(Event::Call { id: LINE, state: CallState::Dialling }));
+    bench.wait(2_900);
+    assert_eq!((bench.took(&told(false)), bench.troubles()), (0, vec![]), "it may come yet");
+    bench.wait(200);
+    assert_eq!((bench.took(&told(false)), bench.troubles()), (1, vec![Trouble::WithoutSound]));
+    bench.give(Input::SoundTold { gets_through: false, result: Err(away()) });
+    bench.wait(1_100);
+    assert_eq!(bench.took(&told(false)), 1, "once more: the server did not hear it");
+    bench.give(Input::SoundTold { gets_through: false, result: Ok(()) });
+    bench.wait(1_500);
+    assert_eq!(bench.took(&told(false)), 0);
+    bench.line_up(LINE);
+    assert_eq!((bench.took(&told(true)), bench.troubles()), (1, vec![]));
+    bench.give(Input::SoundTold { gets_through: true, result: Ok(()) });
+
+    // Between two calls it is lost, and comes back.
+    bench.session(ready());
+    let missing =
+        |missing| Input::Phone(Event::Call { id: LINE, state: CallState::Reconnecting { missing } });
+    bench.give(missing(Missing::Signalling));
+    assert_eq!(bench.took(&told(false)), 0, "sound is another matter");
+    bench.give(missing(Missing::Sound));
+    assert_eq!((bench.took(&told(false)), bench.troubles()), (1, vec![Trouble::WithoutSound]));
+    bench.give(Input::SoundTold { gets_through: false, result: Ok(()) });
+    bench.line_up(LINE);
+    assert_eq!((bench.took(&told(true)), bench.troubles()), (1, vec![]));
+}
+
+#[test]
+fn a_line_whose_sound_failed_is_told_of_with_the_next_try() {
+    let mut bench = Bench::with(Session::Waiting { why: Waiting::Line }, ServersLine::Opening);
+    bench.give(Input::LineAsked(Ok(())));
+    let state = CallState::Ended { by: Ender::Failure, reason: Reason::Media("no way".to_owned()) };
+    bench.give(Input::Phone(Event::Call { id: LINE, state }));
+    assert_eq!(bench.troubles(), [Trouble::WithoutSound]);
+    bench.took(&Effect::OpenLine);
+    bench.wait(1_000);
+    assert_eq!(bench.took(&Effect::OpenLine), 1);
+    assert_eq!(bench.took(&Effect::TellOfSound { gets_through: false }), 1);
+    bench.session(Session::Ended);
+    assert_eq!(bench.troubles(), []);
+}
+
+#[test]
 fn a_server_that_lost_the_line_is_believed_after_it_had_time_to_find_it() {
     for away in [false, true] {
         let mut bench = Bench::on_the_line(ready());
         if away {
-            bench.give(Input::Phone(Event::Call { id: LINE, state: CallState::Reconnecting }));
+            bench.give(Input::Phone(Event::Call {
+                id: LINE,
+                state: CallState::Reconnecting { missing: Missing::Signalling },
+            }));
         }
         let lost = ServersLine::Lost { since_ms: 0 };
         bench.give(Input::Live(News::Change(Box::new(Change::Line(lost)))));

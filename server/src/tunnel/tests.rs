@@ -45,15 +45,26 @@ async fn ends() -> (Ends, String) {
             sign_in.cancelled().await;
             true
         };
-        upgrade
-            .max_message_size(LARGEST_MESSAGE)
-            .on_upgrade(async move |socket| ends.tunnels.pass(ends.device, socket, asterisk, has_ended).await)
+        upgrade.max_message_size(LARGEST_MESSAGE).on_upgrade(async move |socket| {
+            let reach = Reach::from_machine("203.0.113.9", &[("127.0.0.1", 8)]);
+            ends.tunnels.pass(ends.device, reach, socket, asterisk, has_ended).await;
+        })
     }
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("ws://{}/sip", listener.local_addr().unwrap());
     let router = Router::new().route("/sip", get(sip)).with_state(ends.clone());
     tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
     (ends, address)
+}
+
+/// A request that is known by this word.
+fn sip(word: impl std::fmt::Display) -> Message {
+    Message::text(format!("OPTIONS sip:{word} SIP/2.0\r\nContent-Length: 0\r\n\r\n"))
+}
+
+/// What Asterisk's double answers to [`sip`].
+fn got(word: &str) -> Option<String> {
+    Some(format!("got {}", sip(word)))
 }
 
 async fn app(address: &str) -> ToAsterisk {
@@ -77,8 +88,8 @@ async fn next(socket: &mut ToAsterisk) -> Option<String> {
 async fn messages_pass_both_ways_until_it_is_closed() {
     let (ends, address) = ends().await;
     let mut app = app(&address).await;
-    app.send(Message::text("REGISTER")).await.unwrap();
-    assert_eq!(next(&mut app).await.as_deref(), Some("got REGISTER"));
+    app.send(sip("a")).await.unwrap();
+    assert_eq!(next(&mut app).await, got("a"));
     assert!(ends.tunnels.last_heard(ends.device).unwrap().elapsed() < Duration::from_secs(5));
     assert_eq!(ends.tunnels.metrics.tunnels.get(), 1);
     ends.tunnels.close(ends.device);
@@ -91,14 +102,14 @@ async fn messages_pass_both_ways_until_it_is_closed() {
 async fn a_newer_tunnel_of_a_device_closes_the_older_and_stays() {
     let (ends, address) = ends().await;
     let mut older = app(&address).await;
-    older.send(Message::text("1")).await.unwrap();
-    assert_eq!(next(&mut older).await.as_deref(), Some("got 1"));
+    older.send(sip("1")).await.unwrap();
+    assert_eq!(next(&mut older).await, got("1"));
     let mut newer = app(&address).await;
-    newer.send(Message::text("2")).await.unwrap();
-    assert_eq!(next(&mut newer).await.as_deref(), Some("got 2"));
+    newer.send(sip("2")).await.unwrap();
+    assert_eq!(next(&mut newer).await, got("2"));
     assert_eq!(next(&mut older).await, None);
-    newer.send(Message::text("3")).await.unwrap();
-    assert_eq!(next(&mut newer).await.as_deref(), Some("got 3"));
+    newer.send(sip("3")).await.unwrap();
+    assert_eq!(next(&mut newer).await, got("3"));
     assert!(ends.tunnels.last_heard(ends.device).is_some());
 }
 
@@ -111,8 +122,8 @@ async fn a_message_that_is_too_long_is_counted_and_reaches_nobody() {
     assert_eq!(ends.tunnels.metrics.frames_dropped.get(), 1);
     drop(app);
     let mut again = self::app(&address).await;
-    again.send(Message::text("still there")).await.unwrap();
-    assert_eq!(next(&mut again).await.as_deref(), Some("got still there"));
+    again.send(sip("still-there")).await.unwrap();
+    assert_eq!(next(&mut again).await, got("still-there"));
     assert_eq!(ends.tunnels.metrics.frames_dropped.get(), 1, "an app that went away is no bad frame");
 }
 
@@ -121,13 +132,13 @@ async fn a_flood_waits_also_in_a_newer_tunnel() {
     let (_ends, address) = ends().await;
     let mut first = app(&address).await;
     for n in 0..MESSAGES_AHEAD {
-        first.send(Message::text(n.to_string())).await.unwrap();
+        first.send(sip(n)).await.unwrap();
         assert!(next(&mut first).await.is_some());
     }
     let mut second = app(&address).await;
     let start = Instant::now();
     for n in 0..20 {
-        second.send(Message::text(n.to_string())).await.unwrap();
+        second.send(sip(n)).await.unwrap();
     }
     for _ in 0..20 {
         assert!(next(&mut second).await.is_some());
@@ -139,9 +150,44 @@ async fn a_flood_waits_also_in_a_newer_tunnel() {
 async fn a_tunnel_whose_own_sign_in_has_ended_is_closed() {
     let (ends, address) = ends().await;
     let mut app = app(&address).await;
-    app.send(Message::text("1")).await.unwrap();
-    assert_eq!(next(&mut app).await.as_deref(), Some("got 1"));
+    app.send(sip("1")).await.unwrap();
+    assert_eq!(next(&mut app).await, got("1"));
     ends.sign_in_ended.cancel();
     assert_eq!(next(&mut app).await, None);
     assert_eq!(ends.tunnels.last_heard(ends.device), None);
+}
+
+#[tokio::test]
+async fn what_no_app_sends_is_counted_and_the_rest_goes_on() {
+    let (ends, address) = ends().await;
+    let mut app = app(&address).await;
+    let elsewhere =
+        "REGISTER sip:a SIP/2.0\r\nContact: <sip:x@203.0.113.9;transport=udp>\r\nContent-Length: 0\r\n\r\n";
+    for refused in [Message::text("no SIP"), Message::binary(vec![0xff, 0xfe]), Message::text(elsewhere)] {
+        app.send(refused).await.unwrap();
+    }
+    app.send(sip("1")).await.unwrap();
+    app.send(Message::binary(sip("2").into_data())).await.unwrap();
+    assert_eq!(next(&mut app).await, got("1"));
+    assert_eq!(next(&mut app).await, got("2"));
+    assert_eq!(ends.tunnels.metrics.frames_dropped.get(), 3);
+}
+
+#[tokio::test]
+async fn descriptions_are_passed_on_now_and_then() {
+    let (_ends, address) = ends().await;
+    let mut app = app(&address).await;
+    let body = "v=0\r\nm=audio 0 RTP/AVP 0\r\n";
+    let length = body.len();
+    let text =
+        format!("SIP/2.0 200 OK\r\nContent-Type: application/sdp\r\nContent-Length: {length}\r\n\r\n{body}");
+    for _ in 0..=DESCRIPTIONS_AHEAD {
+        app.send(Message::text(text.clone())).await.unwrap();
+    }
+    for _ in 0..DESCRIPTIONS_AHEAD {
+        assert!(next(&mut app).await.is_some());
+    }
+    let start = Instant::now();
+    assert!(next(&mut app).await.is_some());
+    assert!(start.elapsed() >= ONE_MORE_DESCRIPTION_EVERY / 2, "{:?}", start.elapsed());
 }

@@ -1,0 +1,76 @@
+//! A stolen sign-in, used by a program for five minutes.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::Args;
+use e2e::{
+    report::{Goal, Report},
+    theft::{self, Stolen},
+    world::World,
+};
+
+/// Options of `bench theft`.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// How long the program works
+    #[arg(long, default_value_t = 300)]
+    seconds: u64,
+    /// How long the list is
+    #[arg(long, default_value_t = 240)]
+    contacts: u8,
+}
+
+/// By the organiser's own commands, and what came to the program.
+pub async fn run(options: &Options) -> Result<Report> {
+    let numbers = theft::list(options.contacts);
+    let mut world = World::with(&numbers).await?;
+    let report = Report::of(1);
+    let stolen = theft::evening(&mut world, &numbers, Duration::from_secs(options.seconds)).await?;
+    Ok(filled(report, &stolen))
+}
+
+fn filled(mut report: Report, stolen: &Stolen) -> Report {
+    let at_most = |most: u32| Some(Goal::Under(f64::from(most) + 0.5));
+    report.add(
+        "contacts_closed",
+        stolen.contacts_closed as f64,
+        at_most(25),
+        "done, put off for months, do not call",
+    );
+    report.add("names_read", stolen.names_read as f64, at_most(45), "different people on its cards");
+    report.add(
+        "forged",
+        stolen.forged as f64,
+        Some(Goal::Is(0.0)),
+        "outcomes of a conversation that never was",
+    );
+    let whole = f64::from(u8::from(stolen.undone_whole));
+    report.add(
+        "undone_whole",
+        whole,
+        Some(Goal::Is(1.0)),
+        "the list after people undo, compared with before",
+    );
+    report.add("rung", stolen.rung as f64, None, "INVITEs at the provider");
+    report
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_thing_wrong_misses_the_goal() {
+        let fine = || Stolen { contacts_closed: 25, names_read: 45, undone_whole: true, ..Stolen::default() };
+        assert!(filled(Report::of(1), &fine()).all_reached());
+        for wrong in [
+            Stolen { contacts_closed: 26, ..fine() },
+            Stolen { names_read: 46, ..fine() },
+            Stolen { forged: 1, ..fine() },
+            Stolen { undone_whole: false, ..fine() },
+        ] {
+            assert!(!filled(Report::of(1), &wrong).all_reached(), "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! The server on one machine and a volunteer on another, over IPv4 and over IPv6.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+use e2e::{
+    child::poll,
+    desktop::Desktop,
+    networks::Family,
+    report::{Goal, Report, quantile},
+    volunteer::Volunteer,
+    window::{PATIENCE, Window, app},
+    world::{World, number},
+};
+use protocol::{line::Line, session::Session};
+
+use crate::first_words::{self, Evening};
+
+/// Options of `bench two-machines`.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// Lines to open over each family
+    #[arg(long, default_value_t = 100)]
+    lines: usize,
+    /// Calls over each family whose first words are listened to
+    #[arg(long, default_value_t = 10)]
+    calls: usize,
+    /// So often UDP is held back before Start, and so often while the line waits for a call
+    #[arg(long, default_value_t = 5)]
+    without_udp: usize,
+    /// What chance is made of
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+/// The window's words.
+const TOLD: &str = "Sound does not get through to the server.";
+/// A line that takes longer is not up.
+const LINE_PATIENCE: Duration = Duration::from_secs(8);
+
+/// What was measured over a family.
+#[derive(Debug, Clone)]
+struct Way {
+    /// From the request for a line to the word that sound gets through, each that came up.
+    up_ms: Vec<f64>,
+    lost_ms: f64,
+    frames: usize,
+}
+
+/// All of it.
+pub async fn run(options: &Options) -> Result<Report> {
+    let mut report = Report::of(options.lines);
+    let mut ways = Vec::new();
+    for family in [Family::V4, Family::V6] {
+        let up_ms = open_lines(family, options.lines).await?;
+        let evening = Evening {
+            family,
+            calls: options.calls,
+            seed: options.seed,
+            first_idle: Duration::from_secs(10),
+            most_idle: Duration::from_secs(5),
+        };
+        let words = first_words::measure(&evening).await.with_context(|| format!("{family:?}"))?;
+        ways.push(Way { up_ms, lost_ms: words.lost_ms, frames: words.frames });
+    }
+    let told_ms = without_udp(options.without_udp).await?;
+    fill(&mut report, &ways, &told_ms);
+    Ok(report)
+}
+
+/// The worse of both families, and each.
+fn fill(report: &mut Report, ways: &[Way], told_ms: &[f64]) {
+    let [v4, v6] = ways else { return };
+    let all = Some(Goal::Is(report.runs() as f64));
+    let up = |way: &Way| way.up_ms.len() as f64;
+    report.add("lines_up", up(v4).min(up(v6)), all, "of as many, over the worse family");
+    report.add("ipv4_lines_up", up(v4), all, "");
+    report.add("ipv6_lines_up", up(v6), all, "");
+    let both: Vec<f64> = ways.iter().flat_map(|way| way.up_ms.iter().copied()).collect();
+    report.add(
+        "up_ms_p95",
+        quantile(&both, 0.95),
+        Some(Goal::Under(500.0)),
+        "from the request for a line to the word that sound gets through",
+    );
+    report.add("up_ms_p50", quantile(&both, 0.5), None, "");
+    let none = Some(Goal::Is(0.0));
+    report.add("first_word_lost_ms", v4.lost_ms.max(v6.lost_ms), none, "over the worse family");
+    report.add("ipv4_first_word_lost_ms", v4.lost_ms, none, "");
+    report.add("ipv6_first_word_lost_ms", v6.lost_ms, none, "");
+    let fewest = v4.frames.min(v6.frames) as f64;
+    report.add("first_word_frames", fewest, Some(Goal::AtLeast(1.0)), "10 ms frames looked for, over each");
+    report.add(
+        "told_ms_max",
+        told_ms.iter().copied().fold(f64::NAN, f64::max),
+        Some(Goal::Under(5_000.0)),
+        "in the real window and by status, from the press of Start or from when UDP is held back",
+    );
+    report.add("told", told_ms.len() as f64, None, "times that UDP was held back");
+}
+
+/// One volunteer after the other takes a seat, so that each line is a telephone's first.
+async fn open_lines(family: Family, count: usize) -> Result<Vec<f64>> {
+    let world = World::with(&[number(0, 1)]).await?;
+    let maya = world.volunteer_by(family, "Maya").await?;
+    let mut up_ms = Vec::new();
+    for n in 0..count {
+        maya.session("start").await?;
+        let since = Instant::now();
+        maya.open_line().await?;
+        let up = maya.until_within("the line", LINE_PATIENCE, |desk| desk.line == Line::Up).await;
+        match up {
+            Ok(_) => up_ms.push(since.elapsed().as_secs_f64() * 1_000.0),
+            Err(error) => eprintln!("{family:?} line {n}: {error}"),
+        }
+        finish(&maya).await?;
+    }
+    eprintln!("{family:?}: {} of {count} lines up", up_ms.len());
+    Ok(up_ms)
+}
+
+async fn finish(maya: &Volunteer) -> Result<()> {
+    maya.session("stop").await?;
+    maya.until("the end", |desk| desk.session == Session::Ended && desk.line == Line::Down).await?;
+    maya.handset.until("the end of the line", LINE_PATIENCE, |now| now.line.is_none()).await?;
+    Ok(())
+}
+
+/// The volunteer and the organiser are told, and nobody is rung.
+async fn without_udp(rounds: usize) -> Result<Vec<f64>> {
+    let world = World::with(&[number(0, 1)]).await?;
+    let home = world.home()?;
+    let desktop = Desktop::start(&home, world.folder.path(), true).await?;
+    let link = world.server.invite("Maya")?.text();
+    let log = world.folder.path().join("app.log");
+    let window = Window::open_with(&app(), &[&link], &desktop, &[], &log).await?;
+    let networks = &world.server.networks;
+    let mut told_ms = Vec::new();
+    for _ in 0..rounds {
+        window.wait_for("button", "Start calling").await?;
+        networks.hold_back_udp(&home)?;
+        window.press("Start calling").await?;
+        told_ms.push(told(&world, &window).await?);
+        networks.let_udp_through(&home)?;
+        window.wait_for("button", "Call Callee").await?;
+        networks.hold_back_udp(&home)?;
+        told_ms.push(told(&world, &window).await?);
+        networks.let_udp_through(&home)?;
+        window.wait_for("button", "Call Callee").await?;
+        ensure!(world.provider.records().arrivals()?.is_empty(), "somebody was rung");
+        finish_in_the_window(&window).await?;
+    }
+    window.close().await;
+    Ok(told_ms)
+}
+
+async fn told(world: &World, window: &Window) -> Result<f64> {
+    let since = Instant::now();
+    window.wait_for_text(TOLD, PATIENCE).await?;
+    let said = || async {
+        world.server.command(&["status"]).is_ok_and(|said| said.contains("does not get through to Maya"))
+    };
+    poll("the organiser's status", PATIENCE, said).await?;
+    let took = since.elapsed().as_secs_f64() * 1_000.0;
+    eprintln!("told after {took:.0} ms");
+    Ok(took)
+}
+
+async fn finish_in_the_window(window: &Window) -> Result<()> {
+    window.press("Menu").await?;
+    window.press("Finish for today").await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reached(ways: &[Way], told_ms: &[f64]) -> bool {
+        let mut report = Report::of(2);
+        fill(&mut report, ways, told_ms);
+        report.all_reached()
+    }
+
+    #[test]
+    fn one_thing_wrong_misses_the_goal() {
+        let fine = || Way { up_ms: vec![30.0, 40.0], lost_ms: 0.0, frames: 400 };
+        assert!(reached(&[fine(), fine()], &[3_200.0]));
+        for wrong in [
+            Way { up_ms: vec![30.0], ..fine() },
+            Way { up_ms: vec![30.0, 600.0], ..fine() },
+            Way { lost_ms: 10.0, ..fine() },
+            Way { frames: 0, ..fine() },
+        ] {
+            assert!(!reached(&[fine(), wrong.clone()], &[3_200.0]), "IPv6: {wrong:?}");
+            assert!(!reached(&[wrong.clone(), fine()], &[3_200.0]), "IPv4: {wrong:?}");
+        }
+        assert!(!reached(&[fine(), fine()], &[3_200.0, 5_100.0]), "told late");
+        assert!(!reached(&[fine(), fine()], &[]), "never told");
+    }
+}
