@@ -15,6 +15,10 @@ use crate::{
 };
 
 /// One frame.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "each is made, sent and gone; a snapshot is the first of a socket"
+)]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, specta::Type)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum LiveEvent {

@@ -91,9 +91,12 @@ impl Store {
             None => (None, None),
         };
         if state.is_some() {
+            // What did not count kept no promise: it is to be kept still, and goes first (`last_outcome`).
             sqlx::query(
                 "UPDATE contacts
-                 SET state = $2, due_at = coalesce($3, due_at), last_outcome = $4, promised_at = $5
+                 SET state = $2, due_at = coalesce($3, due_at),
+                     last_outcome = iif($6 OR promised_at IS NULL, $4, last_outcome),
+                     promised_at = iif($6, $5, promised_at)
                  WHERE id = $1",
             )
             .bind(close.contact_id.to_string())
@@ -101,6 +104,7 @@ impl Store {
             .bind(due_at)
             .bind(close.outcome.word())
             .bind(close.again_at)
+            .bind(close.counts)
             .execute(&mut *tx)
             .await?;
         }

@@ -123,6 +123,28 @@ async fn a_promise_outlives_the_server_and_ends_with_a_correction() {
 }
 
 #[tokio::test]
+async fn a_call_that_went_no_further_than_the_trunk_leaves_the_promise_to_be_kept() {
+    let hall = Hall::new(1, 1).await;
+    let held = hall.claim(0, NOW).await.unwrap();
+    call(&hall, &held, NOW, Outcome::Callback, Some(RingAgain::InAnHour)).await;
+    // They had all their attempts before.
+    sqlx::query("UPDATE contacts SET attempts = 3").execute(hall.store.writer()).await.unwrap();
+    let held = hall.claim(0, NOW + HOUR).await.unwrap();
+    let attempt = NewAttempt { dialled_at: NOW + HOUR, ..hall.attempt(0, &held) };
+    hall.store.commit_attempt(&attempt).await.unwrap();
+    let again = NOW + HOUR + HOUR / 4;
+    let close = Close {
+        counts: false,
+        id: None,
+        ..hall.close(0, &attempt, Outcome::Failed, ContactNext::Due(again))
+    };
+    hall.store.close_attempt(&close).await.unwrap();
+    let held = hall.claim(0, again).await.expect("it is still to be kept");
+    assert_eq!(held.facts.promised, Some(NOW + HOUR));
+    assert_eq!(may_ring(&held.facts, &rules(&hall), again), Ok(()));
+}
+
+#[tokio::test]
 async fn the_same_number_on_another_list_is_bound_all_the_same() {
     let hall = Hall::new(1, 2).await;
     let held = hall.claim(0, NOW).await.unwrap();

@@ -260,7 +260,9 @@ impl Undoing<'_> {
             ContactNext::Done => ("done", None),
         };
         sqlx::query(
-            "UPDATE contacts SET state = $2, due_at = coalesce($3, due_at), last_outcome = coalesce($4, last_outcome)
+            "UPDATE contacts
+             SET state = $2, due_at = coalesce($3, due_at), last_outcome = coalesce($4, last_outcome),
+                 promised_at = iif($4 IS NULL, promised_at, NULL)
              WHERE id = $1",
         )
         .bind(contact.to_string())

@@ -497,7 +497,7 @@ impl World {
                     Some(ContactNext::Done) => contact.facts.open = false,
                     None => {}
                 }
-                if close.contact.is_some() {
+                if close.contact.is_some() && close.counts {
                     contact.facts.promised = close.again_at;
                 }
                 match close.do_not_call {
