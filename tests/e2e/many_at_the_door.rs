@@ -42,7 +42,7 @@ async fn whoever_signs_in_beside_others_has_a_tunnel_at_once() {
     let world = World::with(&[]).await.unwrap();
     for many in [2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 40] {
         let took = come(&world, many).await.unwrap();
-        println!(
+        eprintln!(
             "{many} at once: a tunnel after {:?} in the middle, {:?} at most",
             took[many / 2],
             took[many - 1]
@@ -102,6 +102,6 @@ async fn strangers_with_thousands_of_connections_shut_nobody_out() {
     assert_eq!(maya.live.told().losses, 0, "Maya lost a connection");
 
     drop(held);
-    println!("{before} MiB before, {during} MiB with the strangers, {} MiB after", memory(&world.server));
+    eprintln!("{before} MiB before, {during} MiB with the strangers, {} MiB after", memory(&world.server));
     assert!(during < before + 90, "{before} MiB before, {during} MiB with the strangers");
 }
