@@ -405,22 +405,21 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
-
     use super::*;
+    use crate::networks::TRUNK;
 
     const SOON: Duration = Duration::from_secs(2);
 
     #[tokio::test]
     async fn it_answers_as_its_script_says_and_notes_what_it_was_asked() {
-        let provider =
-            Scripted::listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.expect("a provider");
+        let networks = Networks::lay().expect("networks");
+        let provider = Scripted::listen(&networks).await.expect("a provider");
         provider.otherwise(vec![Step::Status(503)]);
         provider.on(
             "+447700900001",
             vec![Step::Status(100), Step::Sound(183), Step::Says(Some(Sound::marker(1, 8_000, 400)))],
         );
-        let (phone, ear) = (socket().await, socket().await);
+        let (phone, ear) = (socket(&networks).await, socket(&networks).await);
 
         send(&phone, &provider, "OPTIONS", "ping", &ear).await;
         assert!(receive(&phone).await.starts_with("SIP/2.0 200"));

@@ -184,7 +184,7 @@ fn dialled(world: &mut World, device: DeviceId, turn: impl Fn(&mut World, Attemp
 
 fn hung_up(world: &mut World, attempt: AttemptId) {
     world.ask(device_id(1), Ask::HangUp { attempt });
-    world.feed(Input::CalleeGone { attempt, cause: 16 });
+    world.feed(Input::CalleeGone { attempt, cause: 16, sip: None });
 }
 
 #[test]
@@ -197,7 +197,7 @@ fn a_call_that_its_volunteer_ends_before_it_was_answered_is_a_card_passed_on() {
     let line_lost = |world: &mut World, attempt| {
         let line = world.last_line();
         world.feed(Input::LineGone { device: device_id(1), line });
-        world.feed(Input::CalleeGone { attempt, cause: 16 });
+        world.feed(Input::CalleeGone { attempt, cause: 16, sip: None });
         world.open_line(device_id(1));
     };
     let turns: [&dyn Fn(&mut World, AttemptId); 3] = [&hung_up, &ringing, &line_lost];
@@ -235,7 +235,7 @@ fn a_list_is_not_closed_by_answered_calls_either() {
             let attempt = world.dial(maya);
             world.feed(Input::CalleeUp { attempt });
             world.ask(maya, Ask::HangUp { attempt });
-            world.feed(Input::CalleeGone { attempt, cause: 16 });
+            world.feed(Input::CalleeGone { attempt, cause: 16, sip: None });
             world.press(maya, attempt, Outcome::Reached);
             closed += 1;
         }
@@ -250,13 +250,13 @@ fn twenty_four_cards_at_once_then_one_every_fifteen_seconds() {
     let (mut world, maya) = evening();
     for _ in 0..24 {
         let attempt = world.dial(maya);
-        world.feed(Input::CalleeGone { attempt, cause: 17 });
+        world.feed(Input::CalleeGone { attempt, cause: 17, sip: None });
     }
     assert_eq!(waits_until(&world, maya), NOON + 15 * SECOND);
     assert_eq!(told(&world), 1);
     world.pass(15 * SECOND, &[maya]);
     let attempt = world.dial(maya);
-    world.feed(Input::CalleeGone { attempt, cause: 17 });
+    world.feed(Input::CalleeGone { attempt, cause: 17, sip: None });
     assert_eq!(waits_until(&world, maya), NOON + 30 * SECOND);
 }
 
@@ -276,7 +276,7 @@ fn outcomes_of_a_conversation_are_taken_only_of_one() {
             assert!(refused.message.contains("Nobody answered"), "{refused}");
         }
     }
-    world.feed(Input::CalleeGone { attempt, cause: 17 });
+    world.feed(Input::CalleeGone { attempt, cause: 17, sip: None });
     let last = world.view(maya).last_outcome.unwrap();
     assert_eq!((last.outcome, &last.keys[..]), (Busy, &[NoAnswer, Busy, DoNotCall][..]));
     // Nor as a correction: at once, after the next call, and after a restart.
@@ -290,7 +290,7 @@ fn outcomes_of_a_conversation_are_taken_only_of_one() {
     };
     refused(&mut world, "at once");
     let next = world.dial(maya);
-    world.feed(Input::CalleeGone { attempt: next, cause: 17 });
+    world.feed(Input::CalleeGone { attempt: next, cause: 17, sip: None });
     refused(&mut world, "later");
     world.ask(maya, Ask::Stop);
     world.restart(CampaignRules { hours: Hours::Always, ..campaign() });
@@ -304,7 +304,7 @@ fn outcomes_of_a_conversation_are_taken_only_of_one() {
     world.start(maya);
     let attempt = world.dial(maya);
     world.answer(attempt);
-    world.feed(Input::CalleeGone { attempt, cause: 16 });
+    world.feed(Input::CalleeGone { attempt, cause: 16, sip: None });
     world.press(maya, attempt, Reached);
     assert_eq!(world.view(maya).last_outcome.unwrap().keys, Outcome::KEYS);
 }
@@ -315,7 +315,7 @@ fn a_correction_of_an_older_call_waits_where_much_was_taken_off_and_do_not_call_
     let older: Vec<AttemptId> = (0..3)
         .map(|_| {
             let attempt = world.dial(maya);
-            world.feed(Input::CalleeGone { attempt, cause: 17 });
+            world.feed(Input::CalleeGone { attempt, cause: 17, sip: None });
             attempt
         })
         .collect();

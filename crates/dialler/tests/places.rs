@@ -80,7 +80,7 @@ fn is_untouched(world: &World, n: u32) {
 fn a_press_that_finds_no_channel_waits_and_is_dialled_when_one_is_free() {
     let (mut world, first, second) = one_waits();
     is_untouched(&world, 1);
-    world.feed(Input::CalleeGone { attempt: first, cause: 17 });
+    world.feed(Input::CalleeGone { attempt: first, cause: 17, sip: None });
     assert!(world.created.contains(&second), "its turn came with the end of the other");
     assert_eq!(world.attempts[&second].dialled_at, world.wall());
     assert!(!is_in_line(&world, device_id(1)));
@@ -96,7 +96,7 @@ fn the_line_is_served_in_its_order_and_the_limit_is_never_passed() {
         let dialled: Vec<AttemptId> = asked.iter().copied().filter(|id| world.created.contains(id)).collect();
         assert_eq!(dialled, asked[..(n + 2).min(6)], "after {n} ends");
         assert!(world.dialler.trunk_use().0 <= 2);
-        world.feed(Input::CalleeGone { attempt: asked[n], cause: 17 });
+        world.feed(Input::CalleeGone { attempt: asked[n], cause: 17, sip: None });
     }
     assert_eq!(world.dialler.trunk_use(), (0, 0));
 }
@@ -129,7 +129,7 @@ fn whoever_hangs_up_in_line_keeps_the_card_and_nobody_is_rung() {
     let (mut world, first, second) = one_waits();
     assert_eq!(world.ask(device_id(1), Ask::HangUp { attempt: second }), Some(Ok(Answer::Done)));
     let card = world.card(device_id(1));
-    world.feed(Input::CalleeGone { attempt: first, cause: 17 });
+    world.feed(Input::CalleeGone { attempt: first, cause: 17, sip: None });
     assert!(!world.created.contains(&second));
     is_untouched(&world, 1);
     // The card can be called again.
@@ -178,7 +178,7 @@ fn whoever_cannot_be_called_for_any_more_leaves_the_line() {
         event(&mut world);
         assert!(!is_in_line(&world, device_id(1)), "{what}");
         assert_eq!(world.dialler.trunk_use().1, 0, "{what}");
-        world.feed(Input::CalleeGone { attempt: first, cause: 17 });
+        world.feed(Input::CalleeGone { attempt: first, cause: 17, sip: None });
         assert!(!world.created.contains(&second), "{what}");
         is_untouched(&world, 1);
     }
@@ -193,7 +193,7 @@ fn the_hours_end_in_line_too() {
         world.view(device_id(1)).session,
         Session::Waiting { why: Waiting::OutsideHours { .. } }
     ));
-    world.feed(Input::CalleeGone { attempt: first, cause: 17 });
+    world.feed(Input::CalleeGone { attempt: first, cause: 17, sip: None });
     assert!(!world.created.contains(&second));
     is_untouched(&world, 1);
 }
@@ -222,7 +222,7 @@ fn a_place_whose_write_was_refused_goes_to_the_next() {
     let first = attempt(call(&mut world, 0));
     let (second, third) = (attempt(call(&mut world, 1)), attempt(call(&mut world, 2)));
     world.disk_is_full = true;
-    world.feed(Input::CalleeGone { attempt: first, cause: 17 });
+    world.feed(Input::CalleeGone { attempt: first, cause: 17, sip: None });
     assert!(!world.created.contains(&second) && !world.created.contains(&third));
     assert_eq!(world.dialler.trunk_use(), (0, 0), "each had its turn, and keeps the card");
     world.card(device_id(1));
@@ -250,7 +250,7 @@ fn after_a_restart_the_calls_that_are_up_count_and_the_line_is_empty() {
     world.feed(Input::Ping { device: device_id(2) });
     let waits = call(&mut world, 2);
     assert!(matches!(waits, Answer::InLine(_)));
-    world.feed(Input::CalleeGone { attempt: up[0], cause: 16 });
+    world.feed(Input::CalleeGone { attempt: up[0], cause: 16, sip: None });
     assert!(world.created.contains(&attempt(waits)));
 }
 

@@ -113,7 +113,7 @@ fn promised() -> (World, protocol::ids::DeviceId, protocol::ids::AttemptId) {
     let attempt = world.dial(maya);
     world.answer(attempt);
     world.now += MINUTE;
-    world.feed(Input::CalleeGone { attempt, cause: 16 });
+    world.feed(Input::CalleeGone { attempt, cause: 16, sip: None });
     assert_eq!(world.press(maya, attempt, Outcome::Callback), Some(Ok(Answer::Done)));
     (world, maya, attempt)
 }
@@ -133,7 +133,7 @@ fn the_desk_says_when_and_the_card_comes_then_and_may_be_called() {
     // Nobody answers: the promise was tried, the next one keeps its distance.
     world.feed(Input::CalleeRinging { attempt: second });
     world.pass(30 * SECOND, &[maya]);
-    world.feed(Input::CalleeGone { attempt: second, cause: 19 });
+    world.feed(Input::CalleeGone { attempt: second, cause: 19, sip: None });
     let row = world.row(contact_id(0));
     assert_eq!((row.last, row.facts.promised), (Some(Outcome::NoAnswer), None));
     assert!(row.due_at >= at + 4 * HOUR, "{}", row.due_at - at);
@@ -196,7 +196,7 @@ fn a_promise_outlives_the_server_and_the_call_that_keeps_it_does_not() {
     world.back(vec![CallFacts { attempt: second, state: ChannelState::Up }], vec![line]);
     let Session::Talking { card, .. } = world.view(maya).session else { panic!("not adopted") };
     assert!(!card.times.days.is_empty(), "it says again what an hour comes to");
-    world.feed(Input::CalleeGone { attempt: second, cause: 16 });
+    world.feed(Input::CalleeGone { attempt: second, cause: 16, sip: None });
     assert_eq!(world.press(maya, second, Outcome::Busy), Some(Ok(Answer::Done)));
     let row = world.row(contact_id(0));
     assert_eq!((row.facts.promised, row.due_at), (None, dialled_at + 2 * HOUR + 5 * SECOND));
@@ -209,7 +209,7 @@ fn a_time_with_another_outcome_means_nothing() {
     world.start(maya);
     let attempt = world.dial(maya);
     world.answer(attempt);
-    world.feed(Input::CalleeGone { attempt, cause: 16 });
+    world.feed(Input::CalleeGone { attempt, cause: 16, sip: None });
     let record = protocol::http::RecordOutcome {
         again: Some(RingAgain::At { at_ms: world.now }),
         ..world.record(attempt, Outcome::Busy)

@@ -13,10 +13,10 @@ use protocol::{
     outcome::WrittenBy,
     session::{Desk, Session, Waiting},
     times::RingingTimes,
+    trunk::{Complaint, NextTry, Trunk},
 };
 use softphone::{
     CallState, Codec, DeviceState, EndedBy as Ender, Missing, Quality, Reason, Registration, Why,
-    trunk::{Complaint, NextTry, Trunk},
 };
 
 use super::*;

@@ -44,7 +44,8 @@ export function keysOf(view: View, hand: Hand): Keys {
 
   const { session, last_outcome: last, marked } = screen;
   if (hand.correcting && last) {
-    const closed = OUTCOME_KEYS.filter((outcome) => !last.keys.includes(outcome));
+    const taken = last.keys ?? OUTCOME_KEYS;
+    const closed = OUTCOME_KEYS.filter((outcome) => !taken.includes(outcome));
     const aside = closed.length > 0 ? t.keys.unanswered : '';
     const title: Title = { kind: 'plain', text: t.keys.correcting(last.name), aside, button: 'leave' };
     return { ...keys, title, look: 'raised', marked: last.outcome, closed };
