@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use protocol::plain;
 use server::{
     app,
     cli::{self, Cli, Wish},
@@ -13,7 +14,15 @@ use server::{
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if !error.use_stderr() => error.exit(), // help, or the version
+        Err(error) => {
+            // It repeats what was written, which may have come from anywhere.
+            eprintln!("{}", plain::text(&error.render().to_string()).trim_end());
+            return ExitCode::from(2);
+        }
+    };
     let data = match cli::data_folder(&cli) {
         Ok(data) => data,
         Err(message) => return fail(&message),

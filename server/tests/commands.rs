@@ -119,7 +119,10 @@ fn a_list_is_imported_with_a_report_and_looked_up() {
     let list = server.file("list.csv", list);
     let report = server.json(&["import", &list, "--campaign", "winter warmth"]);
     assert_eq!((&report["kept"], &report["refused"]), (&json!(1), &json!(1)));
-    assert_eq!(report["rows"], json!([{ "line": 3, "column": "phone", "why": "not a telephone number" }]));
+    assert_eq!(
+        report["rows"],
+        json!([{ "line": 3, "column": "phone", "why": "not a telephone number: there are letters in it. Write digits only, like 07700 900123" }])
+    );
 
     let again = server.run(&["import", &list, "--campaign", "Winter Warmth"]);
     let said = text(&again.stdout);
@@ -568,6 +571,12 @@ fn what_others_wrote_speaks_to_no_terminal_whichever_door_it_came_by() {
         vec!["people", "list"],
         vec!["people", "revoke", &nowhere],
         vec!["people", "revoke", "Summer"],
+        vec!["people", "undo", &nowhere, "--since", "2h"],
+        vec!["people", "undo", "Summer", "--since", &nowhere],
+        vec!["trunk", "set", &nowhere, "--prefix", "9"],
+        vec!["trunk", "set", "--prefix", &nowhere],
+        vec!["trunk", "show", &nowhere],
+        vec!["trunk", "list"],
         vec!["lookup", "07700 900001"],
         vec!["lookup", &nowhere],
         vec!["campaign", "pause", "Summer", "--message", &campaign, "--by", &campaign],

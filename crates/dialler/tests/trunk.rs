@@ -334,7 +334,7 @@ fn a_turn_that_is_not_taken_goes_on_to_the_next() {
     assert_eq!(turn(&world, &devices), [first]);
     world.ask(first, Ask::Stop);
     assert_eq!(turn(&world, &devices), []);
-    world.pass(HOUR, &[]);
+    world.pass(HOUR, &[second]);
     world.ask(second, Ask::Resume);
     assert_eq!(turn(&world, &devices), [second], "whoever comes first");
 }

@@ -151,7 +151,7 @@ async fn the_same_number_on_another_list_is_bound_all_the_same() {
     call(&hall, &held, NOW, Outcome::Callback, Some(RingAgain::InAnHour)).await;
     let elsewhere = "INSERT INTO campaigns SELECT 'ffffffff-ffff-7fff-8fff-ffffffffffff', 'Elsewhere', organisation,
          organiser, mode, caller_id, country, time_zone, script, hours, spacing_ms, attempts_allowed, ring_timeout_ms,
-         NULL, NULL, NULL, 0 FROM campaigns";
+         NULL, NULL, NULL, 0, 0 FROM campaigns";
     sqlx::query(elsewhere).execute(hall.store.writer()).await.unwrap();
     let on_it = "INSERT INTO contacts (id, campaign_id, import_id, number, name, form_of_address, context, due_at, created_at)
          SELECT 'eeeeeeee-eeee-7eee-8eee-eeeeeeeeeeee', 'ffffffff-ffff-7fff-8fff-ffffffffffff', import_id, number, name,
