@@ -202,7 +202,7 @@ impl Scene<'_> {
     async fn call(&self, behaviour: u8) -> AttemptId {
         let ear = self.volunteer.handset.mark();
         let heard = || self.volunteer.handset.heard_since(ear);
-        let attempt = self.volunteer.call().await.unwrap();
+        let attempt = self.volunteer.call_in_turn().await.unwrap();
         match behaviour {
             0 => {
                 self.talk().await;

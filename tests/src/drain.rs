@@ -100,7 +100,7 @@ async fn until_nobody_is_left(volunteer: &Volunteer, held: &Mutex<Held>) -> Resu
         match desk.session {
             Session::Ready { card } => {
                 see(held, volunteer.device, &card);
-                volunteer.call().await?;
+                volunteer.call_in_turn().await?;
                 let lease = card.lease_id;
                 let over = move |desk: &protocol::session::Desk| match &desk.session {
                     Session::Talking { .. } | Session::WrapUp { .. } | Session::Waiting { .. } => true,

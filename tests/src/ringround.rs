@@ -270,17 +270,25 @@ impl Ringround {
         Ok(said)
     }
 
-    /// Makes [`CAMPAIGN`]: any hour, no spacing, as only a simulated trunk allows.
+    /// Makes [`CAMPAIGN`]: any hour, as only a simulated trunk allows, and nobody rung twice in an hour.
     ///
     /// # Errors
     /// When the server refuses it.
     pub fn create_campaign(&self) -> Result<()> {
+        self.create_campaign_spaced("1h")
+    }
+
+    /// The same with another time between two attempts to one number.
+    ///
+    /// # Errors
+    /// When the server refuses it.
+    pub fn create_campaign_spaced(&self, spacing: &str) -> Result<()> {
         let form = self.data.with_file_name("campaign.toml");
         std::fs::write(
             &form,
             format!(
                 "name = \"{CAMPAIGN}\"\norganisation = \"Lantern Street Trust\"\norganiser = \"Ruth\"\n\
-                 caller_id = \"020 7946 0000\"\nhours = \"always\"\nspacing = \"0\"\n\
+                 caller_id = \"020 7946 0000\"\nhours = \"always\"\nspacing = \"{spacing}\"\n\
                  script = \"\"\"\n> Wait for hello.\n\nHello, is that {{form_of_address}}? I am {{volunteer}}, \
                  calling for {{organisation}}.\n\"\"\"\n"
             ),

@@ -12,8 +12,8 @@ use protocol::{
     call::{Call, CallState as CalleeState},
     contact::Card,
     http::{
-        AskChallenge, Challenge, Dial, Dialled, HangUp, Join, Joined, LineSound, OpenLine, RecordOutcome,
-        Settle, SettleLease, SignIn, SignedIn, join_text, sign_in_text,
+        AskChallenge, Challenge, Dial, Dialled, ErrorCode, HangUp, Join, Joined, LineSound, OpenLine,
+        RecordOutcome, Settle, SettleLease, SignIn, SignedIn, join_text, sign_in_text,
     },
     ids::{AttemptId, DeviceId, OutcomeId},
     join_link::JoinLink,
@@ -140,6 +140,22 @@ impl Volunteer {
         Ok(dialled.attempt_id)
     }
 
+    /// Presses Call, and again for as long as the server lets only one at a time show whether calls go out at all.
+    ///
+    /// # Errors
+    /// As [`Volunteer::call`].
+    pub async fn call_in_turn(&self) -> Result<AttemptId> {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            match self.call().await {
+                Err(error) if refused_for_now(&error) && tokio::time::Instant::now() < deadline => {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                called => return called,
+            }
+        }
+    }
+
     /// Presses Call and waits for the answer.
     ///
     /// # Errors
@@ -258,6 +274,10 @@ impl Volunteer {
         ensure!(reply == json!({}), "{path} answered {reply}");
         Ok(())
     }
+}
+
+fn refused_for_now(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<Failure>().and_then(Failure::code) == Some(ErrorCode::WrongState)
 }
 
 /// A key press, as the app makes it.
