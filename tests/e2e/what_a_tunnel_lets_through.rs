@@ -139,6 +139,7 @@ async fn a_flood_of_options_leaves_asterisks_log_as_it_is() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn asterisks_log_turns_over_and_three_old_ones_are_kept() {
+    e2e::tls::use_ring();
     let folder = tempfile::tempdir().unwrap();
     let node = folder.path().join("node");
     let scripts = project().join("scripts");

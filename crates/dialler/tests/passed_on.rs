@@ -200,7 +200,8 @@ fn a_call_that_its_volunteer_ends_before_it_was_answered_is_a_card_passed_on() {
         world.feed(Input::CalleeGone { attempt, cause: 16, sip: None });
         world.open_line(device_id(1));
     };
-    let turns: [&dyn Fn(&mut World, AttemptId); 3] = [&hung_up, &ringing, &line_lost];
+    type Turn<'a> = &'a dyn Fn(&mut World, AttemptId);
+    let turns: [Turn<'_>; 3] = [&hung_up, &ringing, &line_lost];
     for (which, turn) in turns.into_iter().enumerate() {
         let (mut world, maya) = evening();
         for _ in 0..20 {

@@ -322,7 +322,7 @@ impl Chaos {
             3 => Input::CalleeRinging { attempt },
             4 => Input::CalleeUp { attempt },
             5 => Input::CalleeGone { attempt, cause, sip: None },
-            6 if cause % 2 == 0 => Input::CalleeUnheard { attempt },
+            6 if cause.is_multiple_of(2) => Input::CalleeUnheard { attempt },
             6 => Input::CalleeFailed { attempt, why: "no such trunk".to_owned() },
             _ => Input::AnnouncementDone { attempt },
         });

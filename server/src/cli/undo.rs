@@ -57,7 +57,8 @@ pub fn run(data: &Path, json: bool, undo: Undo, out: &mut dyn Write) -> Result<E
     if found.count == 0 {
         return Ok(ExitCode::SUCCESS);
     }
-    if !undo.yes && !(asks && agrees(out).map_err(|e| e.to_string())?) {
+    let agreed = undo.yes || asks && agrees(out).map_err(|e| e.to_string())?;
+    if !agreed {
         if !json {
             writeln!(out, "Nothing was taken back. With --yes it is done.").map_err(|e| e.to_string())?;
         }

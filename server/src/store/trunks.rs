@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(store.change_trunk("trunk", &change).await.unwrap().as_ref(), Some(&set));
         store.add_trunk(&first, NOW).await.unwrap();
         assert_eq!(store.trunk("trunk").await.unwrap().as_ref(), Some(&set), "a start changes nothing");
-        assert_eq!(store.trunks().await.unwrap(), [set.clone()]);
+        assert_eq!(store.trunks().await.unwrap(), std::slice::from_ref(&set));
 
         let change = TrunkChange { channels: Some(Limit::None), ..TrunkChange::default() };
         let without = TrunkForm { channels: None, ..set.form };
