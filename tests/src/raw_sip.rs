@@ -174,13 +174,15 @@ impl Socket {
         Ok(reply.as_deref().and_then(crate::raw_sip::status))
     }
 
-    /// Sends so many copies of a request, each authorised, and waits for nothing.
+    /// Sends so many copies of a request, each authorised if there was a challenge, and waits for nothing.
     ///
     /// # Errors
-    /// When the socket is closed, or there was no challenge.
+    /// When the socket is closed.
     pub async fn flood(&mut self, request: Request<'_>, copies: usize) -> Result<()> {
-        let reply = self.exchange(request, "").await?.context("no challenge")?;
-        let answer = answer(&reply, request, &self.user, &self.password).context("no challenge")?;
+        // Where the first is dropped on the way, so are the others, if all is well.
+        let reply = self.exchange(request, "").await?;
+        let answer =
+            reply.and_then(|reply| answer(&reply, request, &self.user, &self.password)).unwrap_or_default();
         for _ in 0..copies {
             let text = self.write(request, &answer, &Uuid::now_v7().simple().to_string());
             self.frame(Message::text(text)).await?;
