@@ -42,6 +42,7 @@ const OF_A_CONVERSATION: [Outcome; 6] = [
 
 /// Beyond any evening: a card that is put off until then is off the list.
 const A_YEAR_MS: i64 = 365 * 24 * 3_600_000;
+const A_QUARTER_MS: i64 = 15 * 60 * 1_000;
 const A_MONTH_MS: i64 = A_YEAR_MS / 12;
 
 /// What came of an evening, by the organiser's own commands and the thief's own eyes.
@@ -112,9 +113,10 @@ fn is_open(contact: &Known) -> bool {
     !contact.do_not_call && contact.due_at.is_some_and(|due_at| due_at < far)
 }
 
-/// Who was rung is due when the rules say so; all others at once.
+/// Who was rung is due when the rules say so; whose call went no further than the trunk, after a quarter of an hour; all
+/// others at once.
 fn is_as_before(was: &Known, is: &Known) -> bool {
-    let is_due = is.due_at.is_some_and(|due_at| due_at <= now_ms());
+    let is_due = is.due_at.is_some_and(|due_at| due_at <= now_ms() + A_QUARTER_MS);
     is_open(is) && (is_due || is.attempts > was.attempts)
 }
 

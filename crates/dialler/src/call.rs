@@ -369,6 +369,11 @@ impl Leg {
         let has_rung = ringing_at.is_some_and(|since| at - since >= LEAST_RINGING_MS);
         let by_volunteer = matches!(why, Some(HangUpWhy::Volunteer | HangUpWhy::LineLost));
         let given_up = by_volunteer && answered_at.is_none() && !has_rung;
+        // Of a channel that was hung up before it was dialled Asterisk tells no cause, as of one whose end nobody saw. This
+        // end is ours.
+        let is_told = ending.is_some_and(|ending| ending.cause != 0);
+        let ours = Ending { cause: cause::NORMAL_CLEARING, sip: None };
+        let ending = if given_up && !is_told { Some(ours) } else { ending };
         Call::Ended(Ended {
             attempt: self.attempt,
             ringing_at,

@@ -116,6 +116,9 @@ pub(crate) fn ended_by(why: Option<HangUpWhy>, answered: bool, ending: Option<En
     }
 }
 
+/// ITU-T Q.850: somebody rang off.
+pub(crate) const NORMAL_CLEARING: u16 = 16;
+
 /// Whether nobody saw the end of a call that was not known to be answered, so that it may have been.
 pub fn nobody_saw(by_volunteer: bool, cause: Option<u16>) -> bool {
     !by_volunteer && matches!(cause, None | Some(0))
