@@ -29,6 +29,15 @@ fn announcements(world: &World, mark: usize) -> Vec<Announcement> {
     .collect()
 }
 
+/// Start, and the line is asked for.
+fn opening(world: &mut World, device: DeviceId) -> (LineId, LineToken) {
+    world.ask(device, Ask::Start { campaign: campaign_id(0) });
+    let ask = world.new_line();
+    let Ask::OpenLine { line, token } = ask.clone() else { unreachable!() };
+    world.ask(device, ask);
+    (line, token)
+}
+
 fn talking(world: &mut World, device: DeviceId) -> (AttemptId, LineId) {
     assert_eq!(world.ask(device, Ask::Start { campaign: campaign_id(0) }), Some(Ok(Answer::Done)));
     let line = world.open_line(device);
@@ -157,10 +166,7 @@ fn a_card_that_the_store_does_not_hold_any_more_goes() {
 fn a_line_that_does_not_come_up_is_down_again_after_thirty_seconds() {
     let mut world = World::new(campaign(), 1);
     let maya = device_id(1);
-    world.ask(maya, Ask::Start { campaign: campaign_id(0) });
-    let ask = world.new_line();
-    let Ask::OpenLine { line, token } = ask.clone() else { unreachable!() };
-    world.ask(maya, ask);
+    let (line, token) = opening(&mut world, maya);
     let mark = world.said.len();
     let retried = Ask::OpenLine { line: LineId("another".to_owned()), token };
     assert_eq!(world.ask(maya, retried), Some(Ok(Answer::Done)));
@@ -179,10 +185,7 @@ fn a_line_that_does_not_come_up_is_down_again_after_thirty_seconds() {
 fn nobody_is_rung_before_the_app_says_that_sound_gets_through_and_when_it_does_no_more() {
     let mut world = World::new(campaign(), 1);
     let maya = device_id(1);
-    world.ask(maya, Ask::Start { campaign: campaign_id(0) });
-    let ask = world.new_line();
-    let Ask::OpenLine { line, token } = ask.clone() else { unreachable!() };
-    world.ask(maya, ask);
+    let (line, token) = opening(&mut world, maya);
     world.feed(Input::LineAnswered { device: maya, line });
     assert_eq!(world.view(maya).line, Line::Opening);
     assert_eq!(world.view(maya).session, Session::Waiting { why: Waiting::Line });
@@ -207,10 +210,7 @@ fn nobody_is_rung_before_the_app_says_that_sound_gets_through_and_when_it_does_n
 fn the_apps_word_may_come_before_asterisks() {
     let mut world = World::new(campaign(), 1);
     let maya = device_id(1);
-    world.ask(maya, Ask::Start { campaign: campaign_id(0) });
-    let ask = world.new_line();
-    let Ask::OpenLine { line, token } = ask.clone() else { unreachable!() };
-    world.ask(maya, ask);
+    let (line, token) = opening(&mut world, maya);
     world.sound(maya, token, true);
     assert_eq!(world.view(maya).line, Line::Opening);
     world.feed(Input::LineAnswered { device: maya, line });
@@ -221,10 +221,7 @@ fn the_apps_word_may_come_before_asterisks() {
 fn a_callee_is_not_left_in_silence_when_sound_is_lost_in_a_call() {
     let mut world = World::new(campaign(), 1);
     let maya = device_id(1);
-    world.ask(maya, Ask::Start { campaign: campaign_id(0) });
-    let ask = world.new_line();
-    let Ask::OpenLine { line, token } = ask.clone() else { unreachable!() };
-    world.ask(maya, ask);
+    let (line, token) = opening(&mut world, maya);
     world.feed(Input::LineAnswered { device: maya, line });
     world.sound(maya, token.clone(), true);
     let attempt = world.dial(maya);
