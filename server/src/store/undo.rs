@@ -103,7 +103,7 @@ const PRESSED: &str = "SELECT a.id, a.lease_id, a.contact_id, a.campaign_id, a.o
        AND o.undone_by IS NULL AND a.state = 'closed'
      ORDER BY o.received_at, o.id";
 
-/// Calls without a press that took an attempt of their contact, and nobody spoke: given up, or the last it had.
+/// Calls without a press that took an attempt of their contact for nothing: given up, or the last that it had.
 const TAKEN: &str = "SELECT a.id, a.lease_id, a.contact_id, a.campaign_id, a.outcome, a.closed_at AS at, c.name,
             c.state = 'open' AND EXISTS (SELECT 1 FROM leases n WHERE n.contact_id = a.contact_id
                 AND n.closed_at > a.closed_at AND n.passed_on = 'later' AND n.undone_by IS NULL) AS is_put_off
