@@ -13,7 +13,7 @@ use crate::{
     store::{
         StoreError,
         campaigns::CampaignRow,
-        undo::{Kind, Mark, Scope},
+        undo::{Kind, LastCall, Mark, Scope},
     },
 };
 
@@ -50,7 +50,7 @@ pub struct MarkSeen {
     pub name: String,
     /// Name of the campaign.
     pub campaign: String,
-    /// The word of the outcome, or what was done with the card: `later`, `do-not-call`.
+    /// The word of the outcome, pressed or not, or what was done with the card: `later`, `do-not-call`.
     pub marked: String,
     /// The outcome that stands there now; `None`: of a card that was not rung.
     pub outcome: Option<Outcome>,
@@ -84,8 +84,8 @@ pub async fn take_back(
     let campaigns = app.store.campaigns().await?;
     let by_id: BTreeMap<CampaignId, CampaignRules> =
         campaigns.iter().map(|row| (row.id, rules_of(row))).collect();
-    let next = |facts: &ContactFacts, call: Option<(Outcome, i64)>| match (by_id.get(&facts.campaign), call) {
-        (Some(rules), Some((outcome, ended_at))) => retry::after(outcome, None, facts, rules, ended_at),
+    let next = |facts: &ContactFacts, call: Option<LastCall>| match (by_id.get(&facts.campaign), call) {
+        (Some(rules), Some(call)) => retry::after(call.outcome, call.again_at, facts, rules, call.ended_at),
         // It was on a card, so it may be on one again.
         (Some(rules), None) => ContactNext::Due(rules::next_allowed(facts, rules, now).unwrap_or(now)),
         (None, _) => ContactNext::Due(now),
@@ -121,6 +121,7 @@ fn seen(mark: Mark, campaigns: &[CampaignRow]) -> MarkSeen {
     let campaign = campaigns.iter().find(|row| row.id == mark.campaign);
     let (marked, outcome) = match mark.kind {
         Kind::Outcome { was, now } => (was.word(), Some(now)),
+        Kind::Call(outcome) => (outcome.word(), Some(outcome)),
         Kind::Later => ("later", None),
         Kind::DoNotCall => (Outcome::DoNotCall.word(), None),
     };

@@ -137,6 +137,24 @@ fn a_list_is_imported_with_a_report_and_looked_up() {
     assert_eq!(found["contacts"][0]["name"], "Margaret Hollis");
     assert_eq!(found["contacts"][0]["campaign"], "Winter Warmth");
     assert!(server.refused(&["lookup", "Margaret"]).contains("not a telephone number"));
+    for (letters, why) in [
+        ("07700 900TBA", "letters"),
+        ("07700 9001O3", "letters"),
+        ("020 7946 0TBA", "letters"),
+        ("020 7219 3TBA", "letters"),
+        ("0113 496 0ask", "letters"),
+        ("07400 123 NEW", "letters"),
+        ("07700 900 16x", "letters"),
+        ("AB123456C", "letters"),
+        ("01/02/2026", "a date"),
+        ("07700 900018 ext 5", "extension"),
+        ("07700 900001 / 07700 900002", "Several"),
+        ("00000000000", ""),
+        ("12345678", ""),
+    ] {
+        let said = server.refused(&["lookup", letters]);
+        assert!(said.contains(why) && !said.contains("+44"), "{letters}: {said}");
+    }
 
     let shown = server.json(&["campaign", "show", "Winter Warmth"]);
     assert_eq!(shown["list"], json!({ "contacts": 1, "open": 1, "due": 1, "done": 0 }));

@@ -27,6 +27,17 @@ async fn a_stolen_sign_in_neither_reads_nor_empties_a_list_and_leaves_no_trace()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn contacts_that_had_one_attempt_left_are_rung_again_when_a_thief_used_it_up() {
+    let numbers = theft::list(60);
+    let mut world = World::with(&numbers).await.unwrap();
+    theft::leave_one_attempt(&world).unwrap();
+    let stolen = theft::evening(&mut world, &numbers, Duration::from_secs(15)).await.unwrap();
+    // Whatever came of a call, it was the last.
+    assert!(stolen.contacts_closed >= 5 && stolen.rung >= 3, "{stolen:?}");
+    assert_eq!((stolen.forged, stolen.undone_whole), (0, true), "{stolen:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_was_not_a_conversation_is_not_recorded_as_one() {
     let world = World::with(&[number(2, 1), number(0, 2)]).await.unwrap();
     let maya = world.volunteer("Maya").await.unwrap();

@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeSet,
+    process::Command,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -42,7 +43,8 @@ const OF_A_CONVERSATION: [Outcome; 6] = [
 
 /// Beyond any evening: a card that is put off until then is off the list.
 const A_YEAR_MS: i64 = 365 * 24 * 3_600_000;
-const A_QUARTER_MS: i64 = 15 * 60 * 1_000;
+/// The campaign's spacing, and a quarter of an hour.
+const SOON_MS: i64 = 75 * 60 * 1_000;
 const A_MONTH_MS: i64 = A_YEAR_MS / 12;
 
 /// What came of an evening, by the organiser's own commands and the thief's own eyes.
@@ -63,6 +65,19 @@ pub struct Stolen {
 /// A list with callees of every kind: such a list is to be emptied.
 pub fn list(contacts: u8) -> Vec<String> {
     (0..contacts).map(|n| number([0, 1, 3, 4, 2, 8][usize::from(n) % 6], n / 6)).collect()
+}
+
+/// Every contact has had all its attempts but one: a call that comes to nothing closes it.
+///
+/// # Errors
+/// When the database is not to be written.
+pub fn leave_one_attempt(world: &World) -> Result<()> {
+    let leave = "import sqlite3, sys; db = sqlite3.connect(sys.argv[1], timeout=30); \
+                 db.execute('UPDATE contacts SET attempts = (SELECT attempts_allowed - 1 FROM campaigns)'); db.commit()";
+    let database = world.server.data().join("ringround.db");
+    let left = Command::new("python3").args(["-c", leave]).arg(database).status()?;
+    ensure!(left.success(), "the database was not written");
+    Ok(())
 }
 
 /// What is known of a contact.
@@ -113,10 +128,10 @@ fn is_open(contact: &Known) -> bool {
     !contact.do_not_call && contact.due_at.is_some_and(|due_at| due_at < far)
 }
 
-/// Who was rung is due when the rules say so; whose call went no further than the trunk, after a quarter of an hour; all
-/// others at once.
+/// Who was rung is due when the rules say so: after the spacing where that call was taken out of their attempts. Whose call
+/// went no further than the trunk, after a quarter of an hour; all others at once.
 fn is_as_before(was: &Known, is: &Known) -> bool {
-    let is_due = is.due_at.is_some_and(|due_at| due_at <= now_ms() + A_QUARTER_MS);
+    let is_due = is.due_at.is_some_and(|due_at| due_at <= now_ms() + SOON_MS);
     is_open(is) && (is_due || is.attempts > was.attempts)
 }
 

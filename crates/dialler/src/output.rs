@@ -261,6 +261,9 @@ pub struct Close {
     pub again_at: Option<i64>,
     /// How the call went; `None` in a correction, which leaves those columns alone.
     pub call: Option<Progress>,
+    /// Its volunteer gave it up before an answer, and sooner than any call may end; once so, it stays so. Such a call
+    /// counts as a card passed on.
+    pub given_up: bool,
     /// Whether it is one of the contact's attempts. Once one was counted no more, it stays so.
     pub counts: bool,
     /// What becomes of the contact; `None` leaves it alone (a later attempt was made).

@@ -7,7 +7,7 @@
 
 mod support;
 
-use dialler::{Answer, Ask, CampaignRules, Input, LineFacts, LineId, Output, hours::Hours};
+use dialler::{Answer, Ask, CampaignRules, Input, LineFacts, LineId, Output, Write, hours::Hours};
 use protocol::{
     http::{ApiError, ErrorCode, Settle},
     ids::{AttemptId, DeviceId},
@@ -47,6 +47,12 @@ fn waits_until(world: &World, device: DeviceId) -> i64 {
 
 fn told(world: &World) -> usize {
     world.said.iter().filter(|output| matches!(output, Output::GoesTooFast { .. })).count()
+}
+
+/// As it is written.
+fn given_up(world: &World) -> usize {
+    let given_up = |output: &&Output| matches!(output, Output::Save { write: Write::Close(close), .. } if close.given_up);
+    world.said.iter().filter(given_up).count()
 }
 
 fn marked(world: &World) -> usize {
@@ -212,6 +218,7 @@ fn a_call_that_its_volunteer_ends_before_it_was_answered_is_a_card_passed_on() {
         // This one may be called; given up too, the next card waits.
         dialled(&mut world, maya, turn);
         assert_eq!(waits_until(&world, maya), NOON + MINUTE, "{which}");
+        assert_eq!(given_up(&world), 21, "{which}: what a restart counts by");
     }
 }
 
@@ -225,6 +232,7 @@ fn who_lets_it_ring_as_long_as_any_call_may_ring_passed_nobody_on() {
         hung_up(&mut world, attempt);
     }
     assert_eq!(pass_on(&mut world, maya, Settle::Skip), Ok(Answer::Done));
+    assert_eq!(given_up(&world), 0);
 }
 
 #[test]

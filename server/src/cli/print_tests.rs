@@ -256,6 +256,27 @@ fn no_answer_lets_others_speak_to_the_terminal() {
 }
 
 #[test]
+fn status_says_of_a_provider_that_knows_no_number_that_it_may_want_another_form() {
+    let mut examples = examples();
+    let Some(Answer::Status(status)) = examples.first_mut() else { panic!("the first is a status") };
+    status.health.asterisk = health::Asterisk::NoCalls;
+    let next_try = NextTry::Later { at_ms: 60_000 };
+    status.trunk = Trunk::Shut { complaint: protocol::trunk::Complaint::Number, since_ms: 0, next_try };
+    let said = words_of(&examples[0]);
+    let lines: Vec<&str> = said.lines().map(str::trim).collect();
+    let what = lines
+        .iter()
+        .position(|line| line.starts_with("the telephone provider knows none of the numbers, since"));
+    let mend = what.and_then(|at| lines.get(at + 1)).copied();
+    assert_eq!(
+        mend,
+        Some("the provider may want another form of numbers: see ringround-server trunk set --number-form"),
+        "{said}"
+    );
+    assert!(said.contains("Asterisk and the telephone provider answer, and no call goes through"), "{said}");
+}
+
+#[test]
 fn a_line_break_in_a_name_forges_no_line() {
     for example in examples().iter().filter(|example| !matches!(example, Answer::Campaign(_))) {
         let said = words_of(&with(example, "\nlist.csv: 900 kept, 0 refused"));

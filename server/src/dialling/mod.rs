@@ -157,9 +157,6 @@ impl Handle {
         gets_through: bool,
     ) -> Result<(), ApiError> {
         let token = line_token(token)?;
-        if !gets_through {
-            tracing::warn!(%device, "no sound gets through on this line (ICE): is UDP to Asterisk's ports open on the way?");
-        }
         self.ask(device, Ask::LineSound { token, gets_through }).await.map(|_| ())
     }
 

@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use futures_util::poll;
 use protocol::{
     call::CallState,
@@ -12,6 +14,7 @@ use protocol::{
     session::{Session, Waiting},
 };
 use serde_json::{Value, json};
+use tracing_subscriber::layer::SubscriberExt;
 use uuid::Uuid;
 
 use super::*;
@@ -235,6 +238,41 @@ async fn a_touch_on_call_is_on_the_disk_before_its_channel_is_made() {
 
 async fn lease_of(scene: &Scene, attempt: AttemptId) -> LeaseId {
     scene.hall.store.stored_attempt(attempt, scene.maya(), NOW).await.unwrap().unwrap().lease
+}
+
+/// Counts the warnings of the loop.
+#[derive(Clone, Default)]
+struct Warnings(Arc<AtomicUsize>);
+
+impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Warnings {
+    fn on_event(&self, event: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
+        let is_one = *event.metadata().level() == tracing::Level::WARN;
+        if is_one && event.metadata().target() == "server::dialling::turn" {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+#[tokio::test]
+async fn that_no_sound_gets_through_is_in_the_log_once_for_each_time_that_it_begins() {
+    let warnings = Warnings::default();
+    let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(warnings.clone()));
+    let mut scene = Scene::new(Hall::new(1, 1).await, vec![], vec![]).await;
+    let mut desk = ready(&mut scene).await;
+    let before = warnings.0.load(Ordering::Relaxed);
+    let says = async |times: usize, gets_through: bool| {
+        for _ in 0..times {
+            scene.dialling.line_sound(scene.maya(), token(), gets_through).await.unwrap();
+        }
+        warnings.0.load(Ordering::Relaxed) - before
+    };
+    assert_eq!(says(50, false).await, 1);
+    desk.until("no sound", |desk| desk.line == Line::Opening).await;
+    assert_eq!(says(1, true).await, 1);
+    assert_eq!(says(50, false).await, 2);
+    // Who calls nobody has no line.
+    scene.dialling.stop(scene.maya()).await.unwrap();
+    assert_eq!(says(50, false).await, 2);
 }
 
 #[tokio::test]

@@ -258,7 +258,12 @@ impl Turn {
                 }
                 self.tickets += 1;
                 self.asked.insert(self.tickets, reply);
+                let is_asked = matches!(ask, Ask::LineSound { gets_through: false, .. });
+                let is_new = is_asked && !self.is_without_sound(device);
                 self.handle(Input::Ask { ticket: dialler::Ticket(self.tickets), device, ask });
+                if is_new && self.is_without_sound(device) {
+                    warn!(%device, "no sound gets through on this line (ICE): is UDP to Asterisk's ports open on the way?");
+                }
             }
             // Between sessions there is nothing to renew.
             Command::Ping(device) if self.dialler.view(device).session == Session::Ended => {}
@@ -286,6 +291,10 @@ impl Turn {
                 let _ = reply.send(self.parts.live.follow(device, desk));
             }
         }
+    }
+
+    fn is_without_sound(&self, device: DeviceId) -> bool {
+        self.dialler.without_sound().iter().any(|(without, _)| *without == device)
     }
 
     /// Refused before anything is written: a number that the trunk would not take.

@@ -21,7 +21,6 @@ async fn dial(
     if let Some(attempt_id) = app.store.attempt_of_lease(dial.lease_id, device.id).await? {
         return Ok(Json(Dialled { attempt_id }));
     }
-    app.limits.dial(device.id, app.clock.now_ms())?;
     let attempt_id = app.dialling.dial(device.id, dial.lease_id).await?;
     Ok(Json(Dialled { attempt_id }))
 }

@@ -1,5 +1,5 @@
-//! How often somebody may ask. Each limit is far above what an app does for an honest volunteer. How many cards
-//! they may pass on without a call is the dialler's to say, as it knows which of them were.
+//! How often somebody may ask. Each limit is far above what an app does for an honest volunteer. How many people they
+//! may ring, and cards pass on, is the dialler's to say, as it knows which of them were.
 
 use std::{
     hash::Hash,
@@ -27,7 +27,6 @@ pub struct Limits {
     /// Messages of a device on `/live`; the app sends a ping every 5 s.
     pub live: PerKey<DeviceId>,
     sign_ins: PerKey<DeviceId>,
-    dials: Reported,
     tunnels: PerKey<DeviceId>,
     lines: Reported,
 }
@@ -40,8 +39,6 @@ impl Default for Limits {
             requests: PerKey::new(60, Duration::from_millis(100)),
             live: PerKey::new(30, seconds(1)),
             sign_ins: PerKey::new(20, seconds(2)),
-            // A row of engaged lines takes a volunteer some seconds each.
-            dials: Reported::new(60, seconds(5)),
             // An app on a bad network comes back a few times in a row.
             tunnels: PerKey::new(10, seconds(2)),
             // One for an evening; a few in a row where the sound does not get through, or the network changes.
@@ -82,16 +79,6 @@ impl Limits {
             .map_err(|wait| too_many(words, wait, now_ms))
     }
 
-    /// Whether a device may ring one more contact: else one stolen sign-in reads a list by ringing it.
-    ///
-    /// # Errors
-    /// [`ErrorCode::TooMany`], and a line in the log for the organiser.
-    pub fn dial(&self, device: DeviceId, now_ms: i64) -> Result<(), ApiError> {
-        let words = "You have rung many people in a short time. Wait a few seconds, then call this one";
-        let seen = "this device rings more people than anybody can talk to";
-        self.dials.take(device, seen).map_err(|wait| too_many(words, wait, now_ms))
-    }
-
     /// Whether a device may ask for anything now.
     ///
     /// # Errors
@@ -106,7 +93,6 @@ impl Limits {
         for devices in [&self.requests, &self.live, &self.sign_ins, &self.tunnels] {
             devices.forget();
         }
-        self.dials.forget();
         self.lines.forget();
     }
 }
@@ -216,18 +202,6 @@ mod tests {
         assert_eq!(limit.take(&2), Ok(()), "another");
         std::thread::sleep(wait);
         assert_eq!(limit.take(&1), Ok(()), "one more");
-    }
-
-    #[test]
-    fn who_rings_a_whole_list_waits_and_an_honest_row_of_calls_does_not() {
-        let (limits, maya, sam) = (Limits::default(), device(), device());
-        for _ in 0..60 {
-            assert_eq!(limits.dial(maya, 0), Ok(()));
-        }
-        let refused = limits.dial(maya, 0).expect_err("too many");
-        assert_eq!(refused.code, ErrorCode::TooMany);
-        assert!(refused.again_at_ms.is_some_and(|at| (1..=5_000).contains(&at)), "{refused:?}");
-        assert_eq!(limits.dial(sam, 0), Ok(()));
     }
 
     #[test]

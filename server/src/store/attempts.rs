@@ -212,7 +212,8 @@ impl Store {
             "SELECT a.lease_id, coalesce(a.ended_at, a.dialled_at) AS ended_at, a.outcome, a.outcome_id,
                     a.answered_at, a.ended_by, a.cause,
                     NOT EXISTS (SELECT 1 FROM attempts later
-                                WHERE later.contact_id = a.contact_id AND later.rowid > a.rowid) AS latest
+                                WHERE later.contact_id = a.contact_id AND later.rowid > a.rowid
+                                  AND later.undone_by IS NULL) AS latest
              FROM attempts a WHERE a.id = $1 AND a.device_id = $2",
         )
         .bind(attempt.to_string())

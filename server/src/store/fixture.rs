@@ -137,6 +137,7 @@ impl Hall {
             id: Some(OutcomeId::new(Uuid::now_v7())),
             note: Some("a note".into()),
             again_at: None,
+            given_up: false,
             counts: true,
             call: None,
             contact: Some(next),

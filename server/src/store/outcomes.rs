@@ -65,7 +65,8 @@ impl Store {
         sqlx::query(
             "UPDATE attempts
              SET state = 'closed', outcome = $2, outcome_id = coalesce($3, outcome_id), written_by = $4,
-                 note = coalesce($5, note), again_at = $6, closed_at = coalesce(closed_at, $7)
+                 note = coalesce($5, note), again_at = $6, closed_at = coalesce(closed_at, $7),
+                 given_up = max(given_up, $8)
              WHERE id = $1",
         )
         .bind(&attempt)
@@ -75,6 +76,7 @@ impl Store {
         .bind(&close.note)
         .bind(close.again_at)
         .bind(close.at)
+        .bind(close.given_up)
         .execute(&mut *tx)
         .await?;
         if !close.counts {
@@ -141,11 +143,13 @@ struct Press<'a> {
     at: i64,
 }
 
-/// A line of the log; a write that is tried again has one already.
+/// A line of the log, with what stands there before it; a write that is tried again has one already.
 async fn insert(tx: &mut SqliteConnection, press: &Press<'_>) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO outcomes (id, attempt_id, device_id, outcome, note, received_at)
-         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (id) DO NOTHING",
+        "INSERT INTO outcomes (id, attempt_id, device_id, outcome, note, received_at,
+                               before_outcome, before_note, before_again_at)
+         SELECT $1, id, $3, $4, $5, $6, outcome, note, again_at FROM attempts WHERE id = $2
+         ON CONFLICT (id) DO NOTHING",
     )
     .bind(&press.id)
     .bind(&press.attempt)

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use dialler::{retry, rules::LEAST_RINGING_MS};
+use dialler::retry;
 use protocol::{ids::DeviceId, outcome::Outcome};
 use sqlx::Row;
 
@@ -11,11 +11,9 @@ use super::{Store, StoreError, id};
 /// How far back an allowance remembers, milliseconds: none takes longer to be full again.
 const MEMORY_MS: i64 = 45 * 60 * 1_000;
 
-/// Calls that their volunteer ended before they were answered, and sooner than any call may end; see the dialler's
-/// `pace.rs`.
-const GIVEN_UP: &str = "SELECT device_id, id, coalesce(closed_at, ended_at, dialled_at) AS at FROM attempts
-    WHERE dialled_at > $1 AND answered_at IS NULL AND ended_by = 'volunteer'
-      AND (ringing_at IS NULL OR ended_at - ringing_at < $2)";
+/// Calls that their volunteer gave up, by a key or by letting the line go; see the dialler's `pace.rs`.
+const GIVEN_UP: &str =
+    "SELECT device_id, id, closed_at AS at FROM attempts WHERE closed_at > $1 AND given_up = 1";
 
 /// What one device did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -59,7 +57,7 @@ impl Store {
     /// Each attempt once, at the first time.
     async fn taken_off_by_calls(&self, since: i64) -> Result<Vec<(DeviceId, i64)>, StoreError> {
         let mut once: HashMap<String, (DeviceId, i64)> = HashMap::new();
-        for row in sqlx::query(GIVEN_UP).bind(since).bind(LEAST_RINGING_MS).fetch_all(self.reader()).await? {
+        for row in sqlx::query(GIVEN_UP).bind(since).fetch_all(self.reader()).await? {
             once.insert(row.try_get("id")?, (id(&row, "device_id")?, row.try_get("at")?));
         }
         let pressed = "SELECT device_id, attempt_id, outcome, received_at AS at FROM outcomes
@@ -85,9 +83,18 @@ mod tests {
     use crate::store::fixture::{Hall, NOW};
 
     #[tokio::test]
+    async fn what_was_done_lately_is_found_by_an_index() {
+        let hall = Hall::new(1, 1).await;
+        let explain = format!("EXPLAIN QUERY PLAN {GIVEN_UP}");
+        let plan = sqlx::query(sqlx::AssertSqlSafe(explain)).fetch_all(hall.store.reader()).await.unwrap();
+        let steps: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
+        assert!(steps.iter().all(|step| step.contains("attempts_by_end")), "{steps:#?}");
+    }
+
+    #[tokio::test]
     async fn what_was_done_lately_is_read_again_and_long_ago_is_not() {
-        use protocol::outcome::WrittenBy::{Network, Volunteer};
-        let hall = Hall::new(6, 2).await;
+        use protocol::outcome::WrittenBy::{Network, Server, Volunteer};
+        let hall = Hall::new(7, 2).await;
         let release = async |device: usize, how, at| {
             let held = hall.claim(device, NOW).await.unwrap();
             let (lease, contact) = (held.lease, held.facts.contact);
@@ -98,36 +105,39 @@ mod tests {
         release(0, Released::DoNotCall, NOW + 2).await;
         release(1, Released::GivenBack, NOW + 3).await;
         // Given up, answered and closed, and answered without a key.
-        let call = async |answered_at: Option<i64>, by, outcome, next| {
+        let call = async |answered_at: Option<i64>, by, ended_by, outcome, next| {
             let held = hall.claim(0, NOW + 10).await.unwrap();
             let attempt = hall.attempt(0, &held);
             hall.store.commit_attempt(&attempt).await.unwrap();
             let mut close = hall.close(0, &attempt, outcome, next);
             (close.at, close.by) = (NOW + 20, by);
-            if by == Network || answered_at.is_none() {
+            if by != Volunteer || answered_at.is_none() {
                 close.id = None;
             }
+            close.given_up = answered_at.is_none() && by != Network;
             close.call = Some(Progress {
                 attempt: attempt.attempt,
                 state: "closed",
                 ringing_at: None,
                 answered_at,
                 ended_at: Some(NOW + 20),
-                ended_by: Some(if by == Network { EndedBy::Network } else { EndedBy::Volunteer }),
+                ended_by: Some(ended_by),
                 cause: Some(16),
                 sip: None,
             });
             hall.store.close_attempt(&close).await.unwrap();
         };
         let later = ContactNext::Due(NOW + 1_000_000);
-        call(None, Volunteer, Outcome::NoAnswer, later).await;
-        call(Some(NOW + 15), Volunteer, Outcome::Reached, ContactNext::Done).await;
-        call(Some(NOW + 15), Volunteer, Outcome::Machine, later).await;
-        call(None, Network, Outcome::Busy, later).await;
+        call(None, Volunteer, EndedBy::Volunteer, Outcome::NoAnswer, later).await;
+        call(Some(NOW + 15), Volunteer, EndedBy::Volunteer, Outcome::Reached, ContactNext::Done).await;
+        call(Some(NOW + 15), Volunteer, EndedBy::Volunteer, Outcome::Machine, later).await;
+        call(None, Network, EndedBy::Network, Outcome::Busy, later).await;
+        // The line that it was for went, or was gone before it was dialled.
+        call(None, Server, EndedBy::Server, Outcome::Unknown, later).await;
         let recent = hall.store.recent(NOW + 60_000).await.unwrap();
         let expected = Recent {
-            cards: vec![NOW, NOW, NOW, NOW, NOW + 1, NOW + 2],
-            taken_off: vec![NOW + 1, NOW + 2, NOW + 20, NOW + 20],
+            cards: vec![NOW, NOW, NOW, NOW, NOW, NOW + 1, NOW + 2],
+            taken_off: vec![NOW + 1, NOW + 2, NOW + 20, NOW + 20, NOW + 20],
         };
         assert_eq!(recent, BTreeMap::from([(hall.devices[0], expected)]));
         assert_eq!(hall.store.recent(NOW + MEMORY_MS + 30_000).await.unwrap(), BTreeMap::new());

@@ -1,7 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use dialler::{Close, DoNotCall, Release, Released};
-use protocol::outcome::WrittenBy;
+use dialler::{Close, DoNotCall, NewAttempt, Progress, Release, Released};
+use protocol::{call::EndedBy, outcome::WrittenBy};
 use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
 
 use super::*;
@@ -13,10 +13,12 @@ use crate::store::{
 const HOUR: i64 = 3_600_000;
 
 /// Stands in for the rules: a card at once, a call the next day.
-fn rules(_: &ContactFacts, call: Option<(Outcome, i64)>) -> ContactNext {
+fn rules(facts: &ContactFacts, call: Option<LastCall>) -> ContactNext {
     match call {
-        Some((Outcome::Reached, _)) => ContactNext::Done,
-        Some((_, ended_at)) => ContactNext::Due(ended_at + 24 * HOUR),
+        Some(call) if call.outcome == Outcome::Reached => ContactNext::Done,
+        Some(LastCall { outcome: Outcome::Callback, again_at: Some(at), .. }) => ContactNext::Due(at),
+        Some(_) if facts.attempts >= 3 => ContactNext::Done,
+        Some(call) => ContactNext::Due(call.ended_at + 24 * HOUR),
         None => ContactNext::Due(NOW + HOUR),
     }
 }
@@ -180,6 +182,187 @@ async fn a_contact_that_somebody_rang_since_stays_as_it_is() {
     assert_eq!(list(&hall).await.0[0].3.as_deref(), Some("reached"));
 }
 
+/// Due time, promise and last outcome of the one contact; outcome, time and note of its last call.
+type Stood = (String, i64, Option<i64>, String, i64, String, Option<i64>, Option<String>);
+
+async fn stood(hall: &Hall) -> Stood {
+    let row = sqlx::query(
+        "SELECT c.state, c.due_at, c.promised_at, c.last_outcome, c.attempts, a.outcome, a.again_at, a.note
+         FROM contacts c JOIN attempts a ON a.contact_id = c.id AND a.undone_by IS NULL
+         ORDER BY a.dialled_at DESC, a.rowid DESC LIMIT 1",
+    );
+    let row = row.fetch_one(hall.store.reader()).await.unwrap();
+    (row.get(0), row.get(1), row.get(2), row.get(3), row.get(4), row.get(5), row.get(6), row.get(7))
+}
+
+/// A callback in six hours, with the note "a note".
+async fn promise(hall: &Hall, at: i64) -> Close {
+    let held = hall.claim(0, NOW).await.unwrap();
+    let attempt = hall.attempt(0, &held);
+    hall.store.commit_attempt(&attempt).await.unwrap();
+    let due = NOW + 6 * HOUR;
+    let mut close = hall.close(0, &attempt, Outcome::Callback, ContactNext::Due(due));
+    (close.at, close.again_at) = (at, Some(due));
+    hall.store.close_attempt(&close).await.unwrap();
+    close
+}
+
+#[tokio::test]
+async fn a_promise_that_a_thief_corrected_stands_again_with_its_time_and_its_note() {
+    let hall = Hall::new(1, 1).await;
+    let close = promise(&hall, NOW - 50).await;
+    let before = stood(&hall).await;
+    assert_eq!((before.2, before.7.as_deref()), (Some(NOW + 6 * HOUR), Some("a note")));
+    let turned = Close { again_at: None, note: Some("not interested".into()), call: None, ..close.clone() };
+    correct(&hall, &turned, Outcome::Refused, NOW + 1).await;
+    correct(&hall, &Close { note: None, ..turned }, Outcome::DoNotCall, NOW + 2).await;
+    assert_ne!(stood(&hall).await, before);
+    let marks = hall.store.take_back(&scope(&hall, 0, NOW), &rules, NOW + 10, true).await.unwrap();
+    let [mark] = marks.as_slice() else { panic!("{marks:?}") };
+    assert_eq!(mark.kind, Kind::Outcome { was: Outcome::DoNotCall, now: Outcome::Callback });
+    assert_eq!(mark.next, Some(ContactNext::Due(NOW + 6 * HOUR)));
+    assert_eq!(stood(&hall).await, before);
+    assert_eq!(list(&hall).await.1, Vec::<String>::new());
+    // What is taken back can be marked and taken back again.
+    correct(&hall, &close, Outcome::Refused, NOW + 20).await;
+    hall.store.take_back(&scope(&hall, 0, NOW + 20), &rules, NOW + 30, true).await.unwrap();
+    assert_eq!(stood(&hall).await, before);
+}
+
+#[tokio::test]
+async fn what_the_network_said_of_a_call_stands_again_too() {
+    let hall = Hall::new(1, 1).await;
+    let held = hall.claim(0, NOW).await.unwrap();
+    let attempt = hall.attempt(0, &held);
+    hall.store.commit_attempt(&attempt).await.unwrap();
+    let close = Close {
+        id: None,
+        by: WrittenBy::Network,
+        note: None,
+        at: NOW - 50,
+        ..hall.close(0, &attempt, Outcome::Busy, ContactNext::Due(NOW + 24 * HOUR))
+    };
+    hall.store.close_attempt(&close).await.unwrap();
+    correct(&hall, &close, Outcome::DoNotCall, NOW + 1).await;
+    let marks = hall.store.take_back(&scope(&hall, 0, NOW), &rules, NOW + 10, true).await.unwrap();
+    assert_eq!(marks[0].kind, Kind::Outcome { was: Outcome::DoNotCall, now: Outcome::Busy });
+    assert_eq!(stood(&hall).await.3, "busy");
+}
+
+/// A thief's turn: dials, and ends the call before an answer; the last call of a contact that may have `allowed`.
+async fn give_up(hall: &Hall, at: i64, by: EndedBy, key: Option<Outcome>) -> ContactId {
+    let held = hall.claim(0, NOW).await.unwrap();
+    let attempt = NewAttempt { dialled_at: at, ..hall.attempt(0, &held) };
+    hall.store.commit_attempt(&attempt).await.unwrap();
+    let facts = hall.store.facts_of_lease(held.lease, hall.devices[0], at).await.unwrap().unwrap();
+    let outcome = key.unwrap_or(Outcome::NoAnswer);
+    let next = if facts.attempts >= 3 || key == Some(Outcome::DoNotCall) {
+        ContactNext::Done
+    } else {
+        ContactNext::Due(NOW)
+    };
+    let close = Close {
+        id: key.map(|_| OutcomeId::new(Uuid::now_v7())),
+        at: at + 1,
+        given_up: true,
+        do_not_call: listed(outcome),
+        call: Some(Progress {
+            attempt: attempt.attempt,
+            state: "closed",
+            ringing_at: None,
+            answered_at: None,
+            ended_at: Some(at + 1),
+            ended_by: Some(by),
+            cause: Some(16),
+            sip: None,
+        }),
+        ..hall.close(0, &attempt, outcome, next)
+    };
+    hall.store.close_attempt(&close).await.unwrap();
+    held.facts.contact
+}
+
+#[tokio::test]
+async fn calls_that_were_given_up_close_no_contact_for_good() {
+    let keys = [(EndedBy::Volunteer, None), (EndedBy::Server, None)];
+    let keyed = [Outcome::NoAnswer, Outcome::DoNotCall].map(|key| (EndedBy::Volunteer, Some(key)));
+    for (by, key) in keys.into_iter().chain(keyed) {
+        let hall = Hall::new(1, 1).await;
+        sqlx::query("UPDATE contacts SET attempts = 2").execute(hall.store.writer()).await.unwrap();
+        give_up(&hall, NOW + 1, by, key).await;
+        assert_eq!(list(&hall).await.0[0].0, "done", "{by:?} {key:?}");
+        let scope = scope(&hall, 0, NOW);
+        let listed = hall.store.take_back(&scope, &rules, NOW + 10, false).await.unwrap();
+        assert_eq!(list(&hall).await.0[0].0, "done", "only listed");
+        let marks = hall.store.take_back(&scope, &rules, NOW + 10, true).await.unwrap();
+        assert_eq!(marks, listed);
+        let [mark] = marks.as_slice() else { panic!("{by:?} {key:?}: {marks:?}") };
+        let expected = match key {
+            None => Kind::Call(Outcome::NoAnswer),
+            Some(was) => Kind::Outcome { was, now: Outcome::Unknown },
+        };
+        assert_eq!((mark.kind, mark.next), (expected, Some(ContactNext::Due(NOW + HOUR))));
+        let (contacts, numbers) = list(&hall).await;
+        assert_eq!((&*contacts[0].0, contacts[0].2, numbers.len()), ("open", 2, 0), "{by:?} {key:?}");
+        // It was made all the same: no call follows sooner than the rules say.
+        let held = hall.claim(0, NOW + HOUR).await.unwrap();
+        assert_eq!(held.facts.dialled, [NOW + 1]);
+        assert_eq!(hall.store.take_back(&scope, &rules, NOW + 20, true).await.unwrap(), []);
+    }
+}
+
+#[tokio::test]
+async fn a_contact_that_had_three_of_a_thiefs_calls_has_its_promise_and_its_attempts_again() {
+    let hall = Hall::new(1, 1).await;
+    promise(&hall, NOW - 50).await;
+    let before = stood(&hall).await;
+    sqlx::query("UPDATE contacts SET due_at = $1").bind(NOW).execute(hall.store.writer()).await.unwrap();
+    give_up(&hall, NOW + 1, EndedBy::Volunteer, None).await;
+    give_up(&hall, NOW + 3, EndedBy::Server, None).await;
+    assert_eq!(list(&hall).await.0[0].0, "done");
+    let marks = hall.store.take_back(&scope(&hall, 0, NOW), &rules, NOW + 10, true).await.unwrap();
+    assert_eq!((marks.len(), marks[1].next), (2, Some(ContactNext::Due(NOW + 6 * HOUR))));
+    assert_eq!(stood(&hall).await, before);
+}
+
+#[tokio::test]
+async fn an_attempt_that_a_thief_used_up_is_given_back_whoever_made_the_last() {
+    let hall = Hall::new(2, 2).await;
+    sqlx::query("UPDATE contacts SET attempts = 1").execute(hall.store.writer()).await.unwrap();
+    // A thief wastes one, and somebody else makes the last.
+    let first = give_up(&hall, NOW + 1, EndedBy::Volunteer, None).await;
+    let last = async |device: usize, by| {
+        let held = hall.claim(device, NOW).await.unwrap();
+        let attempt = NewAttempt { dialled_at: NOW + 5, ..hall.attempt(device, &held) };
+        hall.store.commit_attempt(&attempt).await.unwrap();
+        let mut close = hall.close(device, &attempt, Outcome::Busy, ContactNext::Done);
+        (close.id, close.by, close.at) = (None, by, NOW + 6);
+        hall.store.close_attempt(&close).await.unwrap();
+        held.facts.contact
+    };
+    sqlx::query("UPDATE contacts SET due_at = 1 WHERE id <> $1")
+        .bind(first.to_string())
+        .execute(hall.store.writer())
+        .await
+        .unwrap();
+    sqlx::query("UPDATE contacts SET due_at = 0 WHERE id = $1")
+        .bind(first.to_string())
+        .execute(hall.store.writer())
+        .await
+        .unwrap();
+    assert_eq!(last(1, WrittenBy::Network).await, first);
+    // And the thief's own call was the last of another, though nobody gave it up.
+    let second = last(0, WrittenBy::Network).await;
+    assert_ne!(second, first);
+    let marks = hall.store.take_back(&scope(&hall, 0, NOW), &rules, NOW + 10, true).await.unwrap();
+    let seen: Vec<_> = marks.iter().map(|mark| (mark.contact, mark.kind)).collect();
+    assert_eq!(seen, [(first, Kind::Call(Outcome::NoAnswer)), (second, Kind::Call(Outcome::Busy))]);
+    let (contacts, _) = list(&hall).await;
+    assert!(contacts.iter().all(|(state, ..)| state == "open"), "{contacts:?}");
+    // What somebody else did with a contact that is due again is nobody's to take back.
+    assert_eq!(hall.count("SELECT count(*) FROM attempts WHERE undone_by IS NOT NULL").await, 2);
+}
+
 #[tokio::test]
 async fn an_older_database_keeps_who_asked_not_to_be_rung() {
     let folder = tempfile::tempdir().unwrap();
@@ -256,13 +439,15 @@ async fn thousands_are_taken_back_within_a_second_or_two_by_indexes() {
     assert_eq!(hall.count("SELECT count(*) FROM do_not_call").await, 0);
     assert_eq!(hall.count("SELECT count(*) FROM contacts WHERE state = 'open'").await, 3_001);
     // No scan of a table that grows.
-    for query in [PRESSED, PASSED_ON] {
+    for query in [PRESSED, PASSED_ON, TAKEN, LAST] {
         let explain = format!("EXPLAIN QUERY PLAN {query}");
         let plan = sqlx::query(sqlx::AssertSqlSafe(explain)).fetch_all(hall.store.reader()).await.unwrap();
         let steps: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
         assert!(steps.iter().all(|step| !step.starts_with("SCAN")), "{steps:#?}");
         assert!(
-            steps.iter().any(|step| step.contains("_by_time") || step.contains("leases_passed_on")),
+            ["_by_time", "leases_passed_on", "attempts_by_end", "attempts_by_contact"]
+                .iter()
+                .any(|index| steps.iter().any(|step| step.contains(index))),
             "{steps:#?}"
         );
     }

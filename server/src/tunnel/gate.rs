@@ -3,6 +3,7 @@
 //!
 //! | in a message | passes | why |
 //! | --- | --- | --- |
+//! | a request | of the methods that a telephone of ours sends ([`message`](super::message)) | Asterisk's modules answer others |
 //! | `Contact` | one, of the form that an app writes; of a refusal or a redirection, none | Asterisk turns the first into the tunnel it came by, and believes a second, and whatever else is in one |
 //! | `Record-Route`, `Route`, `Path` | none | the next request of the call would go there |
 //! | a session description | with the candidates and the address that are the app's to name ([`description`]) | ICE sends packets to each |
@@ -175,8 +176,8 @@ mod tests {
             "SIP/2.0 200 OK",
             "SIP/2.0 183 Progress",
             "INVITE sip:a SIP/2.0",
-            "PRACK sip:a SIP/2.0",
-            "X sip:a SIP/2.0",
+            "UPDATE sip:a SIP/2.0",
+            "OPTIONS sip:a SIP/2.0",
         ] {
             for kind in ["Content-Type: application/sdp", "c: Application/SDP"] {
                 let text = format!("{first}\r\n{kind}\r\nContent-Length: {}\r\n\r\n{sdp}", sdp.len());
