@@ -11,7 +11,7 @@ use softphone::{
 };
 use tokio::{sync::watch, task::JoinSet};
 
-use crate::{networks::Net, sound::Sound};
+use crate::{networks::Home, sound::Sound};
 
 /// The telephone. It stops when dropped.
 pub struct Handset {
@@ -51,7 +51,7 @@ impl Handset {
     ///
     /// # Errors
     /// When the home is gone.
-    pub fn start(home: &Net, mut settings: Settings) -> Result<Self> {
+    pub fn start(home: &Home, mut settings: Settings) -> Result<Self> {
         let (device, ends) = BufferDevice::new(Duration::from_secs(30));
         settings.devices = Devices::Buffers(device);
         let (phone, mut events) = home.enter(move || Softphone::start(settings))?;

@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use crate::{
     api::Api,
-    networks::Net,
+    networks::Home,
     ringround::Ringround,
     tls,
     volunteer::{authorise, new_key, spend},
@@ -38,7 +38,7 @@ pub struct Stolen {
     /// Requests with its token.
     pub api: Api,
     /// Where the thief is.
-    pub home: Arc<Net>,
+    pub home: Home,
     server: Url,
     tls: Arc<rustls::ClientConfig>,
 }
