@@ -111,6 +111,8 @@ pub async fn evening(world: &mut World, numbers: &[String], lasts: Duration) -> 
         || async { world.server.command(&["people", "undo", THIEF, "--since", &since, "--yes"]).is_ok() };
     poll("the end of the thief's last call, and all of it taken back", Duration::from_secs(30), undo).await?;
     let undone = known(world, numbers)?;
+    let changed = before.iter().zip(&undone).zip(numbers).filter(|((was, is), _)| !is_as_before(was, is));
+    changed.for_each(|((was, is), number)| eprintln!("not as before: {number}: {was:?}, now {is:?}"));
     Ok(Stolen {
         contacts_closed,
         names_read,
@@ -291,6 +293,9 @@ impl Thief {
         let answered = || std::future::ready(self.was_answered(attempt));
         if taken.is_ok() && poll("the callee's answer", Duration::from_secs(2), answered).await.is_err() {
             self.forged += 1;
+            eprintln!("forged: {outcome:?} of {attempt}, which nobody answered; now {:?}", self.app.desk());
+            let told = events(&self.app).filter(|event| format!("{event:?}").contains(&attempt.to_string()));
+            told.for_each(|event| eprintln!("  {event:?}"));
         }
     }
 
