@@ -420,6 +420,27 @@ mod tests {
         read
     }
 
+    /// This very test is run once more, by a process that may not make networks: it is to fail, and to say why.
+    #[test]
+    fn where_no_networks_are_granted_a_test_fails_and_says_so() {
+        const WITHOUT_RIGHTS: &str = "RINGROUND_WITHOUT_RIGHTS";
+        if std::env::var_os(WITHOUT_RIGHTS).is_some() {
+            Networks::lay().expect("networks");
+            return;
+        }
+        let name = "networks::tests::where_no_networks_are_granted_a_test_fails_and_says_so";
+        let run = Command::new("setpriv")
+            .args(["--bounding-set", "-sys_admin", "--inh-caps", "-all", "--"])
+            .arg(std::env::current_exe().expect("a program"))
+            .args(["--exact", name, "--nocapture"])
+            .env(WITHOUT_RIGHTS, "1")
+            .output()
+            .expect("setpriv: is util-linux installed?");
+        let said = String::from_utf8_lossy(&run.stdout) + String::from_utf8_lossy(&run.stderr);
+        assert!(!run.status.success() && said.contains("1 failed"), "{said}");
+        assert!(said.contains("EPERM") && said.contains(NONE_GRANTED), "{said}");
+    }
+
     #[tokio::test]
     async fn a_home_reaches_the_server_and_no_loopback_and_no_trunk() {
         let networks = Networks::lay().expect("networks");
