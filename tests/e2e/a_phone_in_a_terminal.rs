@@ -5,7 +5,7 @@ use std::{
     io::Write as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::{Arc, OnceLock},
+    sync::OnceLock,
     time::Duration,
 };
 
@@ -15,7 +15,7 @@ use e2e::{
     child::{Child, poll},
     handset::Handset,
     listening::{self, HEARD},
-    networks::{Net, Networks},
+    networks::{Home, Networks},
     pbx::{Node, Provider},
     ringround::program,
     sound::{Sentence, Sound},
@@ -39,7 +39,7 @@ struct Exchange {
     node: Node,
     _provider: Provider,
     /// Where the phones are.
-    home: Arc<Net>,
+    home: Home,
     tunnel: Tunnel,
     folder: TempDir,
     events: WebSocketStream<MaybeTlsStream<TcpStream>>,
@@ -175,7 +175,7 @@ impl Terminal {
         };
         let log = exchange.folder.path().join(format!("phone-{}.log", uuid::Uuid::now_v7().simple()));
         let mut program =
-            Child::start_with(Some(&exchange.home), "the phone", command, &log, Stdio::piped(), None)?;
+            Child::start_with(Some(exchange.home.net()), "the phone", command, &log, Stdio::piped(), None)?;
         let typed = program.stdin().context("its keyboard is a pipe")?;
         Ok(Self { program, typed })
     }

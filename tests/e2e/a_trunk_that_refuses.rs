@@ -4,65 +4,26 @@
 use std::time::Duration;
 
 use e2e::{
-    networks::Networks,
-    pbx::Node,
-    ringround::Ringround,
     scripted::{Scripted, Step},
     tones::tone,
     volunteer::Volunteer,
+    world::World,
 };
 use protocol::{
     outcome::Outcome,
     session::{Desk, Session},
     trunk::{Complaint, NextTry, Trunk},
 };
-use tempfile::TempDir;
 
 const SOON: Duration = Duration::from_secs(20);
 
-/// A server and a node whose trunk leads to a scripted provider.
-struct World {
-    provider: Scripted,
-    server: Ringround,
-    _node: Node,
-    folder: TempDir,
+async fn world(contacts: u8) -> World<Scripted> {
+    // Whom a call did not reach at all may be rung again at once.
+    World::lay().unwrap().spacing("0").contacts((0..contacts).map(number)).scripted().await.unwrap()
 }
 
-impl World {
-    async fn with(contacts: u8) -> Self {
-        let folder = tempfile::Builder::new().prefix("rr").tempdir().unwrap();
-        let networks = Networks::lay().unwrap();
-        let provider = Scripted::listen(&networks).await.unwrap();
-        let node = Node::start(&networks, folder.path(), provider.address()).await.unwrap();
-        let server = Ringround::start(folder.path(), &node).await.unwrap();
-        // Whom a call did not reach at all may be rung again at once.
-        server.create_campaign_spaced("0").unwrap();
-        server.import(&(0..contacts).map(number).collect::<Vec<_>>()).unwrap();
-        Self { provider, server, _node: node, folder }
-    }
-
-    async fn volunteers(&self, names: &[&str]) -> Vec<Volunteer> {
-        let mut volunteers = Vec::new();
-        for name in names {
-            let volunteer = Volunteer::join(&self.server, name).await.unwrap();
-            volunteer.start().await.unwrap();
-            volunteers.push(volunteer);
-        }
-        volunteers
-    }
-
-    fn log(&self) -> String {
-        std::fs::read_to_string(self.server.console()).unwrap()
-    }
-}
-
-impl Drop for World {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            let node = std::fs::read_to_string(self.folder.path().join("node/log/messages"));
-            eprintln!("--- server\n{}\n--- node\n{}", self.log(), node.unwrap_or_default());
-        }
-    }
+fn log(world: &World<Scripted>) -> String {
+    std::fs::read_to_string(world.server.console()).unwrap()
 }
 
 fn number(which: u8) -> String {
@@ -99,9 +60,9 @@ async fn calls_until_shut(volunteer: &Volunteer) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_provider_that_refuses_every_call_burns_no_list_and_when_it_works_all_are_rung_today() {
-    let world = World::with(40).await;
+    let world = world(40).await;
     world.provider.otherwise(vec![Step::Status(503)]);
-    let volunteers = world.volunteers(&["Maya", "Noor", "Olu"]).await;
+    let volunteers = world.volunteers(&["Maya", "Noor", "Olu"]).await.unwrap();
     futures_util::future::join_all(volunteers.iter().map(calls_until_shut)).await;
     assert_eq!(world.provider.asked().len(), 3, "three calls showed it");
 
@@ -114,7 +75,7 @@ async fn a_provider_that_refuses_every_call_burns_no_list_and_when_it_works_all_
     }
     let status = world.server.command(&["status"]).unwrap();
     assert!(status.contains("the telephone provider refuses calls (SIP 503), since "), "{status}");
-    assert!(world.log().contains("the telephone provider refuses calls (SIP 503)"));
+    assert!(log(&world).contains("the telephone provider refuses calls (SIP 503)"));
     let health = world.server.health().await.unwrap_err().to_string();
     assert!(health.contains("503 Service Unavailable"), "who watches the server is told: {health}");
 
@@ -169,8 +130,8 @@ async fn a_provider_that_refuses_every_call_burns_no_list_and_when_it_works_all_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_provider_that_swallows_every_call_is_found_out_in_eight_seconds_a_call() {
-    let world = World::with(10).await;
-    let volunteers = world.volunteers(&["Maya", "Noor", "Olu"]).await;
+    let world = world(10).await;
+    let volunteers = world.volunteers(&["Maya", "Noor", "Olu"]).await.unwrap();
     let begun = std::time::Instant::now();
     for volunteer in &volunteers {
         volunteer.call().await.unwrap();
@@ -189,7 +150,7 @@ async fn a_provider_that_swallows_every_call_is_found_out_in_eight_seconds_a_cal
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_declines_is_told_from_a_provider_that_refuses() {
-    let world = World::with(4).await;
+    let world = world(4).await;
     let scripts = [
         (vec![Step::Status(180), Step::Wait(2.0), Step::Status(603)], Outcome::NoAnswer),
         (vec![Step::Status(180), Step::Wait(0.5), Step::Status(486)], Outcome::Busy),
@@ -199,11 +160,11 @@ async fn who_declines_is_told_from_a_provider_that_refuses() {
     for (which, (script, _)) in (0..).zip(&scripts) {
         world.provider.on(&number(which), script.clone());
     }
-    let maya = &world.volunteers(&["Maya"]).await[0];
+    let maya = &world.volunteers(&["Maya"]).await.unwrap()[0];
     for which in 0..4 {
         // The one of 403 is due again at once, as this campaign has no spacing: the others go first.
         maya.until("a card", |desk| matches!(desk.session, Session::Ready { .. })).await.unwrap();
-        assert!(!world.log().contains("check the trunk's user name"), "no alarm before the 403 ({which})");
+        assert!(!log(&world).contains("check the trunk's user name"), "no alarm before the 403 ({which})");
         let attempt = maya.call().await.unwrap();
         let over = |desk: &Desk| desk.last_outcome.as_ref().is_some_and(|last| last.attempt_id == attempt);
         maya.until("the outcome", over).await.unwrap();
@@ -212,20 +173,20 @@ async fn who_declines_is_told_from_a_provider_that_refuses() {
     for (which, (_, outcome)) in (0..).zip(&scripts) {
         assert_eq!(outcomes[&number(which)], outcome.word(), "{which}");
     }
-    assert!(world.log().contains("check the trunk's user name, password and caller ID"));
+    assert!(log(&world).contains("check the trunk's user name, password and caller ID"));
     assert_eq!(maya.desk().unwrap().trunk, Trunk::Open, "each was another matter");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_telephone_that_rings_late_rings_long_enough() {
-    let world = World::with(2).await;
+    let world = world(2).await;
     let silent =
         vec![Step::Status(100), Step::Wait(1.0), Step::Sound(183), Step::Wait(14.0), Step::Status(180)];
     let ringing = tone(8_000, 425.0, 0.2, 1_000);
     let in_band = vec![Step::Status(100), Step::Wait(1.0), Step::Sound(183), Step::Says(Some(ringing))];
     world.provider.on(&number(0), silent);
     world.provider.on(&number(1), in_band);
-    let volunteers = world.volunteers(&["Maya", "Noor"]).await;
+    let volunteers = world.volunteers(&["Maya", "Noor"]).await.unwrap();
     for volunteer in &volunteers {
         volunteer.call().await.unwrap();
     }

@@ -10,11 +10,12 @@ use std::{
 use e2e::{
     desktop::Desktop,
     listening::{self, HEARD},
-    networks::{Family, Net, TRUNK, server_address},
+    networks::{Family, Net, PROVIDER, TRUNK, server_address},
     pbx::{HTTP_PORT, RTP, SIP_PORT},
     sound::Sentence,
     volunteer::Volunteer,
     window::{PATIENCE, Window, app},
+    wire::{Datagram, Wire},
     world::{World, number},
 };
 use protocol::{line::Line, outcome::Outcome};
@@ -30,7 +31,8 @@ async fn each_hears_the_other(family: Family) {
     let maya = world.volunteer_by(family, "Maya").await.unwrap();
     let desk = maya.start().await.unwrap();
     assert_eq!(desk.line, Line::Up);
-    let ear = maya.handset.mark();
+    let (ear, wire) =
+        (maya.handset.mark(), Wire::watch(&world.server.networks.server, Datagram::is_rtp).unwrap());
     maya.call_and_talk().await.unwrap();
     maya.handset.say(&volunteer.sound);
     let longest = callee.sound.milliseconds().max(volunteer.sound.milliseconds());
@@ -38,6 +40,12 @@ async fn each_hears_the_other(family: Family) {
     let heard = listening::find(&callee.sound, &maya.handset.heard_since(ear));
     maya.hang_up().await.unwrap();
     maya.outcome(Outcome::Reached).await.unwrap();
+    let ends = |datagram: Datagram| [datagram.from.ip(), datagram.to.ip()];
+    let of_the_trunk = |ip: &IpAddr| [TRUNK, PROVIDER].map(IpAddr::from).contains(ip);
+    let took: BTreeSet<IpAddr> =
+        wire.take().into_iter().flat_map(ends).filter(|ip| !of_the_trunk(ip)).collect();
+    let way = BTreeSet::from([maya.home.address(family), server_address(family)]);
+    assert_eq!(took, way, "the sound took another way than {family:?}");
     assert!(heard.correlation >= HEARD, "{family:?}: the volunteer did not hear the callee: {heard:?}");
     let records = world.provider.records();
     let spoken_to = records.heard(&records.arrivals().unwrap()[0]).unwrap();

@@ -7,9 +7,6 @@ use e2e::{
     child::poll,
     line,
     listening::{self, HEARD},
-    networks::Networks,
-    pbx::Node,
-    ringround::Ringround,
     sound::{Sentence, Sound},
     volunteer::{PATIENCE, Volunteer},
     world::{World, number},
@@ -78,23 +75,19 @@ async fn a_line_hears_its_second_callee_too_and_a_callee_the_second_line() {
     let sentence = Sentence::say(103).unwrap().sound.part(0, 2_500);
     let says = sentence.clone().then(&Sound::silence(48_000, 1_000));
     let manner = Manner { rings_for: Duration::ZERO, says, rings_off_after: None };
-    let networks = Networks::lay().unwrap();
-    let mut callee = Callee::listen(&networks, manner).await.unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let node = Node::start(&networks, folder.path(), callee.address()).await.unwrap();
-    let server = Ringround::start(folder.path(), &node).await.unwrap();
-    server.create_campaign().unwrap();
-    server.import(&[number(9, 1), number(9, 2)]).unwrap();
-    let maya = Volunteer::join(&server, "Maya").await.unwrap();
+    let plan = World::lay().unwrap().contacts([number(9, 1), number(9, 2)]);
+    let callee = Callee::listen(&plan.networks, manner).await.unwrap();
+    let mut world = plan.start(callee).await.unwrap();
+    let maya = world.volunteer("Maya").await.unwrap();
     maya.start().await.unwrap();
 
     maya.next_card(None).await.unwrap();
-    let first = hears(&maya, &mut callee, &sentence).await;
+    let first = hears(&maya, &mut world.provider, &sentence).await;
     maya.hang_up().await.unwrap();
     let judged = maya.card().unwrap();
     maya.outcome(Outcome::Reached).await.unwrap();
     maya.next_card(Some(&judged)).await.unwrap();
-    let second = hears(&maya, &mut callee, &sentence).await;
+    let second = hears(&maya, &mut world.provider, &sentence).await;
     assert_ne!(first.id, second.id);
 
     // Where a line begins its numbers is chance; a lower beginning than the last one's is every second.

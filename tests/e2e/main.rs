@@ -19,6 +19,7 @@ mod nothing_stays_behind;
 mod settling_a_card;
 mod the_counting_itself;
 mod the_demo_with_a_window;
+mod two_at_once;
 mod what_a_callee_hears;
 mod what_a_provider_allows;
 mod what_a_screen_reader_gets;

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use e2e::{child::poll, desktop::Desktop, networks::Net, pbx::project, ringround, window::app};
+use e2e::{child::poll, desktop::Desktop, pbx::project, ringround, window::app};
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use serde_json::Value;
 
@@ -57,7 +57,7 @@ fn as_nobody(home: &Path) -> Command {
 
 async fn shown() {
     let folder = tempfile::Builder::new().prefix("rr").tempdir().unwrap();
-    let desktop = Desktop::start(&Net::here().unwrap(), folder.path(), true).await.unwrap();
+    let desktop = Desktop::start_of_the_demo(folder.path()).await.unwrap();
     // Asterisk and the voices are what set-up made for whoever runs this.
     std::os::unix::fs::symlink(cache(), desktop.home().join("cache/ringround")).unwrap();
     let (said, mark) = (folder.path().join("said"), folder.path().join("of the demo"));

@@ -4,50 +4,31 @@
 use std::time::{Duration, Instant};
 
 use e2e::{
-    networks::Networks,
-    pbx::Node,
-    ringround::Ringround,
     scripted::{Asked, Scripted, Step},
     volunteer::{PATIENCE, Volunteer, in_call, rings},
-    world::number,
+    world::{World, number},
 };
 use futures_util::future::try_join_all;
 use protocol::{call::CallState, session::Desk};
-use tempfile::TempDir;
 
-struct Evening {
-    server: Ringround,
-    provider: Scripted,
-    _node: Node,
-    _folder: TempDir,
-}
+struct Evening(World<Scripted>);
 
 impl Evening {
     /// The provider rings whom it is asked for, until the caller gives up.
     async fn with(contacts: u8) -> anyhow::Result<Self> {
-        let folder = tempfile::Builder::new().prefix("rr").tempdir()?;
-        let networks = Networks::lay()?;
-        let provider = Scripted::listen(&networks).await?;
-        provider.otherwise(vec![Step::Status(180)]);
-        let node = Node::start(&networks, folder.path(), provider.address()).await?;
-        let server = Ringround::start(folder.path(), &node).await?;
-        server.create_campaign()?;
-        server.import(&(0..contacts).map(|which| number(9, which)).collect::<Vec<_>>())?;
-        Ok(Self { server, provider, _node: node, _folder: folder })
+        let numbers = (0..contacts).map(|which| number(9, which));
+        let world = World::lay()?.contacts(numbers).scripted().await?;
+        world.provider.otherwise(vec![Step::Status(180)]);
+        Ok(Self(world))
     }
 
     fn set(&self, words: &[&str]) {
-        self.server.command(&[&["trunk", "set"], words].concat()).unwrap();
+        self.0.server.command(&[&["trunk", "set"], words].concat()).unwrap();
     }
 
     async fn volunteers(&self, count: usize) -> anyhow::Result<Vec<Volunteer>> {
-        let mut volunteers = Vec::new();
-        for n in 0..count {
-            let volunteer = Volunteer::join(&self.server, &format!("Volunteer {n}")).await?;
-            volunteer.start().await?;
-            volunteers.push(volunteer);
-        }
-        Ok(volunteers)
+        let names: Vec<String> = (0..count).map(|n| format!("Volunteer {n}")).collect();
+        self.0.volunteers(&names.iter().map(String::as_str).collect::<Vec<_>>()).await
     }
 
     /// All of them press Call at the same moment.
@@ -57,7 +38,7 @@ impl Evening {
 
     async fn calls(&self, count: usize) -> Vec<Asked> {
         let come = |asked: &[Asked]| asked.len() >= count;
-        self.provider.until(&format!("{count} calls"), PATIENCE, come).await.unwrap()
+        self.0.provider.until(&format!("{count} calls"), PATIENCE, come).await.unwrap()
     }
 }
 
@@ -133,8 +114,8 @@ async fn so_many_calls_are_on_the_trunk_at_once_and_no_more() {
             waiting.push(volunteer);
         }
     }
-    assert_eq!((waiting.len(), evening.provider.asked().len()), (2, 6));
-    let status = evening.server.command(&["trunk", "show"]).unwrap();
+    assert_eq!((waiting.len(), evening.0.provider.asked().len()), (2, 6));
+    let status = evening.0.server.command(&["trunk", "show"]).unwrap();
     assert!(status.contains("2 now, 2 in line for a place; at most 2 at once"), "{status}");
 
     // One of the two in line gives up: nobody is rung for them, and they keep the card.
@@ -162,7 +143,7 @@ async fn so_many_calls_begin_in_a_second_and_no_more() {
     try_join_all(volunteers.iter().map(give_up)).await.unwrap();
 
     // Long silence after the INVITE: it is what begins that counts, not what rings.
-    evening.provider.otherwise(vec![Step::Status(100)]);
+    evening.0.provider.otherwise(vec![Step::Status(100)]);
     evening.set(&["--calls-per-second", &LIMIT.to_string()]);
     evening.all_call(&volunteers).await.unwrap();
     let asked = evening.calls(12).await;

@@ -5,7 +5,7 @@ use std::{net::UdpSocket, process::Stdio, time::Duration};
 
 use e2e::{
     child::poll,
-    networks::{Family, Net},
+    networks::{Family, Home},
     pbx::{free_tcp_port, project},
     raw_sip::{Request, Socket, Stolen},
     world::World,
@@ -30,7 +30,7 @@ async fn line(mallory: &Stolen, socket: &mut Socket, token: &str) -> Option<Stri
 }
 
 /// A port that waits for whatever comes.
-fn door(home: &Net) -> UdpSocket {
+fn door(home: &Home) -> UdpSocket {
     let address = home.address(Family::V4);
     let door = home.enter(move || UdpSocket::bind((address, 0))).unwrap().unwrap();
     door.set_nonblocking(true).unwrap();

@@ -9,14 +9,14 @@ use protocol::{
 use serde::{Serialize, de::DeserializeOwned};
 use url::Url;
 
-use crate::{networks::Net, ringround::Ringround};
+use crate::{networks::Home, ringround::Ringround};
 
 /// A way to the server, with or without a bearer token.
 #[derive(Clone)]
 pub struct Api {
     /// The server's origin.
     pub server: Url,
-    home: Arc<Net>,
+    home: Home,
     client: reqwest::Client,
     bearer: Option<String>,
     replies: Arc<Mutex<String>>,
@@ -41,8 +41,8 @@ impl Api {
     ///
     /// # Errors
     /// When the server has no authority yet.
-    pub fn new(home: &Arc<Net>, at: &Url, server: &Ringround) -> anyhow::Result<Self> {
-        let (home, client) = (Arc::clone(home), server.client()?);
+    pub fn new(home: &Home, at: &Url, server: &Ringround) -> anyhow::Result<Self> {
+        let (home, client) = (home.clone(), server.client()?);
         Ok(Self { server: at.clone(), home, client, bearer: None, replies: Arc::default() })
     }
 

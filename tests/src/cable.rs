@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use crate::{
-    networks::Net,
+    networks::Home,
     pbx::{HTTP_PORT, Node},
     ringround::Ringround,
     trap::{Lane, Trap},
@@ -35,7 +35,7 @@ impl Cable {
     ///
     /// # Errors
     /// When no port can be had.
-    pub async fn to(server: &Ringround, home: &Net) -> Result<Self> {
+    pub async fn to(server: &Ringround, home: &Home) -> Result<Self> {
         Self::with_trap(server, home, Trap::default()).await
     }
 
@@ -43,7 +43,7 @@ impl Cable {
     ///
     /// # Errors
     /// As [`Cable::to`].
-    pub async fn with_trap(server: &Ringround, home: &Net, trap: Trap) -> Result<Self> {
+    pub async fn with_trap(server: &Ringround, home: &Home, trap: Trap) -> Result<Self> {
         let far = server.address();
         let (router, place) = server.networks.on_the_way(home);
         let listener = router.run(TcpListener::bind(place)).await?;
@@ -105,7 +105,7 @@ impl Tunnel {
     ///
     /// # Errors
     /// When no port can be had.
-    pub async fn to(node: &Node, home: &Net) -> Result<Self> {
+    pub async fn to(node: &Node, home: &Home) -> Result<Self> {
         let listener = home.run(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).await?;
         let address = listener.local_addr()?;
         let server = Arc::clone(&node.networks.server);

@@ -2,7 +2,6 @@
 //! each INVITE came, can speak across the answer to the very packet, and keeps what it hears.
 
 use std::{
-    collections::HashMap,
     net::SocketAddr,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
@@ -16,8 +15,9 @@ use tokio::{
 };
 
 use crate::{
-    g711,
+    g711, lock,
     networks::{Networks, PROVIDER},
+    sip_peer::{News, Request, SipPeer, media_address, packet},
     sound::Sound,
 };
 
@@ -66,23 +66,15 @@ impl Callee {
     /// # Errors
     /// When no port can be had.
     pub async fn listen(networks: &Networks, manner: Manner) -> Result<Self> {
-        let socket = networks.provider.run(UdpSocket::bind((PROVIDER, 0))).await;
-        let socket = Arc::new(socket.context("a port for the callee")?);
+        let socket =
+            networks.provider.run(UdpSocket::bind((PROVIDER, 0))).await.context("a port for the callee")?;
         let address = socket.local_addr()?;
         let manner = Arc::new(Mutex::new(manner));
         let (tell, calls) = mpsc::unbounded_channel();
+        let peer = SipPeer::new(socket, Arc::default());
+        let telephone = Telephone { peer, shared: Arc::clone(&manner), tell, talks: JoinSet::new() };
         let mut tasks = JoinSet::new();
-        let shared = Arc::clone(&manner);
-        let answering = async move {
-            let mut telephone =
-                Telephone { socket, shared, tell, calls: HashMap::new(), talks: JoinSet::new() };
-            let mut datagram = vec![0; 65_536];
-            while let Ok((length, from)) = telephone.socket.recv_from(&mut datagram).await {
-                let text = String::from_utf8_lossy(&datagram[..length]).into_owned();
-                telephone.handle(&text, from, Instant::now()).await;
-            }
-        };
-        tasks.spawn_on(answering, networks.provider.runtime());
+        tasks.spawn_on(telephone.run(), networks.provider.runtime());
         Ok(Self { address, calls, manner, _tasks: tasks })
     }
 
@@ -138,59 +130,40 @@ impl Incoming {
 }
 
 struct Telephone {
-    socket: Arc<UdpSocket>,
+    peer: SipPeer<watch::Sender<bool>>,
     shared: Arc<Mutex<Manner>>,
     tell: mpsc::UnboundedSender<Incoming>,
-    calls: HashMap<String, (String, watch::Sender<bool>)>,
     talks: JoinSet<()>,
 }
 
 impl Telephone {
-    async fn handle(&mut self, text: &str, from: SocketAddr, now: Instant) {
-        let Some(request) = Request::read(text) else { return };
-        let known = self.calls.get(&request.call_id);
-        match request.method.as_str() {
-            "INVITE" if known.is_none() => self.ring(request, from, now).await,
-            "INVITE" | "ACK" => {}
-            "CANCEL" => {
-                self.send(&request.reply("200 OK", "", ""), from).await;
-                if let Some((invite, over)) = self.calls.remove(&request.call_id) {
-                    let _ = over.send(true);
-                    if let Some(invite) = Request::read(&invite) {
-                        self.send(&invite.reply("487 Request Terminated", "", ""), from).await;
-                    }
-                }
+    async fn run(mut self) {
+        while let Some(news) = self.peer.next().await {
+            match news {
+                News::Invited(invite, from) => self.ring(invite, from, Instant::now()).await,
+                News::Cancelled(over) | News::RungOff(over) => drop(over.send(true)),
+                News::Reply(_) => {}
             }
-            "BYE" => {
-                if let Some((_, over)) = self.calls.remove(&request.call_id) {
-                    let _ = over.send(true);
-                }
-                self.send(&request.reply("200 OK", "", ""), from).await;
-            }
-            "OPTIONS" => self.send(&request.reply("200 OK", "", ""), from).await,
-            _ => self.send(&request.reply("501 Not Implemented", "", ""), from).await,
         }
     }
 
     async fn ring(&mut self, invite: Request, from: SocketAddr, now: Instant) {
         let Some(media) = media_address(&invite.body) else {
-            return self.send(&invite.reply("488 Not Acceptable Here", "", ""), from).await;
+            return self.peer.send(&invite.reply("488 Not Acceptable Here", "", ""), from).await;
         };
         let Ok(rtp) = UdpSocket::bind((PROVIDER, 0)).await else { return };
         let (over, ended) = watch::channel(false);
         let state = Arc::new(Mutex::new(State::default()));
-        let id = invite.call_id.clone();
-        let number = invite.number.clone();
-        self.calls.insert(id.clone(), (invite.text.clone(), over));
+        self.peer.remember(invite.clone(), over);
         let _ = self.tell.send(Incoming {
-            number,
+            number: invite.number.clone(),
             invited: now,
-            id,
+            id: invite.call_id.clone(),
             state: Arc::clone(&state),
             ended: ended.clone(),
         });
         let manner = lock(&self.shared).clone();
-        let socket = Arc::clone(&self.socket);
+        let socket = Arc::clone(&self.peer.socket);
         self.talks.spawn(async move {
             let mut over = ended.clone();
             tokio::select! {
@@ -198,10 +171,6 @@ impl Telephone {
                 _ = talk(invite, from, socket, rtp, media, manner, state) => {}
             }
         });
-    }
-
-    async fn send(&self, text: &str, to: SocketAddr) {
-        let _ = self.socket.send_to(text.as_bytes(), to).await;
     }
 }
 
@@ -262,105 +231,6 @@ async fn talk(
             }
         }
     }
-}
-
-/// A request that came in, and what is sent back within its call.
-#[derive(Debug, Clone)]
-pub(crate) struct Request {
-    pub(crate) method: String,
-    pub(crate) number: String,
-    pub(crate) call_id: String,
-    headers: Vec<(String, String)>,
-    pub(crate) body: String,
-    text: String,
-}
-
-impl Request {
-    pub(crate) fn read(text: &str) -> Option<Self> {
-        let (head, body) = text.split_once("\r\n\r\n")?;
-        let mut lines = head.split("\r\n");
-        let mut start = lines.next()?.split(' ');
-        let (method, uri) = (start.next()?.to_owned(), start.next()?);
-        if method.starts_with("SIP/2.0") {
-            return None;
-        }
-        let number = uri.trim_start_matches("sip:").split(['@', ';']).next()?.to_owned();
-        let headers: Vec<(String, String)> = lines
-            .filter_map(|line| line.split_once(':'))
-            .map(|(name, value)| (name.trim().to_ascii_lowercase(), value.trim().to_owned()))
-            .collect();
-        let call_id = headers.iter().find(|(name, _)| name == "call-id" || name == "i")?.1.clone();
-        Some(Self { method, number, call_id, headers, body: body.to_owned(), text: text.to_owned() })
-    }
-
-    pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value)
-    }
-
-    pub(crate) fn reply(&self, status: &str, more: &str, body: &str) -> String {
-        let mut text = format!("SIP/2.0 {status}\r\n");
-        for (_, via) in self.headers.iter().filter(|(name, _)| name == "via") {
-            text.push_str(&format!("Via: {via}\r\n"));
-        }
-        for (_, route) in self.headers.iter().filter(|(name, _)| name == "record-route") {
-            text.push_str(&format!("Record-Route: {route}\r\n"));
-        }
-        let tag = if self.header("to").contains(";tag=") { "" } else { ";tag=callee" };
-        text.push_str(&format!(
-            "From: {}\r\nTo: {}{tag}\r\nCall-ID: {}\r\nCSeq: {}\r\n{more}Content-Length: {}\r\n\r\n{body}",
-            self.header("from"),
-            self.header("to"),
-            self.call_id,
-            self.header("cseq"),
-            body.len()
-        ));
-        text
-    }
-
-    fn bye(&self, contact: &str) -> String {
-        self.within("BYE", 1, contact, "")
-    }
-
-    /// A request of ours within the call that this INVITE began; `contact` is our header of that name.
-    pub(crate) fn within(&self, method: &str, sequence: u32, contact: &str, sdp: &str) -> String {
-        let target = self.header("contact");
-        let target =
-            target.split_once('<').and_then(|(_, rest)| rest.split_once('>')).map_or(target, |(uri, _)| uri);
-        let via =
-            contact.split_once('@').map_or("127.0.0.1", |(_, rest)| rest.trim_end().trim_end_matches('>'));
-        let kind = if sdp.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
-        format!(
-            "{method} {target} SIP/2.0\r\nVia: SIP/2.0/UDP {via};branch=z9hG4bK{}\r\nMax-Forwards: 70\r\n\
-             From: {};tag=callee\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: {sequence} {method}\r\n{contact}{kind}\
-             Content-Length: {}\r\n\r\n{sdp}",
-            uuid::Uuid::now_v7().simple(),
-            self.header("to"),
-            self.header("from"),
-            self.call_id,
-            sdp.len()
-        )
-    }
-}
-
-/// A packet of G.711 µ-law with 20 ms of sound; `marked`: the first of a talk.
-pub(crate) fn packet(marked: bool, sequence: u16, stamp: u32, samples: impl Iterator<Item = i16>) -> Vec<u8> {
-    let mut packet = vec![0x80, if marked { 0x80 } else { 0 }];
-    packet.extend(sequence.to_be_bytes());
-    packet.extend(stamp.to_be_bytes());
-    packet.extend([0x52, 0x69, 0x6e, 0x67]);
-    packet.extend(samples.take(160).map(g711::encode));
-    packet
-}
-
-/// Where the other end of an SDP wants its sound.
-pub(crate) fn media_address(sdp: &str) -> Option<SocketAddr> {
-    let host = sdp.lines().find_map(|line| line.strip_prefix("c=IN IP4 "))?.trim();
-    let port = sdp.lines().find_map(|line| line.strip_prefix("m=audio "))?.split(' ').next()?;
-    format!("{host}:{port}").parse().ok()
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use crate::{
     child::{Child, poll},
-    networks::Net,
+    networks::{Home, Net},
     sound_server::SoundServer,
 };
 
@@ -49,27 +49,36 @@ impl Desktop {
     ///
     /// # Errors
     /// When a program is not installed or does not come up.
-    pub async fn start(net: &Arc<Net>, folder: &Path, with_keyring: bool) -> Result<Self> {
+    pub async fn start(home: &Home, folder: &Path, with_keyring: bool) -> Result<Self> {
         let sound = SoundServer::start(folder).await?;
-        Self::start_around(net, sound, folder, with_keyring, false).await
+        Self::start_around(home.net(), sound, folder, with_keyring, false).await
     }
 
     /// With a keyring, and both virtual sound devices on one clock.
     ///
     /// # Errors
     /// As [`Desktop::start`].
-    pub async fn start_on_one_clock(net: &Arc<Net>, folder: &Path) -> Result<Self> {
+    pub async fn start_on_one_clock(home: &Home, folder: &Path) -> Result<Self> {
         let sound = SoundServer::start_on_one_clock(folder).await?;
-        Self::start_around(net, sound, folder, true, false).await
+        Self::start_around(home.net(), sound, folder, true, false).await
     }
 
     /// With a keyring, and the bus by which screen readers read windows (AT-SPI).
     ///
     /// # Errors
     /// As [`Desktop::start`].
-    pub async fn start_for_screen_readers(net: &Arc<Net>, folder: &Path) -> Result<Self> {
+    pub async fn start_for_screen_readers(home: &Home, folder: &Path) -> Result<Self> {
         let sound = SoundServer::start(folder).await?;
-        Self::start_around(net, sound, folder, true, true).await
+        Self::start_around(home.net(), sound, folder, true, true).await
+    }
+
+    /// With a keyring, in the harness's own network: where somebody looks at the demo, which is all on one machine.
+    ///
+    /// # Errors
+    /// As [`Desktop::start`].
+    pub async fn start_of_the_demo(folder: &Path) -> Result<Self> {
+        let sound = SoundServer::start(folder).await?;
+        Self::start_around(&Net::here()?, sound, folder, true, false).await
     }
 
     async fn start_around(
@@ -215,12 +224,13 @@ fn first_line(child: &mut Child) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::networks::Networks;
 
     #[tokio::test(flavor = "multi_thread")]
     async fn everything_comes_up_and_nothing_stays_behind() {
         let folder = tempfile::tempdir().expect("a folder");
-        let desktop =
-            Desktop::start(&Net::here().expect("a network"), folder.path(), true).await.expect("a desktop");
+        let home = Networks::lay().and_then(|networks| networks.home()).expect("a home");
+        let desktop = Desktop::start(&home, folder.path(), true).await.expect("a desktop");
         let ids = [desktop.sound.id(), desktop._bus.id(), desktop._screen.id()];
         assert!(ids.iter().all(|id| Path::new(&format!("/proc/{id}")).exists()));
         drop(desktop);

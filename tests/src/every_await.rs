@@ -24,9 +24,7 @@ use crate::{
     callee::{Callee, Manner},
     child::poll,
     faults::{Person, Round, SETTLED_AFTER, number_of},
-    networks::Networks,
-    pbx::{Node, Provider},
-    ringround::Ringround,
+    pbx::Provider,
     sound::Sound,
     trap::{Lane, Moment, Point, Trap},
     volunteer::rings,
@@ -76,18 +74,12 @@ impl Scene {
     /// # Errors
     /// When a part does not come up.
     pub async fn set(seed: u64) -> Result<Self> {
-        let folder = tempfile::Builder::new().prefix("rr").tempdir()?;
-        let networks = Networks::lay()?;
-        let callee = Callee::listen(&networks, manner(0)).await?;
-        let provider = Provider::start(&networks, folder.path(), Some(callee.address())).await?;
-        let node = Node::start(&networks, folder.path(), provider.address()).await?;
-        let trap = Trap::default();
-        let ari = AriProxy::before(&node, trap.clone()).await?;
-        let server = Ringround::start_behind(&ari, folder.path(), &node).await?;
-        server.create_campaign()?;
-        let person = Person::join(&server, "Maya").await?;
-        let requests = Cable::with_trap(&server, &person.home, trap.clone()).await?;
-        let world = World { server, node, provider, folder };
+        let (plan, trap) = (World::lay()?, Trap::default());
+        let callee = Callee::listen(&plan.networks, manner(0)).await?;
+        let provider = Provider::start(&plan.networks, plan.folder.path(), Some(callee.address())).await?;
+        let (world, ari) = plan.start_behind(provider, &trap).await?;
+        let person = Person::join(&world.server, "Maya").await?;
+        let requests = Cable::with_trap(&world.server, &person.home, trap.clone()).await?;
         let mut numbers: Vec<String> =
             [9, 0, 6].into_iter().flat_map(|kind| (0..97).map(move |n| number(kind, n))).collect();
         numbers.reverse();

@@ -1,7 +1,7 @@
 //! A volunteer's telephone without a sound card: the product's softphone between two rings of memory.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -11,7 +11,7 @@ use softphone::{
 };
 use tokio::{sync::watch, task::JoinSet};
 
-use crate::{networks::Net, sound::Sound};
+use crate::{lock, networks::Home, sound::Sound};
 
 /// The telephone. It stops when dropped.
 pub struct Handset {
@@ -51,7 +51,7 @@ impl Handset {
     ///
     /// # Errors
     /// When the home is gone.
-    pub fn start(home: &Net, mut settings: Settings) -> Result<Self> {
+    pub fn start(home: &Home, mut settings: Settings) -> Result<Self> {
         let (device, ends) = BufferDevice::new(Duration::from_secs(30));
         settings.devices = Devices::Buffers(device);
         let (phone, mut events) = home.enter(move || Softphone::start(settings))?;
@@ -148,8 +148,4 @@ impl Standing {
 fn drain(ends: &Mutex<BufferEnds>, ear: &Mutex<Vec<i16>>) {
     let heard = lock(ends).heard();
     lock(ear).extend(heard.into_iter().map(|sample| (sample * 32_767.0).clamp(-32_768.0, 32_767.0) as i16));
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

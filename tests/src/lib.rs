@@ -22,6 +22,7 @@ pub mod raw_sip;
 pub mod report;
 pub mod ringround;
 pub mod scripted;
+mod sip_peer;
 pub mod sound;
 pub mod sound_server;
 pub mod theft;
@@ -33,3 +34,8 @@ pub mod window;
 pub mod wire;
 pub mod witness;
 pub mod world;
+
+/// Whatever it guards stays usable when a test panics with it in hand.
+fn lock<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

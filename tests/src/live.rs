@@ -15,7 +15,7 @@ use tokio_tungstenite::{
 };
 use url::Url;
 
-use crate::networks::Net;
+use crate::networks::Home;
 
 /// What came.
 #[derive(Debug, Clone, Default)]
@@ -41,7 +41,7 @@ pub struct Live {
 
 impl Live {
     /// Opens it from a home, and opens it again whenever it is lost.
-    pub fn open(home: &Net, server: &Url, bearer: &str, tls: Arc<rustls::ClientConfig>) -> Self {
+    pub fn open(home: &Home, server: &Url, bearer: &str, tls: Arc<rustls::ClientConfig>) -> Self {
         let (tell, told) = watch::channel(Told::default());
         let text = Arc::new(Mutex::new(String::new()));
         let mut task = JoinSet::new();

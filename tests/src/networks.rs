@@ -40,8 +40,8 @@ const fn ula(network: u16, home: u16, host: u16) -> Ipv6Addr {
     Ipv6Addr::new(0xfd00, network, home, 0, 0, 0, 0, host)
 }
 
-/// Both families: every part can be reached by either.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The server can be reached by either; a home has both, unless it is laid with one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Family {
     /// IPv4.
     V4,
@@ -62,13 +62,15 @@ pub fn server_address(family: Family) -> IpAddr {
     }
 }
 
+const NONE_GRANTED: &str = "this machine grants no network namespace, and without them nothing is proven of two computers: run this as root, or \
+     through scripts/in-net, which says what is missing";
+
 type Job = Box<dyn FnOnce() + Send>;
 
 /// One network namespace: a thread that lives in it, with a runtime. What is to happen in the network happens on that
 /// thread: sockets, connections, programs. It goes with its last holder.
 pub struct Net {
     name: String,
-    number: u8,
     thread: PathBuf,
     jobs: mpsc::UnboundedSender<Job>,
     runtime: Handle,
@@ -79,20 +81,17 @@ impl Net {
     ///
     /// # Errors
     /// When no thread can be had.
-    pub fn here() -> Result<Arc<Self>> {
-        Self::on_a_thread("the harness's network", 0, || Ok(()))
+    pub(crate) fn here() -> Result<Arc<Self>> {
+        Self::on_a_thread("the harness's network", || Ok(()))
     }
 
-    fn new(name: &str, number: u8) -> Result<Arc<Self>> {
-        let net = Self::on_a_thread(name, number, || Ok(unshare(CloneFlags::CLONE_NEWNET)?)).context(
-            "this machine grants no network namespace, and without them nothing is proven of two computers: run this as \
-             root, or through scripts/in-net, which says what is missing",
-        )?;
+    fn new(name: &str) -> Result<Arc<Self>> {
+        let net = Self::on_a_thread(name, || Ok(unshare(CloneFlags::CLONE_NEWNET)?)).context(NONE_GRANTED)?;
         net.ip(&["link set lo up".to_owned()])?;
         Ok(net)
     }
 
-    fn on_a_thread(name: &str, number: u8, first: fn() -> Result<()>) -> Result<Arc<Self>> {
+    fn on_a_thread(name: &str, first: fn() -> Result<()>) -> Result<Arc<Self>> {
         let (jobs, mut inbox) = mpsc::unbounded_channel::<Job>();
         let (tell, told) = blocking::channel();
         std::thread::Builder::new().name(format!("net {name}")).spawn(move || {
@@ -114,7 +113,7 @@ impl Net {
             });
         })?;
         let (thread, runtime) = told.recv()??;
-        Ok(Arc::new(Self { name: name.to_owned(), number, thread, jobs, runtime }))
+        Ok(Arc::new(Self { name: name.to_owned(), thread, jobs, runtime }))
     }
 
     /// Does something in this network and waits for it: on its thread, which has no time for anything long. Not to be
@@ -150,14 +149,6 @@ impl Net {
     /// For tasks that belong into this network.
     pub fn runtime(&self) -> &Handle {
         &self.runtime
-    }
-
-    /// Its address, if it is a home.
-    pub fn address(&self, family: Family) -> IpAddr {
-        match family {
-            Family::V4 => Ipv4Addr::new(10, 83, self.number, 2).into(),
-            Family::V6 => ula(0x83, self.number.into(), 2).into(),
-        }
     }
 
     /// Commands of `ip`, each without its first word; the family is the addresses' own.
@@ -200,20 +191,65 @@ impl Net {
     }
 
     /// Its end of a cable, with addresses of its own.
-    fn plug_in(&self, end: &str, v4: Ipv4Addr, v6: Ipv6Addr) -> Result<()> {
+    fn plug_in(&self, end: &str, (v4, v6): (Option<Ipv4Addr>, Option<Ipv6Addr>)) -> Result<()> {
+        let mut commands = vec![format!("link set {end} up")];
+        commands.extend(v4.map(|v4| format!("address add {v4}/30 dev {end}")));
         // Nobody else is on a cable: no address need be asked about before it is used (RFC 4862, section 5.4). The one for
         // neighbours (RFC 4861) would else come a moment too late.
-        let neighbours = format!("fe80::{:x}", v6.segments()[7]);
-        self.ip(&[
-            format!("link set {end} up"),
-            format!("address add {v4}/30 dev {end}"),
-            format!("address add {v6}/64 dev {end} nodad"),
-            format!("address add {neighbours}/64 dev {end} nodad"),
-        ])
+        commands.extend(v6.into_iter().flat_map(|v6| {
+            let neighbours = format!("fe80::{:x}", v6.segments()[7]);
+            [
+                format!("address add {v6}/64 dev {end} nodad"),
+                format!("address add {neighbours}/64 dev {end} nodad"),
+            ]
+        }));
+        self.ip(&commands)
     }
 
-    fn leads_everywhere(&self, (v4, v6): (Ipv4Addr, Ipv6Addr)) -> Result<()> {
-        self.ip(&[format!("route add default via {v4}"), format!("route add default via {v6}")])
+    fn leads_everywhere(&self, (v4, v6): (Option<Ipv4Addr>, Option<Ipv6Addr>)) -> Result<()> {
+        let ways = [v4.map(IpAddr::from), v6.map(IpAddr::from)];
+        self.ip(&ways
+            .into_iter()
+            .flatten()
+            .map(|way| format!("route add default via {way}"))
+            .collect::<Vec<_>>())
+    }
+}
+
+/// A volunteer's network: only [`Networks`] makes one, so nobody who needs one can be beside the server.
+#[derive(Debug, Clone)]
+pub struct Home {
+    net: Arc<Net>,
+    number: u8,
+    only: Option<Family>,
+}
+
+impl Home {
+    /// Its address of a family that it has.
+    pub fn address(&self, family: Family) -> IpAddr {
+        match family {
+            Family::V4 => Ipv4Addr::new(10, 83, self.number, 2).into(),
+            Family::V6 => ula(0x83, self.number.into(), 2).into(),
+        }
+    }
+
+    /// Addresses of the families that it has.
+    fn of_its_families(&self, (v4, v6): (Ipv4Addr, Ipv6Addr)) -> (Option<Ipv4Addr>, Option<Ipv6Addr>) {
+        let has = |family| self.only.is_none_or(|only| only == family);
+        (has(Family::V4).then_some(v4), has(Family::V6).then_some(v6))
+    }
+
+    /// For programs that are to run there.
+    pub fn net(&self) -> &Arc<Net> {
+        &self.net
+    }
+}
+
+impl std::ops::Deref for Home {
+    type Target = Net;
+
+    fn deref(&self) -> &Net {
+        &self.net
     }
 }
 
@@ -241,7 +277,7 @@ impl Networks {
     /// When this machine grants none; says what to do.
     pub fn lay() -> Result<Arc<Self>> {
         let [server, provider, router] =
-            ["the server's network", "the provider's network", "the router"].map(|name| Net::new(name, 0));
+            ["the server's network", "the provider's network", "the router"].map(Net::new);
         let (server, provider, router) = (server?, provider?, router?);
         router
             .enter(|| -> Result<()> {
@@ -251,32 +287,47 @@ impl Networks {
             })?
             .context("a network namespace that hands packets on")?;
         router.cable("server", &server, "internet")?;
-        router.plug_in("server", BEFORE_SERVER.0, BEFORE_SERVER.1)?;
-        server.plug_in("internet", SERVER.0, SERVER.1)?;
-        server.leads_everywhere(BEFORE_SERVER)?;
+        let both = |(v4, v6)| (Some(v4), Some(v6));
+        router.plug_in("server", both(BEFORE_SERVER))?;
+        server.plug_in("internet", both(SERVER))?;
+        server.leads_everywhere(both(BEFORE_SERVER))?;
         server.cable("trunk", &provider, "customer")?;
-        server.plug_in("trunk", TRUNK, ula(0x82, 0, 1))?;
-        provider.plug_in("customer", PROVIDER, ula(0x82, 0, 2))?;
+        server.plug_in("trunk", both((TRUNK, ula(0x82, 0, 1))))?;
+        provider.plug_in("customer", both((PROVIDER, ula(0x82, 0, 2))))?;
         Ok(Arc::new(Self { server, provider, router, homes: AtomicU8::new(0) }))
     }
 
-    /// A volunteer's home, with a cable to the internet.
+    /// A volunteer's home, with a cable to the internet and addresses of both families.
     ///
     /// # Errors
     /// When it cannot be made.
-    pub fn home(&self) -> Result<Arc<Net>> {
+    pub fn home(&self) -> Result<Home> {
+        self.lay_home(None)
+    }
+
+    /// The same; it has addresses and ways of this family alone, so whatever comes or goes does so by it.
+    ///
+    /// # Errors
+    /// As [`Networks::home`].
+    pub fn home_of(&self, family: Family) -> Result<Home> {
+        self.lay_home(Some(family))
+    }
+
+    fn lay_home(&self, only: Option<Family>) -> Result<Home> {
         let number = self.homes.fetch_add(1, Ordering::Relaxed) + 1;
-        let home = Net::new(&format!("home {number}"), number)?;
-        let (end, router) = (format!("home{number}"), (router_of(number), ula(0x83, number.into(), 1)));
+        let home = Home { net: Net::new(&format!("home {number}"))?, number, only };
+        let end = format!("home{number}");
+        let before = home.of_its_families((router_of(number), ula(0x83, number.into(), 1)));
         self.router.cable(&end, &home, "internet")?;
-        self.router.plug_in(&end, router.0, router.1)?;
-        home.plug_in("internet", Ipv4Addr::new(10, 83, number, 2), ula(0x83, number.into(), 2))?;
-        home.leads_everywhere(router)?;
+        self.router.plug_in(&end, before)?;
+        let own = (Ipv4Addr::new(10, 83, number, 2), ula(0x83, number.into(), 2));
+        home.plug_in("internet", home.of_its_families(own))?;
+        home.leads_everywhere(before)?;
         Ok(home)
     }
 
-    /// The router, and a free port of it for this home: a place between a volunteer and the server.
-    pub fn on_the_way(&self, home: &Net) -> (Arc<Net>, SocketAddr) {
+    /// The router, and a free port of it for this home: a place between a volunteer and the server, by IPv4.
+    pub fn on_the_way(&self, home: &Home) -> (Arc<Net>, SocketAddr) {
         (Arc::clone(&self.router), (router_of(home.number), 0).into())
     }
 
@@ -284,7 +335,7 @@ impl Networks {
     ///
     /// # Errors
     /// When the router does not take the rule.
-    pub fn hold_back_udp(&self, home: &Net) -> Result<()> {
+    pub fn hold_back_udp(&self, home: &Home) -> Result<()> {
         self.udp(home, "add")
     }
 
@@ -292,11 +343,11 @@ impl Networks {
     ///
     /// # Errors
     /// When the router does not take the rule.
-    pub fn let_udp_through(&self, home: &Net) -> Result<()> {
+    pub fn let_udp_through(&self, home: &Home) -> Result<()> {
         self.udp(home, "delete")
     }
 
-    fn udp(&self, home: &Net, verb: &str) -> Result<()> {
+    fn udp(&self, home: &Home, verb: &str) -> Result<()> {
         for family in [Family::V4, Family::V6] {
             let ways = [format!("iif home{}", home.number), format!("to {}", home.address(family))];
             let rules = ways.map(|way| format!("rule {verb} pref 10 {way} ipproto udp blackhole"));
@@ -309,7 +360,7 @@ impl Networks {
     ///
     /// # Errors
     /// When the router does not do it.
-    pub fn pull(&self, home: &Net) -> Result<()> {
+    pub fn pull(&self, home: &Home) -> Result<()> {
         self.router.ip(&[format!("link set home{} down", home.number)])
     }
 
@@ -317,10 +368,13 @@ impl Networks {
     ///
     /// # Errors
     /// When the router does not do it.
-    pub fn plug(&self, home: &Net) -> Result<()> {
+    pub fn plug(&self, home: &Home) -> Result<()> {
+        let end = format!("home{}", home.number);
+        let (_, v6) = home.of_its_families((router_of(home.number), ula(0x83, home.number.into(), 1)));
+        let mut commands = vec![format!("link set {end} up")];
         // IPv6 forgets its addresses with the link.
-        let (end, v6) = (format!("home{}", home.number), ula(0x83, home.number.into(), 1));
-        self.router.ip(&[format!("link set {end} up"), format!("address replace {v6}/64 dev {end} nodad")])
+        commands.extend(v6.map(|v6| format!("address replace {v6}/64 dev {end} nodad")));
+        self.router.ip(&commands)
     }
 }
 
@@ -366,6 +420,27 @@ mod tests {
         read
     }
 
+    /// This very test is run once more, by a process that may not make networks: it is to fail, and to say why.
+    #[test]
+    fn where_no_networks_are_granted_a_test_fails_and_says_so() {
+        const WITHOUT_RIGHTS: &str = "RINGROUND_WITHOUT_RIGHTS";
+        if std::env::var_os(WITHOUT_RIGHTS).is_some() {
+            Networks::lay().expect("networks");
+            return;
+        }
+        let name = "networks::tests::where_no_networks_are_granted_a_test_fails_and_says_so";
+        let run = Command::new("setpriv")
+            .args(["--bounding-set", "-sys_admin", "--inh-caps", "-all", "--"])
+            .arg(std::env::current_exe().expect("a program"))
+            .args(["--exact", name, "--nocapture"])
+            .env(WITHOUT_RIGHTS, "1")
+            .output()
+            .expect("setpriv: is util-linux installed?");
+        let said = String::from_utf8_lossy(&run.stdout) + String::from_utf8_lossy(&run.stderr);
+        assert!(!run.status.success() && said.contains("1 failed"), "{said}");
+        assert!(said.contains("EPERM") && said.contains(NONE_GRANTED), "{said}");
+    }
+
     #[tokio::test]
     async fn a_home_reaches_the_server_and_no_loopback_and_no_trunk() {
         let networks = Networks::lay().expect("networks");
@@ -382,6 +457,25 @@ mod tests {
         assert!(!udp_arrives(&home, &networks.server, TRUNK.into()).await);
         assert!(!udp_arrives(&home, &networks.provider, PROVIDER.into()).await);
         assert!(udp_arrives(&networks.server, &networks.provider, PROVIDER.into()).await);
+    }
+
+    #[tokio::test]
+    async fn a_home_of_one_family_has_nothing_of_the_other() {
+        let networks = Networks::lay().expect("networks");
+        for (family, other) in [(Family::V4, Family::V6), (Family::V6, Family::V4)] {
+            let home = networks.home_of(family).expect("a home");
+            assert!(udp_arrives(&home, &networks.server, server_address(family)).await, "{family:?}");
+            assert!(udp_arrives(&networks.server, &home, home.address(family)).await, "{family:?}");
+            assert!(!udp_arrives(&home, &networks.server, server_address(other)).await, "{family:?}");
+            assert!(!tcp_arrives(&home, &networks.server, server_address(other)).await, "{family:?}");
+            let addresses = home.enter(if_addrs::get_if_addrs).expect("there").expect("read");
+            let foreign = addresses.iter().map(if_addrs::Interface::ip).filter(|ip| match (other, ip) {
+                (Family::V4, IpAddr::V4(ip)) => !ip.is_loopback(),
+                (Family::V6, IpAddr::V6(ip)) => !ip.is_loopback() && !ip.is_unicast_link_local(),
+                (Family::V4, IpAddr::V6(_)) | (Family::V6, IpAddr::V4(_)) => false,
+            });
+            assert_eq!(foreign.collect::<Vec<_>>(), Vec::<IpAddr>::new(), "{family:?}");
+        }
     }
 
     #[tokio::test]

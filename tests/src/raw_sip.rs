@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail};
+use ed25519_dalek::SigningKey;
 use futures_util::{SinkExt, StreamExt};
 use protocol::{
     PROTOCOL,
@@ -20,7 +21,7 @@ use uuid::Uuid;
 
 use crate::{
     api::Api,
-    networks::Net,
+    networks::Home,
     ringround::Ringround,
     tls,
     volunteer::{authorise, new_key, spend},
@@ -38,7 +39,7 @@ pub struct Stolen {
     /// Requests with its token.
     pub api: Api,
     /// Where the thief is.
-    pub home: Arc<Net>,
+    pub home: Home,
     server: Url,
     tls: Arc<rustls::ClientConfig>,
 }
@@ -79,21 +80,48 @@ pub const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 10.77.0.1\r\ns=-\r\nt=0 0\r\na=gr
      AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA:AA\r\n\
      a=setup:actpass\r\na=rtcp-mux\r\na=rtpmap:111 opus/48000/2\r\na=sendrecv\r\n";
 
+/// A device that has joined, and has not signed in yet.
+pub struct Joined {
+    device: DeviceId,
+    key: SigningKey,
+    api: Api,
+    home: Home,
+}
+
+impl Joined {
+    /// A new device in this home joins by a new link.
+    ///
+    /// # Errors
+    /// When joining fails.
+    pub async fn at(server: &Ringround, home: &Home, name: &str) -> Result<Self> {
+        let link = server.invite(name)?;
+        let api = Api::new(home, &link.server, server)?;
+        let (device, key) = (DeviceId::new(Uuid::now_v7()), new_key()?);
+        spend(&api, &link, device, &key).await?;
+        Ok(Self { device, key, api, home: home.clone() })
+    }
+}
+
 impl Stolen {
     /// A volunteer joins and signs in, and this is what a thief has then.
     ///
     /// # Errors
     /// When joining fails.
     pub async fn from(server: &Ringround, name: &str) -> Result<Self> {
-        let link = server.invite(name)?;
         let home = server.networks.home()?;
-        let api = Api::new(&home, &link.server, server)?;
-        let (device, key) = (DeviceId::new(Uuid::now_v7()), new_key()?);
-        spend(&api, &link, device, &key).await?;
+        Self::of(Joined::at(server, &home, name).await?, server).await
+    }
+
+    /// The same of who has joined.
+    ///
+    /// # Errors
+    /// When the server refuses the sign-in.
+    pub async fn of(joined: Joined, server: &Ringround) -> Result<Self> {
+        let Joined { device, key, api, home } = joined;
         let sign_in = authorise(&api, device, &key).await?;
         let api = api.signed_in(&sign_in.token);
-        let tls = tls::believing(&server.authority())?;
-        Ok(Self { device, sign_in, api, home, server: link.server, tls })
+        let (server, tls) = (api.server.clone(), tls::believing(&server.authority())?);
+        Ok(Self { device, sign_in, api, home, server, tls })
     }
 
     /// Opens `/sip` or `/live` with its token.

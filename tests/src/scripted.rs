@@ -14,7 +14,10 @@
 use std::{
     collections::HashMap,
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -26,8 +29,9 @@ use tokio::{
 };
 
 use crate::{
-    callee::{Request, media_address, packet},
+    lock,
     networks::{Networks, PROVIDER},
+    sip_peer::{News, Request, SipPeer, media_address, packet},
     sound::Sound,
 };
 
@@ -71,6 +75,7 @@ pub struct Asked {
 pub struct Scripted {
     address: SocketAddr,
     scripts: Arc<Mutex<Scripts>>,
+    deaf: Arc<AtomicBool>,
     asked: watch::Receiver<Vec<Asked>>,
     _tasks: JoinSet<()>,
 }
@@ -79,7 +84,6 @@ pub struct Scripted {
 struct Scripts {
     of: HashMap<String, Vec<Step>>,
     otherwise: Vec<Step>,
-    deaf: bool,
 }
 
 impl Scripted {
@@ -94,15 +98,11 @@ impl Scripted {
         let scripts = Arc::new(Mutex::new(Scripts::default()));
         let (note, asked) = watch::channel(Vec::new());
         let mut tasks = JoinSet::new();
-        let exchange = Exchange {
-            socket: Arc::new(socket),
-            scripts: Arc::clone(&scripts),
-            note,
-            calls: HashMap::new(),
-            playing: JoinSet::new(),
-        };
+        let deaf = Arc::<AtomicBool>::default();
+        let peer = SipPeer::new(socket, Arc::clone(&deaf));
+        let exchange = Exchange { peer, scripts: Arc::clone(&scripts), note, playing: JoinSet::new() };
         tasks.spawn_on(exchange.run(), networks.provider.runtime());
-        Ok(Self { address, scripts, asked, _tasks: tasks })
+        Ok(Self { address, scripts, deaf, asked, _tasks: tasks })
     }
 
     /// Where it listens.
@@ -122,7 +122,7 @@ impl Scripted {
 
     /// Whether it leaves OPTIONS without an answer.
     pub fn deaf_to_options(&self, deaf: bool) {
-        lock(&self.scripts).deaf = deaf;
+        self.deaf.store(deaf, Ordering::Relaxed);
     }
 
     /// Every call so far, in the order in which they came.
@@ -159,17 +159,15 @@ impl Scripted {
     }
 }
 
-/// The socket, and the calls that are going on.
+/// The calls that are going on.
 struct Exchange {
-    socket: Arc<UdpSocket>,
+    peer: SipPeer<Going>,
     scripts: Arc<Mutex<Scripts>>,
     note: watch::Sender<Vec<Asked>>,
-    calls: HashMap<String, Going>,
     playing: JoinSet<()>,
 }
 
 struct Going {
-    invite: Request,
     /// Its place among what was asked.
     which: usize,
     over: watch::Sender<bool>,
@@ -179,45 +177,27 @@ struct Going {
 
 impl Exchange {
     async fn run(mut self) {
-        let mut datagram = vec![0; 65_536];
-        while let Ok((length, from)) = self.socket.recv_from(&mut datagram).await {
-            let text = String::from_utf8_lossy(&datagram[..length]).into_owned();
-            match Request::read(&text) {
-                Some(request) => self.handle(request, from).await,
-                None => self.reply_came(text),
+        while let Some(news) = self.peer.next().await {
+            match news {
+                News::Invited(invite, from) => self.play(invite, from),
+                News::Cancelled(call) => {
+                    let _ = call.over.send(true);
+                    note(&self.note, call.which, |asked| {
+                        (asked.cancelled, asked.status) = (Some(Instant::now()), Some(487));
+                    });
+                }
+                News::RungOff(call) => {
+                    let _ = call.over.send(true);
+                    note(&self.note, call.which, |asked| asked.rung_off = Some(Instant::now()));
+                }
+                News::Reply(text) => self.reply_came(text),
             }
-        }
-    }
-
-    async fn handle(&mut self, request: Request, from: SocketAddr) {
-        let known = self.calls.contains_key(&request.call_id);
-        match request.method.as_str() {
-            "INVITE" if !known => self.play(request, from),
-            "INVITE" | "ACK" => {}
-            "OPTIONS" if lock(&self.scripts).deaf => {}
-            "CANCEL" => {
-                self.send(&request.reply(&status_line(200), "", ""), from).await;
-                let Some(call) = self.calls.remove(&request.call_id) else { return };
-                let _ = call.over.send(true);
-                self.send(&call.invite.reply(&status_line(487), "", ""), from).await;
-                self.note(call.which, |asked| {
-                    (asked.cancelled, asked.status) = (Some(Instant::now()), Some(487));
-                });
-            }
-            "BYE" => {
-                self.send(&request.reply(&status_line(200), "", ""), from).await;
-                let Some(call) = self.calls.remove(&request.call_id) else { return };
-                let _ = call.over.send(true);
-                self.note(call.which, |asked| asked.rung_off = Some(Instant::now()));
-            }
-            "OPTIONS" => self.send(&request.reply(&status_line(200), "", ""), from).await,
-            _ => self.send(&request.reply(&status_line(501), "", ""), from).await,
         }
     }
 
     fn reply_came(&self, text: String) {
         let id = text.lines().find_map(|line| line.strip_prefix("Call-ID:")).unwrap_or_default().trim();
-        if let Some(call) = self.calls.get(id) {
+        if let Some(call) = self.peer.call(id) {
             let _ = call.replies.send(text);
         }
     }
@@ -244,11 +224,11 @@ impl Exchange {
         });
         let (over, ended) = watch::channel(false);
         let (replies, answers) = mpsc::unbounded_channel();
-        self.calls.insert(invite.call_id.clone(), Going { invite: invite.clone(), which, over, replies });
+        self.peer.remember(invite.clone(), Going { which, over, replies });
         let call = Call {
             invite,
             from,
-            sip: Arc::clone(&self.socket),
+            sip: Arc::clone(&self.peer.socket),
             rtp: None,
             answers,
             note: self.note.clone(),
@@ -263,14 +243,6 @@ impl Exchange {
                 },
             }
         });
-    }
-
-    fn note(&self, which: usize, change: impl FnOnce(&mut Asked)) {
-        note(&self.note, which, change);
-    }
-
-    async fn send(&self, text: &str, to: SocketAddr) {
-        let _ = self.socket.send_to(text.as_bytes(), to).await;
     }
 }
 
@@ -397,10 +369,6 @@ fn status_line(status: u16) -> String {
 fn user_of(header: &str) -> String {
     let (_, uri) = header.split_once("sip:").unwrap_or(("", header));
     uri.split(['@', ';', '>']).next().unwrap_or_default().to_owned()
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@
 use std::{
     collections::BTreeSet,
     process::Command,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -58,8 +57,21 @@ pub struct Stolen {
     pub forged: usize,
     /// Calls that the provider got.
     pub rung: usize,
+    /// What the thief did for it: limits show nothing of one who does nothing.
+    pub tried: Tried,
     /// After `people undo` every contact is to be rung again, those nobody rang at once.
     pub undone_whole: bool,
+}
+
+/// How busy the thief was.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Tried {
+    /// Cards it had before it, and did something with.
+    pub cards: usize,
+    /// Requests to ring somebody.
+    pub dials: usize,
+    /// Requests with an outcome of a conversation, for a call that nobody had answered when it was asked.
+    pub forgeries: usize,
 }
 
 /// A list with callees of every kind: such a list is to be emptied.
@@ -104,7 +116,7 @@ pub async fn evening(world: &mut World, numbers: &[String], lasts: Duration) -> 
     thief.sign_in(world).await?;
     thief.work_until(world, began + lasts).await?;
     thief.read_all();
-    let (names_read, forged) = (thief.names.len(), thief.forged);
+    let (names_read, forged, tried) = (thief.names.len(), thief.forged, thief.tried);
     drop(thief);
     world.server.command(&["people", "revoke", THIEF])?;
     let after = known(world, numbers)?;
@@ -114,11 +126,14 @@ pub async fn evening(world: &mut World, numbers: &[String], lasts: Duration) -> 
         || async { world.server.command(&["people", "undo", THIEF, "--since", &since, "--yes"]).is_ok() };
     poll("the end of the thief's last call, and all of it taken back", Duration::from_secs(30), undo).await?;
     let undone = known(world, numbers)?;
+    let changed = before.iter().zip(&undone).zip(numbers).filter(|((was, is), _)| !is_as_before(was, is));
+    changed.for_each(|((was, is), number)| eprintln!("not as before: {number}: {was:?}, now {is:?}"));
     Ok(Stolen {
         contacts_closed,
         names_read,
         forged,
         rung: world.provider.records().arrivals()?.len(),
+        tried,
         undone_whole: before.iter().zip(&undone).all(|(was, is)| is_as_before(was, is)),
     })
 }
@@ -162,7 +177,7 @@ struct Thief {
     app: Volunteer,
     names: BTreeSet<String>,
     forged: usize,
-    forgeries: usize,
+    tried: Tried,
     turns: usize,
     /// Nothing can be taken off the list until then without the next card's waiting for it.
     patient_until: Option<Instant>,
@@ -176,9 +191,8 @@ impl Thief {
         let api = Api::new(&home, &link.server, &world.server)?;
         spend(&api, &link, device, &key).await?;
         let app = Volunteer::sign_in(&world.server, &home, &link, device, &key).await?;
-        let names = BTreeSet::new();
-        let thief =
-            Self { link, device, key, app, names, forged: 0, forgeries: 0, turns: 0, patient_until: None };
+        let (names, tried) = (BTreeSet::new(), Tried::default());
+        let thief = Self { link, device, key, app, names, forged: 0, tried, turns: 0, patient_until: None };
         thief.app.start().await?;
         Ok(thief)
     }
@@ -186,7 +200,7 @@ impl Thief {
     /// Anew, with the same key: a sign-in of its own, and a line of its own.
     async fn sign_in(&mut self, world: &World) -> Result<()> {
         self.read_all();
-        let home = Arc::clone(&self.app.home);
+        let home = self.app.home.clone();
         self.app = Volunteer::sign_in(&world.server, &home, &self.link, self.device, &self.key).await?;
         self.app.start().await?;
         Ok(())
@@ -216,6 +230,7 @@ impl Thief {
     /// One card, another way each time; and where the list is guarded by now, names at least.
     async fn turn(&mut self, lease: LeaseId) -> Result<()> {
         self.turns += 1;
+        self.tried.cards += 1;
         let desk = self.app.desk()?;
         if self.patient_until.is_some_and(|until| Instant::now() < until) {
             return self.read_by_calling(lease).await;
@@ -278,20 +293,24 @@ impl Thief {
         }
     }
 
-    async fn dial(&self, lease_id: LeaseId) -> Option<AttemptId> {
+    async fn dial(&mut self, lease_id: LeaseId) -> Option<AttemptId> {
+        self.tried.dials += 1;
         let dialled: Result<Dialled, Failure> = self.app.api.post("/api/dial", &Dial { lease_id }).await;
         dialled.ok().map(|dialled| dialled.attempt_id)
     }
 
     /// Says of a call that nobody answered what only a conversation tells.
     async fn forge(&mut self, attempt: AttemptId) {
-        self.forgeries += 1;
-        let outcome = OF_A_CONVERSATION[self.forgeries % OF_A_CONVERSATION.len()];
+        self.tried.forgeries += 1;
+        let outcome = OF_A_CONVERSATION[self.tried.forgeries % OF_A_CONVERSATION.len()];
         let taken: Result<Value, Failure> = self.app.api.post("/api/outcome", &press(attempt, outcome)).await;
         // The answer to the request may be here before the word of the callee's.
         let answered = || std::future::ready(self.was_answered(attempt));
         if taken.is_ok() && poll("the callee's answer", Duration::from_secs(2), answered).await.is_err() {
             self.forged += 1;
+            eprintln!("forged: {outcome:?} of {attempt}, which nobody answered; now {:?}", self.app.desk());
+            let told = events(&self.app).filter(|event| format!("{event:?}").contains(&attempt.to_string()));
+            told.for_each(|event| eprintln!("  {event:?}"));
         }
     }
 

@@ -30,7 +30,7 @@ use crate::{
     api::{Api, Failure},
     handset::{Handset, Standing},
     live::Live,
-    networks::Net,
+    networks::Home,
     ringround::Ringround,
     tls,
 };
@@ -51,7 +51,7 @@ pub struct Volunteer {
     /// Their sign-in, for attacks with it.
     pub sign_in: SignedIn,
     /// Where they are.
-    pub home: Arc<Net>,
+    pub home: Home,
     line_token: Arc<Mutex<String>>,
     _beside: JoinSet<()>,
 }
@@ -69,7 +69,7 @@ impl Volunteer {
     ///
     /// # Errors
     /// When any of it fails.
-    pub async fn join_by(server: &Ringround, home: &Arc<Net>, link: &JoinLink) -> Result<Self> {
+    pub async fn join_by(server: &Ringround, home: &Home, link: &JoinLink) -> Result<Self> {
         let api = Api::new(home, &link.server, server)?;
         let (device, key) = (DeviceId::new(Uuid::now_v7()), new_key()?);
         spend(&api, link, device, &key).await?;
@@ -82,7 +82,7 @@ impl Volunteer {
     /// When any of it fails.
     pub async fn sign_in(
         server: &Ringround,
-        home: &Arc<Net>,
+        home: &Home,
         link: &JoinLink,
         device: DeviceId,
         key: &SigningKey,
@@ -99,7 +99,7 @@ impl Volunteer {
         let mut beside = JoinSet::new();
         beside.spawn(open_the_microphone_in_calls(Arc::clone(&handset), live.watch()));
         beside.spawn(tell_of_the_sound(handset.watch(), api.clone(), Arc::clone(&line_token)));
-        let home = Arc::clone(home);
+        let home = home.clone();
         Ok(Self { device, handset, live, api, sign_in, home, line_token, _beside: beside })
     }
 

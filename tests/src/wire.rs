@@ -3,7 +3,7 @@
 
 use std::{
     io::IoSliceMut,
-    net::{Ipv4Addr, SocketAddrV4},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     os::fd::{AsRawFd, OwnedFd},
     sync::{
         Arc, Mutex, PoisonError,
@@ -27,15 +27,15 @@ use nix::{
 
 use crate::networks::Net;
 
-/// A UDP datagram over IPv4.
+/// A UDP datagram.
 #[derive(Debug, Clone)]
 pub struct Datagram {
     /// When it was seen.
     pub at: SystemTime,
     /// From.
-    pub from: SocketAddrV4,
+    pub from: SocketAddr,
     /// To.
-    pub to: SocketAddrV4,
+    pub to: SocketAddr,
     /// Its first bytes, at most [`KEPT`].
     pub start: Vec<u8>,
 }
@@ -115,26 +115,36 @@ fn receive(socket: &OwnedFd, frame: &mut [u8]) -> Option<(usize, SystemTime)> {
     Some((message.bytes, UNIX_EPOCH + Duration::from(at)))
 }
 
-/// Reads an IPv4 packet (RFC 791, section 3.1) that carries a UDP datagram (RFC 768).
+/// Reads a packet of IPv4 (RFC 791, section 3.1) or of IPv6 without extension headers (RFC 8200, section 3) that carries
+/// a UDP datagram (RFC 768).
 fn read(packet: &[u8], at: SystemTime) -> Option<Datagram> {
     let first = *packet.first()?;
-    let header = usize::from(first & 0x0f) * 4;
-    if first >> 4 != 4 || *packet.get(9)? != 17 {
+    let (protocol, addresses, header) = match first >> 4 {
+        4 => (9, [v4(packet, 12)?, v4(packet, 16)?], usize::from(first & 0x0f) * 4),
+        6 => (6, [v6(packet, 8)?, v6(packet, 24)?], 40),
+        _ => return None,
+    };
+    if *packet.get(protocol)? != 17 {
         return None;
     }
-    let address = |from: usize| -> Option<Ipv4Addr> {
-        Some(Ipv4Addr::from(<[u8; 4]>::try_from(packet.get(from..from + 4)?).ok()?))
-    };
     let port = |from: usize| -> Option<u16> {
         Some(u16::from_be_bytes(packet.get(header + from..header + from + 2)?.try_into().ok()?))
     };
     let start = packet.get(header + 8..)?;
     Some(Datagram {
         at,
-        from: SocketAddrV4::new(address(12)?, port(0)?),
-        to: SocketAddrV4::new(address(16)?, port(2)?),
+        from: SocketAddr::new(addresses[0], port(0)?),
+        to: SocketAddr::new(addresses[1], port(2)?),
         start: start[..start.len().min(KEPT)].to_vec(),
     })
+}
+
+fn v4(packet: &[u8], from: usize) -> Option<IpAddr> {
+    Some(Ipv4Addr::from(<[u8; 4]>::try_from(packet.get(from..from + 4)?).ok()?).into())
+}
+
+fn v6(packet: &[u8], from: usize) -> Option<IpAddr> {
+    Some(Ipv6Addr::from(<[u8; 16]>::try_from(packet.get(from..from + 16)?).ok()?).into())
 }
 
 impl Datagram {
@@ -158,18 +168,22 @@ mod tests {
     fn a_datagram_is_seen_once() {
         let networks = Networks::lay().expect("networks");
         let net = &networks.server;
-        let socket = net.enter(|| std::net::UdpSocket::bind("127.0.0.1:0")).expect("there").expect("a port");
-        let to = socket.local_addr().expect("bound");
-        let wire = Wire::watch(net, move |d| d.to.port() == to.port()).expect("a wire");
-        socket.send_to(b"INVITE sip:x", to).expect("sent");
-        let deadline = SystemTime::now() + Duration::from_secs(2);
-        while wire.seen().is_empty() && SystemTime::now() < deadline {
-            std::thread::yield_now();
+        for loopback in ["127.0.0.1:0", "[::1]:0"] {
+            let socket =
+                net.enter(move || std::net::UdpSocket::bind(loopback)).expect("there").expect("a port");
+            let to = socket.local_addr().expect("bound");
+            let wire = Wire::watch(net, move |d| d.to.port() == to.port()).expect("a wire");
+            socket.send_to(b"INVITE sip:x", to).expect("sent");
+            let deadline = SystemTime::now() + Duration::from_secs(2);
+            while wire.seen().is_empty() && SystemTime::now() < deadline {
+                std::thread::yield_now();
+            }
+            std::thread::sleep(Duration::from_millis(20)); // its double, if it were shown, comes within microseconds
+            let seen = wire.take();
+            assert_eq!(seen.len(), 1, "{seen:?}");
+            assert!(seen[0].is_first_invite());
+            assert_eq!((seen[0].from, seen[0].to), (to, to));
         }
-        std::thread::sleep(Duration::from_millis(20)); // its double, if it were shown, comes within microseconds
-        let seen = wire.take();
-        assert_eq!(seen.len(), 1, "{seen:?}");
-        assert!(seen[0].is_first_invite());
     }
 
     proptest::proptest! {

@@ -335,7 +335,11 @@ impl Seat {
         let Some(mut stored) = stored.or_else(|| last.cloned()) else {
             return scene.refuse(ticket, words::unknown_call());
         };
-        // What was written since the store was read.
+        // What was written since the store was read: it may have been read while the call went on, and then nobody had
+        // seen its end.
+        if let Some(last) = last {
+            stored.may_have_talked = last.may_have_talked;
+        }
         if let Some(last) = last.filter(|last| last.outcome_id > stored.outcome_id) {
             stored.outcome = last.outcome;
             stored.outcome_id = last.outcome_id;

@@ -319,6 +319,17 @@ fn outcomes_of_a_conversation_are_taken_only_of_one() {
 }
 
 #[test]
+fn what_the_store_said_of_a_call_that_went_on_makes_no_conversation_of_it() {
+    let (mut world, maya) = evening();
+    let attempt = world.dial(maya);
+    let (record, stored) = (world.record(attempt, Outcome::Other), world.stored(attempt));
+    world.feed(Input::CalleeGone { attempt, cause: 17, sip: None });
+    let answer = world.ask(maya, Ask::Record { record, stored }).unwrap();
+    assert_eq!(answer.unwrap_err().code, ErrorCode::WrongState);
+    assert_eq!(world.outcome(attempt).0, Some(Outcome::Busy));
+}
+
+#[test]
 fn a_correction_of_an_older_call_waits_where_much_was_taken_off_and_do_not_call_of_the_last_never() {
     let (mut world, maya) = evening();
     let older: Vec<AttemptId> = (0..3)

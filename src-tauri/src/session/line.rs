@@ -436,7 +436,7 @@ impl App {
     }
 
     /// Whether the callee's telephone rings, as far as is known, and the network may leave the ringing to us: after a
-    /// 180 alone; after a 183 where nothing came for a while.
+    /// 180, also when a 183 follows it; after a 183 alone where nothing came for a while.
     fn is_left_to_ring(&mut self) -> bool {
         let Some(Session::Dialling { call, .. }) = self.session() else {
             self.line.path_since = None;
@@ -446,7 +446,7 @@ impl App {
             CalleeState::Ringing { early_media: false, .. } => true,
             CalleeState::Ringing { early_media: true, .. } => {
                 let since = *self.line.path_since.get_or_insert(self.now);
-                self.now - since >= SILENT_MS
+                self.line.rings || self.now - since >= SILENT_MS
             }
             CalleeState::InLine { .. }
             | CalleeState::Dialling { .. }

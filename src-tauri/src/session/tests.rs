@@ -390,6 +390,18 @@ fn after_a_183_without_sound_the_app_rings_and_only_until_sound_comes() {
 }
 
 #[test]
+fn a_183_without_sound_after_a_180_does_not_interrupt_the_ring() {
+    let mut bench = Bench::on_the_line(ready());
+    bench.session(ringing(false));
+    assert_eq!(bench.took(&Effect::Ring(true)), 1);
+    bench.session(ringing(true));
+    bench.wait(2_000);
+    assert_eq!((bench.took(&Effect::Ring(true)), bench.took(&Effect::Ring(false))), (0, 0));
+    bench.give(Input::Phone(Event::FirstMedia { id: LINE }));
+    assert_eq!(bench.took(&Effect::Ring(false)), 1, "never two at once");
+}
+
+#[test]
 fn while_the_provider_refuses_calls_the_card_stays_and_only_the_try_is_dialled() {
     let mut bench = Bench::on_the_line(ready());
     let shut =

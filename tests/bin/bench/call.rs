@@ -1,9 +1,6 @@
 //! From the press of Call to the first word in the ear.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use clap::Args;
@@ -86,7 +83,7 @@ async fn registrations() -> Result<Vec<f64>> {
     let link = world.server.invite("Maya")?;
     let (device, sign_in, home) = {
         let maya = world.volunteer("Maya").await?;
-        (maya.device, maya.sign_in.clone(), Arc::clone(&maya.home))
+        (maya.device, maya.sign_in.clone(), maya.home.clone())
     };
     let mut took = Vec::new();
     for _ in 0..REGISTRATIONS {

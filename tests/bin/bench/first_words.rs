@@ -7,13 +7,10 @@ use anyhow::{Context, Result};
 use e2e::{
     callee::{Callee, Manner},
     listening,
-    networks::{Family, Networks},
-    pbx::Node,
-    ringround::Ringround,
+    networks::{Family, server_address},
     sound::Sound,
-    volunteer::Volunteer,
     wire::{Datagram, Wire},
-    world::number,
+    world::{World, number},
 };
 use protocol::outcome::Outcome;
 
@@ -27,6 +24,10 @@ pub struct FirstWords {
     pub lost_at_first_ms: f64,
     /// Frames of all calls.
     pub frames: usize,
+    /// Packets of sound between volunteer and node, seen at the server: by the family that was asked for,
+    pub by_family: usize,
+    /// and by any other way.
+    pub astray: usize,
 }
 
 /// So much of what the callee says is looked for.
@@ -34,7 +35,7 @@ const SPOKEN_MS: u32 = 2_000;
 
 /// How the calls are made.
 pub struct Evening {
-    /// How the volunteer reaches the server.
+    /// The only one that the volunteer's network has.
     pub family: Family,
     pub calls: usize,
     pub seed: u64,
@@ -48,36 +49,44 @@ pub struct Evening {
 pub async fn measure(evening: &Evening) -> Result<FirstWords> {
     let Evening { calls, seed, .. } = *evening;
     let mut chance = fastrand::Rng::with_seed(seed);
-    let folder = tempfile::Builder::new().prefix("rr").tempdir()?;
     let silent = Manner {
         rings_for: Duration::from_millis(300),
         says: Sound::silence(8_000, 20),
         rings_off_after: None,
     };
-    let networks = Networks::lay()?;
-    let mut callee = Callee::listen(&networks, silent.clone()).await?;
-    let node = Node::start(&networks, folder.path(), callee.address()).await?;
-    let server = Ringround::start(folder.path(), &node).await?;
-    server.create_campaign()?;
-    server.import(&(0..calls).map(|n| number(0, n as u8)).collect::<Vec<_>>())?;
-    let link = server.invite_by(evening.family, "Maya")?;
-    let maya = Volunteer::join_by(&server, &networks.home()?, &link).await?;
+    let plan = World::lay()?.contacts((0..calls).map(|n| number(0, n as u8)));
+    let callee = Callee::listen(&plan.networks, silent.clone()).await?;
+    let mut world = plan.start(callee).await?;
+    let maya = world.volunteer_by(evening.family, "Maya").await?;
     maya.start().await?;
-    let wire = Wire::watch(&networks.server, Datagram::is_rtp)?;
-    let mut words = FirstWords { forwarded_ms: Vec::new(), lost_ms: 0.0, lost_at_first_ms: 0.0, frames: 0 };
+    let wire = Wire::watch(&world.server.networks.server, Datagram::is_rtp)?;
+    let mut words = FirstWords {
+        forwarded_ms: Vec::new(),
+        lost_ms: 0.0,
+        lost_at_first_ms: 0.0,
+        frames: 0,
+        by_family: 0,
+        astray: 0,
+    };
     for call in 0..calls {
         let idle = if call == 0 { evening.first_idle } else { evening.most_idle.mul_f64(chance.f64()) };
         tokio::time::sleep(idle).await;
         let marker = Sound::marker(seed.wrapping_add(call as u64), 8_000, SPOKEN_MS);
-        callee.behave(Manner { says: marker.clone(), ..silent.clone() });
+        world.provider.behave(Manner { says: marker.clone(), ..silent.clone() });
         let ear = maya.handset.mark();
         wire.take();
         maya.call_and_talk().await?;
-        callee.next(Duration::from_secs(5)).await?;
+        world.provider.next(Duration::from_secs(5)).await?;
         // The length of a sound has no event; the rest is for the way to the ear.
         tokio::time::sleep(Duration::from_millis(u64::from(SPOKEN_MS) + 700)).await;
         let heard = maya.handset.heard_since(ear);
-        let forwarded = forwarded(&wire.take(), node.rtp());
+        let seen = wire.take();
+        let forwarded = forwarded(&seen, world.node.rtp());
+        let own = [maya.home.address(evening.family), server_address(evening.family)];
+        for datagram in seen.iter().filter(|datagram| !is_plain(datagram)) {
+            let by_family = own.contains(&datagram.from.ip()) && own.contains(&datagram.to.ip());
+            *(if by_family { &mut words.by_family } else { &mut words.astray }) += 1;
+        }
         maya.hang_up().await?;
         maya.outcome(Outcome::Reached).await?;
         let found = listening::frames(&marker, &heard);
@@ -104,18 +113,22 @@ pub async fn measure(evening: &Evening) -> Result<FirstWords> {
 /// callee's packets are µ-law in the clear; those between node and volunteer carry Opus. A last tick of the ringing
 /// may leave just after the first packet came: what left last before the second one came is counted.
 fn forwarded(seen: &[Datagram], node: RangeInclusive<u16>) -> Option<f64> {
-    let plain = |d: &&Datagram| d.start[1] & 0x7f == 0;
-    let mut came = seen.iter().filter(plain).filter(|d| node.contains(&d.to.port())).map(|d| d.at);
+    let mut came = seen.iter().filter(|d| is_plain(d)).filter(|d| node.contains(&d.to.port())).map(|d| d.at);
     let (first, second) = (came.next()?, came.next()?);
-    let left = seen.iter().filter(|d| !plain(d) && node.contains(&d.from.port()) && d.at >= first);
+    let left = seen.iter().filter(|d| !is_plain(d) && node.contains(&d.from.port()) && d.at >= first);
     let in_time = left.clone().take_while(|d| d.at < second).last();
     let at = in_time.or_else(|| left.clone().next())?.at;
     Some(at.duration_since(first).ok()?.as_secs_f64() * 1000.0)
 }
 
+/// The trunk's sound, µ-law; a volunteer's is Opus.
+fn is_plain(datagram: &Datagram) -> bool {
+    datagram.start[1] & 0x7f == 0
+}
+
 #[cfg(test)]
 mod tests {
-    use std::{net::SocketAddrV4, time::SystemTime};
+    use std::{net::SocketAddr, time::SystemTime};
 
     use super::*;
 
@@ -125,7 +138,7 @@ mod tests {
     const CALLEE: u16 = 50_000;
 
     fn packet(payload_type: u8, from: u16, to: u16, at_us: u64) -> Datagram {
-        let address = |port| SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, port);
+        let address = |port| SocketAddr::from(([127, 0, 0, 1], port));
         Datagram {
             at: SystemTime::UNIX_EPOCH + Duration::from_micros(at_us),
             from: address(from),

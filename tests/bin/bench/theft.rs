@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use e2e::{
     report::{Goal, Report},
-    theft::{self, Stolen},
+    theft::{self, Stolen, Tried},
     world::World,
 };
 
@@ -27,10 +27,11 @@ pub async fn run(options: &Options) -> Result<Report> {
     let mut world = World::with(&numbers).await?;
     let report = Report::of(1);
     let stolen = theft::evening(&mut world, &numbers, Duration::from_secs(options.seconds)).await?;
-    Ok(filled(report, &stolen))
+    Ok(filled(report, &stolen, options.seconds))
 }
 
-fn filled(mut report: Report, stolen: &Stolen) -> Report {
+/// The thief must have been busy all the time: that it took little would else say nothing.
+fn filled(mut report: Report, stolen: &Stolen, seconds: u64) -> Report {
     let at_most = |most: u32| Some(Goal::Under(f64::from(most) + 0.5));
     report.add(
         "contacts_closed",
@@ -52,7 +53,12 @@ fn filled(mut report: Report, stolen: &Stolen) -> Report {
         Some(Goal::Is(1.0)),
         "the list after people undo, compared with before",
     );
-    report.add("rung", stolen.rung as f64, None, "INVITEs at the provider");
+    let in_five_minutes = |least: u64| Some(Goal::AtLeast((least * seconds) as f64 / 300.0));
+    let Tried { cards, dials, forgeries } = stolen.tried;
+    report.add("cards_tried", cards as f64, in_five_minutes(30), "cards the program did something with");
+    report.add("dials_tried", dials as f64, in_five_minutes(20), "requests to ring somebody");
+    report.add("forgeries_tried", forgeries as f64, in_five_minutes(15), "requests that would be forged");
+    report.add("rung", stolen.rung as f64, in_five_minutes(10), "INVITEs at the provider");
     report
 }
 
@@ -62,15 +68,23 @@ mod tests {
 
     #[test]
     fn one_thing_wrong_misses_the_goal() {
-        let fine = || Stolen { contacts_closed: 25, names_read: 45, undone_whole: true, ..Stolen::default() };
-        assert!(filled(Report::of(1), &fine()).all_reached());
+        let tried = Tried { cards: 30, dials: 20, forgeries: 15 };
+        let fine =
+            || Stolen { contacts_closed: 25, names_read: 45, forged: 0, rung: 10, undone_whole: true, tried };
+        assert!(filled(Report::of(1), &fine(), 300).all_reached());
         for wrong in [
             Stolen { contacts_closed: 26, ..fine() },
             Stolen { names_read: 46, ..fine() },
             Stolen { forged: 1, ..fine() },
             Stolen { undone_whole: false, ..fine() },
+            Stolen { rung: 9, ..fine() },
+            Stolen { tried: Tried { cards: 29, ..tried }, ..fine() },
+            Stolen { tried: Tried { dials: 19, ..tried }, ..fine() },
+            Stolen { tried: Tried { forgeries: 14, ..tried }, ..fine() },
+            // A thief that does nothing takes nothing.
+            Stolen { undone_whole: true, ..Stolen::default() },
         ] {
-            assert!(!filled(Report::of(1), &wrong).all_reached(), "{wrong:?}");
+            assert!(!filled(Report::of(1), &wrong, 300).all_reached(), "{wrong:?}");
         }
     }
 }

@@ -18,9 +18,6 @@ pub use person::{Person, number_of};
 pub use watched::{Seen, Watched};
 
 use crate::{
-    networks::Networks,
-    pbx::{Node, Provider},
-    ringround::Ringround,
     volunteer::in_call,
     world::{World, number},
 };
@@ -194,12 +191,9 @@ impl Stage {
 
 /// Network, node, and a server with a list.
 async fn scene(fault: Fault) -> Result<(World, Option<Disk>)> {
-    let folder = tempfile::Builder::new().prefix("rr").tempdir()?;
-    let networks = Networks::lay()?;
-    let provider = Provider::start(&networks, folder.path(), None).await?;
-    let node = Node::start(&networks, folder.path(), provider.address()).await?;
+    let plan = World::lay()?.contacts((1..90).map(|n| number(fault.behaviour(), n)));
     let disk = match fault {
-        Fault::ReadOnly | Fault::DiskFull => Some(Disk::mount(&folder.path().join("server"))?),
+        Fault::ReadOnly | Fault::DiskFull => Some(Disk::mount(&plan.folder.path().join("server"))?),
         Fault::AppInWrapUp
         | Fault::AppInCall
         | Fault::ServerInCall
@@ -208,11 +202,7 @@ async fn scene(fault: Fault) -> Result<(World, Option<Disk>)> {
         | Fault::AsteriskInCall
         | Fault::CableInCall => None,
     };
-    let server = Ringround::start(folder.path(), &node).await?;
-    server.create_campaign()?;
-    server.import(&(1..90).map(|n| number(fault.behaviour(), n)).collect::<Vec<_>>())?;
-    let world = World { server, node, provider, folder };
-    Ok((world, disk))
+    Ok((plan.simulated(None).await?, disk))
 }
 
 impl Drop for Stage {

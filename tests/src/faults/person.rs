@@ -1,6 +1,6 @@
 //! A volunteer who keeps calm: whatever was taken away, they look at their screen and do the next thing.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use ed25519_dalek::SigningKey;
@@ -22,7 +22,7 @@ use uuid::Uuid;
 use crate::{
     api::{Api, Failure},
     cable::Cable,
-    networks::Net,
+    networks::Home,
     ringround::Ringround,
     volunteer::{Volunteer, new_key, press, spend},
 };
@@ -39,7 +39,7 @@ pub struct Person {
     /// Between them and the server.
     pub cable: Cable,
     /// Where they are.
-    pub home: Arc<Net>,
+    pub home: Home,
     app: Option<Volunteer>,
     link: JoinLink,
     key: SigningKey,
