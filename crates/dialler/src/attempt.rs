@@ -6,7 +6,7 @@
 //! | leased | Dial | committing | Save Attempt |
 //! | leased | Dial, the trunk has no place (places.rs) | in line | Answer in line |
 //! | in line | Place: its turn has come | committing | Save Attempt |
-//! | in line | HangUp; line or Asterisk are gone | leased | |
+//! | in line | HangUp; line or Asterisk are gone; the trunk is shut | leased | |
 //! | in line | GiveBack, revoked; lease or hours over | settling | Save Release |
 //! | leased | Dial, a rule forbids it | settling | Answer refused, Save Release |
 //! | leased | Dial, the store does not hold it any more | closed | Answer refused |

@@ -194,6 +194,14 @@ pub(crate) enum CallInput {
 }
 
 impl CallInput {
+    /// It may come when the call is over in the books: its end, or the answer to what was asked of the channel before.
+    pub fn is_last_news(&self) -> bool {
+        matches!(
+            self,
+            CallInput::Gone(_) | CallInput::Unheard | CallInput::Failed { .. } | CallInput::AnnouncementDone
+        )
+    }
+
     fn name(&self) -> &'static str {
         match self {
             CallInput::Created => "CalleeCreated",

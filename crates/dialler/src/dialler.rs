@@ -243,10 +243,9 @@ impl Dialler {
             return self.outputs.push_back(Output::Answer { ticket, answer });
         }
         let elsewhere = match &ask {
-            Ask::Dial { facts: Some(facts), .. } => Elsewhere {
-                number_busy: self.is_in_a_call(&facts.number),
-                under_way: self.attempts().filter(|attempt| attempt.is_under_way()).count(),
-            },
+            Ask::Dial { facts: Some(facts), .. } => {
+                Elsewhere { number_busy: self.is_in_a_call(&facts.number), under_way: self.under_way() }
+            }
             Ask::Dial { facts: None, .. }
             | Ask::Start { .. }
             | Ask::Pause
@@ -345,6 +344,11 @@ impl Dialler {
         self.attempts().any(|attempt| attempt.number_in_a_call() == Some(number))
     }
 
+    /// Calls that are being dialled, and have not reached a telephone yet.
+    fn under_way(&self) -> usize {
+        self.attempts().filter(|attempt| attempt.is_under_way()).count()
+    }
+
     fn attempts(&self) -> impl Iterator<Item = &Attempt> {
         self.seats.values().filter_map(|seat| seat.session.attempt())
     }
@@ -357,9 +361,10 @@ impl Dialler {
             let able = || seats.keys().copied().filter(|device| can_call(*device));
             after.and_then(|after| able().find(|device| *device > after)).or_else(|| able().next())
         });
-        if let Some(trunk) = self.trunk.news(now) {
+        if let Some(trunk) = self.trunk.news() {
             self.outputs.push_back(Output::Trunk { trunk });
-            self.each(now, |_, _| {});
+            // Who waits in line waits for nothing if it is shut.
+            self.each(now, Seat::look);
         }
     }
 
@@ -376,7 +381,9 @@ impl Dialler {
 
     /// Those whose turn has come on the trunk.
     fn serve_line(&mut self, now: Now) {
-        while let Some(next) = self.places.next(now.steady) {
+        loop {
+            self.places.hold(self.trunk.is_doubted(self.under_way(), now));
+            let Some(next) = self.places.next(now.steady) else { return };
             let input = SessionInput::Attempt(AttemptInput::Place);
             self.at(next.device, now, "Place", |seat, scene| seat.session(input, scene));
             let attempt = self.seats.get(&next.device).and_then(|seat| seat.session.attempt());
@@ -388,49 +395,20 @@ impl Dialler {
     }
 
     fn callee(&mut self, attempt: AttemptId, input: CallInput, now: Now) {
-        match input {
-            CallInput::Progress | CallInput::Ringing | CallInput::Up => {
-                self.places.dialled(attempt, now.steady);
-            }
-            CallInput::Gone { .. } => self.places.gone(attempt, now.steady),
-            CallInput::Created
-            | CallInput::InBridge
-            | CallInput::Unheard
-            | CallInput::Failed { .. }
-            | CallInput::AnnouncementDone
-            | CallInput::HangUp
-            | CallInput::LineLost
-            | CallInput::LineBack
-            | CallInput::LineRevoked
-            | CallInput::Found(_)
-            | CallInput::NotFound
-            | CallInput::Tick => {}
+        if matches!(input, CallInput::Progress | CallInput::Ringing | CallInput::Up) {
+            self.places.dialled(attempt, now.steady);
+        }
+        if matches!(input, CallInput::Gone(_)) {
+            self.places.gone(attempt, now.steady);
         }
         let owner = self.seats.iter().find(|(_, seat)| {
             seat.session.attempt().is_some_and(|held| held.is_calling() && held.id() == Some(attempt))
         });
         if let Some((&device, _)) = owner {
-            return self.at(device, now, "callee", |seat, scene| seat.callee(input, scene));
-        }
-        match input {
-            // The call was given up before; its last news.
-            CallInput::Gone(_) | CallInput::Failed { .. } | CallInput::AnnouncementDone => {}
-            CallInput::Created
-            | CallInput::InBridge
-            | CallInput::Progress
-            | CallInput::Ringing
-            | CallInput::Up
-            | CallInput::Unheard
-            | CallInput::HangUp
-            | CallInput::LineLost
-            | CallInput::LineBack
-            | CallInput::LineRevoked
-            | CallInput::Found(_)
-            | CallInput::NotFound
-            | CallInput::Tick => {
-                self.outputs.push_back(Output::Unexpected { state: "no call", input: "a callee's channel" });
-                self.outputs.push_back(Output::HangUp { attempt, why: HangUpWhy::Stray });
-            }
+            self.at(device, now, "callee", |seat, scene| seat.callee(input, scene));
+        } else if !input.is_last_news() {
+            self.outputs.push_back(Output::Unexpected { state: "no call", input: "a callee's channel" });
+            self.outputs.push_back(Output::HangUp { attempt, why: HangUpWhy::Stray });
         }
     }
 

@@ -44,6 +44,8 @@ pub(crate) struct Places {
     going_out: BTreeSet<AttemptId>,
     /// When it said so of the others in the last second, oldest first; steady.
     went_out: VecDeque<i64>,
+    /// Nobody in line goes on: what the calls under way show of the trunk comes first.
+    is_held: bool,
     /// What went out before is not known, so nothing more does before this; steady.
     counts_from: i64,
 }
@@ -72,9 +74,14 @@ impl Places {
         has_place
     }
 
+    /// Whether the line stands still, whatever is free.
+    pub fn hold(&mut self, is_held: bool) {
+        self.is_held = is_held;
+    }
+
     /// Whose turn has come; the place is theirs.
     pub fn next(&mut self, now: i64) -> Option<InLine> {
-        if !self.is_free(now) {
+        if self.is_held || !self.is_free(now) {
             return None;
         }
         let next = self.line.pop_front()?;
@@ -122,7 +129,7 @@ impl Places {
 
     /// When a place may become free by time alone, steady.
     pub fn next_wake(&self) -> Option<i64> {
-        if self.line.is_empty() || !self.has_free_channel() {
+        if self.line.is_empty() || self.is_held || !self.has_free_channel() {
             return None;
         }
         let free_at = match self.limits.calls_per_second {

@@ -6,7 +6,9 @@
 
 mod support;
 
-use dialler::{Ask, HangUpWhy, Input, Output};
+use std::{collections::BTreeSet, num::NonZeroU32};
+
+use dialler::{Ask, HangUpWhy, Input, Output, TrunkLimits};
 use protocol::{
     call::CallState,
     ids::{AttemptId, DeviceId},
@@ -370,6 +372,149 @@ fn a_call_that_was_answered_with_a_100_has_its_25_seconds() {
     // Late news of the question say nothing any more.
     world.feed(Input::CalleeUnheard { attempt });
     assert!(!world.said.iter().any(|output| matches!(output, Output::HangUp { .. })));
+}
+
+/// One of them talks, and goes on talking.
+fn talks(world: &mut World, device: DeviceId) -> AttemptId {
+    let attempt = world.dial(device);
+    world.answer(attempt);
+    world.pass(5 * SECOND, &[device]);
+    attempt
+}
+
+#[test]
+fn who_talks_meanwhile_neither_opens_a_shut_trunk_nor_forgets_a_complaint() {
+    // Refused at once.
+    let mut world = World::new(campaign(), 40);
+    let devices = volunteers(&mut world, 5);
+    let talking = talks(&mut world, devices[0]);
+    for device in &devices[1..4] {
+        refused(&mut world, *device, FULL);
+        world.feed(Input::Tick);
+    }
+    assert_eq!(trouble(&world, devices[1]).0, Complaint::Refuses { sip: Some(503) });
+    world.pass(10 * SECOND, &devices);
+    assert_eq!(turn(&world, &devices).len(), 1, "one has the try, the others wait for it");
+    // Nor does the end of that talk, nor of a call that rang all the while.
+    world.feed(Input::CalleeGone { attempt: talking, cause: 16, sip: None });
+    assert_eq!(turn(&world, &devices).len(), 1);
+
+    // Swallowed.
+    let mut world = World::new(campaign(), 40);
+    let devices = volunteers(&mut world, 4);
+    talks(&mut world, devices[0]);
+    for device in &devices[1..] {
+        let attempt = world.dial(*device);
+        world.pass(8 * SECOND, &devices);
+        assert!(is_asked(&world, attempt));
+        world.feed(Input::CalleeUnheard { attempt });
+        world.feed(Input::CalleeGone { attempt, cause: 16, sip: None });
+    }
+    world.pass(5 * SECOND, &devices);
+    assert_eq!(trouble(&world, devices[1]).0, Complaint::Silent);
+}
+
+#[test]
+fn the_end_of_a_call_that_rang_before_says_nothing_new() {
+    let mut world = World::new(campaign(), 40);
+    let devices = volunteers(&mut world, 4);
+    let ringing = world.dial(devices[0]);
+    world.feed(Input::CalleeRinging { attempt: ringing });
+    for device in &devices[1..] {
+        refused(&mut world, *device, FULL);
+    }
+    world.feed(Input::CalleeGone { attempt: ringing, cause: 19, sip: Some(480) });
+    assert_eq!(trouble(&world, devices[0]).0, Complaint::Refuses { sip: Some(503) });
+}
+
+#[test]
+fn whoever_waits_in_line_calls_no_trunk_that_refuses() {
+    for (channels, ending) in [(2, Some(FULL)), (3, Some(FULL)), (2, None), (3, None)] {
+        let mut world = World::new(campaign(), 40);
+        let channels = NonZeroU32::new(channels);
+        world.feed(Input::Trunk(TrunkLimits { channels, calls_per_second: NonZeroU32::new(10) }));
+        let devices = volunteers(&mut world, 9);
+        world.pass(2 * SECOND, &devices);
+        let cards: Vec<_> = devices.iter().map(|device| world.card(*device)).collect();
+        for device in &devices {
+            press(&mut world, *device);
+        }
+        // Whatever is dialled comes to nothing: refused at once, or swallowed.
+        let mut dialled = BTreeSet::new();
+        for _ in 0..60 {
+            let open = world.created.iter().filter(|id| world.attempts[id].state != "closed");
+            for attempt in open.copied().collect::<Vec<_>>() {
+                if dialled.insert(attempt) {
+                    world.is_dialled(attempt);
+                }
+                match ending {
+                    Some((cause, sip)) => world.feed(Input::CalleeGone { attempt, cause, sip }),
+                    None if is_asked(&world, attempt) => {
+                        world.feed(Input::CalleeUnheard { attempt });
+                        world.feed(Input::CalleeGone { attempt, cause: 16, sip: None });
+                    }
+                    None => {}
+                }
+            }
+            world.pass(SECOND / 2, &devices);
+            if matches!(world.view(devices[8]).trunk, Trunk::Shut { .. }) {
+                break;
+            }
+        }
+        assert_eq!(world.created.len(), 3, "{channels:?} {ending:?}");
+        assert_eq!(world.dialler.trunk_use(), (0, 0), "nobody is in line");
+        for (device, card) in devices.iter().zip(&cards).skip(3) {
+            assert!(matches!(world.view(*device).trunk, Trunk::Shut { .. }), "and reads why");
+            assert_eq!(world.card(*device).lease_id, card.lease_id, "the card is kept");
+        }
+        assert_eq!(world.rows.iter().map(|row| row.facts.attempts).sum::<u32>(), 0);
+        assert_eq!(world.unexpected, []);
+    }
+}
+
+#[test]
+fn a_line_that_stood_still_goes_on_with_the_first_call_that_rings() {
+    let mut world = World::new(campaign(), 40);
+    let channels = NonZeroU32::new(3);
+    world.feed(Input::Trunk(TrunkLimits { channels, calls_per_second: None }));
+    let devices = volunteers(&mut world, 4);
+    let under_way: Vec<AttemptId> = devices[..3].iter().map(|device| world.dial(*device)).collect();
+    assert!(press(&mut world, devices[3]));
+    world.feed(Input::CalleeGone { attempt: under_way[0], cause: 42, sip: None });
+    assert_eq!(world.dialler.trunk_use(), (2, 1), "there is a place, and it is not given away");
+    world.pass(SECOND, &devices);
+    world.feed(Input::CalleeRinging { attempt: under_way[1] });
+    assert_eq!(world.dialler.trunk_use(), (3, 0));
+}
+
+#[test]
+fn clocks_that_run_a_millisecond_apart_are_no_news() {
+    let mut world = World::new(campaign(), 20);
+    let maya = volunteers(&mut world, 1)[0];
+    for _ in 0..3 {
+        refused(&mut world, maya, FULL);
+    }
+    let (told, mark) = (world.view(maya).trunk, world.said.len());
+    for set_by in [1, 0, -1, 0, 1] {
+        world.set_by = set_by;
+        world.now += SECOND;
+        world.feed(Input::Tick);
+        world.feed(Input::Ping { device: maya });
+    }
+    assert_eq!(world.view(maya).trunk, told);
+    assert_eq!(world.since(mark), []);
+}
+
+#[test]
+fn that_nothing_was_heard_may_be_said_when_the_call_is_over() {
+    let mut world = World::new(campaign(), 20);
+    let maya = volunteers(&mut world, 1)[0];
+    let attempt = world.dial(maya);
+    world.pass(8 * SECOND, &[maya]);
+    world.feed(Input::CalleeGone { attempt, cause: 42, sip: Some(503) });
+    let mark = world.said.len();
+    world.feed(Input::CalleeUnheard { attempt });
+    assert_eq!(world.since(mark), []);
 }
 
 #[test]

@@ -58,6 +58,9 @@ impl InLine {
     /// Its turn has come. What was read of the contact at the press still holds: nobody else may ring
     /// that number meanwhile (`number_in_a_call`), and the write asks the do-not-call list again.
     fn dial(self, scene: &mut Scene<'_>) -> Attempt {
+        if scene.trunk.is_shut_to(scene.device) {
+            return Attempt::Leased(self.leave(scene));
+        }
         if let Err(refusal) = rules::may_ring(&self.leased.lease.contact, scene.campaign, scene.now.wall) {
             let due_at = refusal.until;
             return self.leave(scene).release(Released::Refused { due_at }, scene);
@@ -66,7 +69,7 @@ impl InLine {
     }
 
     fn tick(mut self, scene: &mut Scene<'_>) -> Attempt {
-        if !scene.telephone || !scene.line_up {
+        if !scene.telephone || !scene.line_up || scene.trunk.is_shut_to(scene.device) {
             return Attempt::Leased(self.leave(scene));
         }
         let lapses = scene.now.steady >= self.leased.lease.expires_at;

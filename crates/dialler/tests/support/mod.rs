@@ -281,10 +281,15 @@ impl World {
         let ask = self.dial_ask(lease);
         let answer = self.ask(device, ask);
         let Some(Ok(Answer::Dialled(attempt))) = answer else { panic!("not dialled: {answer:?}") };
+        self.is_dialled(attempt);
+        attempt
+    }
+
+    /// Its channel is created, bridged and dialled.
+    pub fn is_dialled(&mut self, attempt: AttemptId) {
         self.feed(Input::CalleeCreated { attempt });
         self.feed(Input::CalleeInBridge { attempt });
         self.feed(Input::CalleeDialled { attempt });
-        attempt
     }
 
     pub fn answer(&mut self, attempt: AttemptId) {
