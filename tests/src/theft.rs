@@ -42,6 +42,8 @@ const OF_A_CONVERSATION: [Outcome; 6] = [
 
 /// Beyond any evening: a card that is put off until then is off the list.
 const A_YEAR_MS: i64 = 365 * 24 * 3_600_000;
+/// From one call of a device to its next, at least.
+const BETWEEN_DIALS: Duration = Duration::from_secs(3);
 const A_QUARTER_MS: i64 = 15 * 60 * 1_000;
 const A_MONTH_MS: i64 = A_YEAR_MS / 12;
 
@@ -149,6 +151,8 @@ struct Thief {
     forged: usize,
     forgeries: usize,
     turns: usize,
+    /// A call that comes sooner after the last only waits.
+    dials_from: Instant,
     /// Nothing can be taken off the list until then without the next card's waiting for it.
     patient_until: Option<Instant>,
 }
@@ -162,8 +166,18 @@ impl Thief {
         spend(&api, &link, device, &key).await?;
         let app = Volunteer::sign_in(&world.server, &home, &link, device, &key).await?;
         let names = BTreeSet::new();
-        let thief =
-            Self { link, device, key, app, names, forged: 0, forgeries: 0, turns: 0, patient_until: None };
+        let thief = Self {
+            link,
+            device,
+            key,
+            app,
+            names,
+            forged: 0,
+            forgeries: 0,
+            turns: 0,
+            dials_from: Instant::now(),
+            patient_until: None,
+        };
         thief.app.start().await?;
         Ok(thief)
     }
@@ -263,7 +277,9 @@ impl Thief {
         }
     }
 
-    async fn dial(&self, lease_id: LeaseId) -> Option<AttemptId> {
+    async fn dial(&mut self, lease_id: LeaseId) -> Option<AttemptId> {
+        tokio::time::sleep_until(self.dials_from.into()).await;
+        self.dials_from = Instant::now() + BETWEEN_DIALS;
         let dialled: Result<Dialled, Failure> = self.app.api.post("/api/dial", &Dial { lease_id }).await;
         dialled.ok().map(|dialled| dialled.attempt_id)
     }

@@ -26,7 +26,7 @@
 //! was there: unknown where the callee rang off at once, else abandoned (R06).
 //!
 //! "Not counted" takes nothing of a contact's attempts, spacing and limits, as nobody was rung (`retry.rs` says what
-//! soon is); what the complaints of several calls make of the trunk is in `trunk.rs`.
+//! soon is); what the complaints of several calls make of the trunk is in `trunk_health.rs`.
 
 use protocol::{
     call::EndedBy,

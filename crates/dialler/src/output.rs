@@ -130,7 +130,7 @@ pub enum Output {
         words: &'static str,
     },
     /// What the last calls say of the trunk is new; for the log, and for who asks how the server is.
-    Trunk {
+    TrunkHealth {
         /// As it is now, for an organiser: who tries is not among it.
         trunk: Trunk,
     },

@@ -308,7 +308,7 @@ fn with_the_first_call_that_rings_everybody_calls_again() {
     assert_eq!(trouble(&world, turn).1, NextTry::Yours);
     let mark = world.said.len();
     world.feed(Input::CalleeRinging { attempt });
-    assert!(world.since(mark).contains(&Output::Trunk { trunk: Trunk::Open }));
+    assert!(world.since(mark).contains(&Output::TrunkHealth { trunk: Trunk::Open }));
     for device in devices.iter().filter(|device| **device != turn) {
         assert_eq!(world.view(*device).trunk, Trunk::Open);
         assert!(press(&mut world, *device));
@@ -432,7 +432,7 @@ fn whoever_waits_in_line_calls_no_trunk_that_refuses() {
     for (channels, ending) in [(2, Some(FULL)), (3, Some(FULL)), (2, None), (3, None)] {
         let mut world = World::new(campaign(), 40);
         let channels = NonZeroU32::new(channels);
-        world.feed(Input::Trunk(TrunkLimits { channels, calls_per_second: NonZeroU32::new(10) }));
+        world.feed(Input::TrunkLimits(TrunkLimits { channels, calls_per_second: NonZeroU32::new(10) }));
         let devices = volunteers(&mut world, 9);
         world.pass(2 * SECOND, &devices);
         let cards: Vec<_> = devices.iter().map(|device| world.card(*device)).collect();
@@ -476,7 +476,7 @@ fn whoever_waits_in_line_calls_no_trunk_that_refuses() {
 fn a_line_that_stood_still_goes_on_with_the_first_call_that_rings() {
     let mut world = World::new(campaign(), 40);
     let channels = NonZeroU32::new(3);
-    world.feed(Input::Trunk(TrunkLimits { channels, calls_per_second: None }));
+    world.feed(Input::TrunkLimits(TrunkLimits { channels, calls_per_second: None }));
     let devices = volunteers(&mut world, 4);
     let under_way: Vec<AttemptId> = devices[..3].iter().map(|device| world.dial(*device)).collect();
     assert!(press(&mut world, devices[3]));

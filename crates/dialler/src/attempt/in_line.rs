@@ -1,4 +1,5 @@
-//! Call was pressed, and the trunk has no place for it yet: nothing is written, and nobody is rung.
+//! Call was pressed, and the trunk has no place for it yet, or the last call was just now: nothing is written, and
+//! nobody is rung.
 
 use protocol::{
     call::{Call, CallState},
@@ -16,11 +17,15 @@ use crate::{
 
 impl InLine {
     pub(super) fn new(leased: Leased, attempt: AttemptId, scene: &Scene<'_>) -> Self {
-        InLine { leased, attempt, since: scene.now.wall }
+        InLine { leased, attempt, since: scene.now.wall, rests_until: scene.pace.next_dial_at(scene.now) }
     }
 
     pub(super) fn view(&self) -> SessionView {
-        let state = CallState::InLine { since_ms: self.since };
+        // The moment between two calls is nothing to read about.
+        let state = match self.rests_until {
+            Some(_) => CallState::Dialling { since_ms: self.since },
+            None => CallState::InLine { since_ms: self.since },
+        };
         SessionView::Dialling {
             card: self.leased.lease.card.clone(),
             call: Call { attempt_id: self.attempt, state },
@@ -69,6 +74,7 @@ impl InLine {
     }
 
     fn tick(mut self, scene: &mut Scene<'_>) -> Attempt {
+        self.rests_until = self.rests_until.filter(|at| *at > scene.now.steady);
         if !scene.telephone || !scene.line_up || scene.trunk.is_shut_to(scene.device) {
             return Attempt::Leased(self.leave(scene));
         }
@@ -83,7 +89,7 @@ impl InLine {
     }
 
     fn leave(self, scene: &mut Scene<'_>) -> Leased {
-        scene.places.leave(self.attempt);
+        scene.channels.leave(self.attempt);
         self.leased
     }
 }

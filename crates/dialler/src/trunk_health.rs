@@ -64,7 +64,7 @@ const EVENING: i64 = 6 * HOUR;
 
 /// The trunk, as the last calls show it. Times are on [`Now::steady`].
 #[derive(Debug, Default)]
-pub(crate) struct Trunk {
+pub(crate) struct TrunkHealth {
     state: State,
     /// When a call last reached a telephone.
     reached_at: Option<i64>,
@@ -113,7 +113,7 @@ impl Default for State {
     }
 }
 
-impl Trunk {
+impl TrunkHealth {
     pub fn is_shut(&self) -> bool {
         matches!(self.state, State::Shut(_))
     }
