@@ -77,7 +77,7 @@ pub enum Output {
         timeout_ms: i64,
     },
     /// See whether the provider has answered the INVITE by now, with any answer; if it has not,
-    /// [`crate::Input::CalleeUnheard`] follows.
+    /// [`crate::Input::CalleeUnheard`] follows. Before a [`Output::HangUp`] it is to be asked before.
     LookForReply {
         /// The channel.
         attempt: AttemptId,

@@ -118,6 +118,14 @@ impl TrunkHealth {
         matches!(self.state, State::Shut(_))
     }
 
+    /// More numbers than one complain, and nothing has rung since the first.
+    pub fn fails_several(&self) -> bool {
+        match &self.state {
+            State::Open(complaints) => complaints.len() > 1,
+            State::Shut(_) => true,
+        }
+    }
+
     /// Whether this seat may call now. `under_way`: calls that have not reached a telephone yet.
     pub fn allows(&self, device: DeviceId, under_way: usize, now: Now) -> Result<(), ApiError> {
         if self.is_doubted(under_way, now) {

@@ -201,8 +201,14 @@ fn a_call_that_its_volunteer_ends_before_it_was_answered_is_a_card_passed_on() {
         world.feed(Input::CalleeGone { attempt, cause: 16, sip: None });
         world.open_line(device_id(1));
     };
+    // A provider that answers nothing is no excuse: the names were seen.
+    let unheard = |world: &mut World, attempt| {
+        world.ask(device_id(1), Ask::HangUp { attempt });
+        world.feed(Input::CalleeUnheard { attempt });
+        world.feed(Input::CalleeGone { attempt, cause: 16, sip: None });
+    };
     type Turn<'a> = &'a dyn Fn(&mut World, AttemptId);
-    let turns: [Turn<'_>; 3] = [&hung_up, &ringing, &line_lost];
+    let turns: [Turn<'_>; 4] = [&hung_up, &ringing, &line_lost, &unheard];
     for (which, turn) in turns.into_iter().enumerate() {
         let (mut world, maya) = evening();
         for _ in 0..20 {

@@ -132,7 +132,7 @@ fn a_callee_who_declines_is_no_fault_of_the_trunk() {
         (17, Some(486), true, Outcome::Busy, true, false),
         (17, Some(486), false, Outcome::Busy, true, false),
         (21, Some(603), false, Outcome::Failed, true, false),
-        (21, None, false, Outcome::Failed, false, false),
+        (21, None, false, Outcome::Failed, true, false),
         (42, Some(503), true, Outcome::Failed, true, false),
     ];
     for (cause, sip, rang, outcome, counts, fault) in cases {
@@ -172,7 +172,7 @@ fn declined_by_sound_alone_it_is_a_person_all_the_same() {
 
 #[test]
 fn three_numbers_in_a_row_shut_the_trunk_and_no_contact_loses_an_attempt() {
-    for ending in [FULL, (42, None), (21, None), (21, Some(403)), (127, Some(402))] {
+    for ending in [FULL, (42, None), (21, Some(403)), (127, Some(402))] {
         let mut world = World::new(campaign(), 40);
         let devices = volunteers(&mut world, 5);
         for device in &devices[..3] {
@@ -194,6 +194,57 @@ fn three_numbers_in_a_row_shut_the_trunk_and_no_contact_loses_an_attempt() {
             assert!(row.facts.dialled.is_empty(), "and no spacing");
         }
     }
+}
+
+#[test]
+fn refused_without_a_status_it_is_the_callees_word_until_other_numbers_are_refused_too() {
+    let mut world = World::new(campaign(), 10);
+    let maya = volunteers(&mut world, 1)[0];
+    // Without a status a telephone that declines and a provider that refuses look alike.
+    for n in 0..4 {
+        refused(&mut world, maya, (21, None));
+        world.pass(10 * SECOND, &[maya]);
+        let row = world.row(contact_id(n));
+        assert_eq!(row.facts.attempts, u32::from(n == 0), "{n}");
+        let tomorrow = row.due_at > NOON + 12 * HOUR;
+        assert_eq!(tomorrow, n == 0, "whoever may have declined is left alone: {n}");
+    }
+    assert_eq!(trouble(&world, maya).0, Complaint::Refuses { sip: None });
+}
+
+#[test]
+fn a_cancelled_call_that_the_provider_never_answered_takes_nothing_and_three_shut_the_trunk() {
+    for (after, shuts) in [(3 * SECOND, true), (SECOND, false)] {
+        let mut world = World::new(campaign(), 20);
+        let maya = volunteers(&mut world, 1)[0];
+        for n in 0..3 {
+            assert_eq!(world.view(maya).trunk, Trunk::Open, "before the {n}th");
+            let attempt = world.dial(maya);
+            world.pass(after, &[maya]);
+            let mark = world.said.len();
+            world.ask(maya, Ask::HangUp { attempt });
+            let order = |wanted: &Output| world.since(mark).iter().position(|output| output == wanted);
+            let asked = order(&Output::LookForReply { attempt }).unwrap();
+            assert!(asked < order(&Output::HangUp { attempt, why: HangUpWhy::Volunteer }).unwrap());
+            world.feed(Input::CalleeUnheard { attempt });
+            world.feed(Input::CalleeGone { attempt, cause: 16, sip: None });
+            assert_eq!(world.outcome(attempt).0, Some(Outcome::NoAnswer));
+            let row = world.row(contact_id(n));
+            assert_eq!((row.facts.attempts, row.due_at), (0, world.wall() + 15 * MINUTE), "{n}");
+        }
+        let trunk = world.view(maya).trunk;
+        let is_shut = matches!(trunk, Trunk::Shut { complaint: Complaint::Silent, .. });
+        assert_eq!(is_shut, shuts, "cancelled after {after} ms: {trunk:?}");
+        assert_eq!(world.unexpected, []);
+    }
+    // Cancelled where the provider had said anything, it is as ever.
+    let mut world = World::new(campaign(), 20);
+    let maya = volunteers(&mut world, 1)[0];
+    let attempt = world.dial(maya);
+    world.pass(3 * SECOND, &[maya]);
+    world.ask(maya, Ask::HangUp { attempt });
+    world.feed(Input::CalleeGone { attempt, cause: 16, sip: None });
+    assert_eq!(world.row(contact_id(0)).facts.attempts, 1);
 }
 
 #[test]
