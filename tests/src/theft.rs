@@ -42,6 +42,8 @@ const OF_A_CONVERSATION: [Outcome; 6] = [
 
 /// Beyond any evening: a card that is put off until then is off the list.
 const A_YEAR_MS: i64 = 365 * 24 * 3_600_000;
+/// From one call of a device to its next, at least.
+const BETWEEN_DIALS: Duration = Duration::from_secs(3);
 /// The campaign's spacing, and a quarter of an hour.
 const SOON_MS: i64 = 75 * 60 * 1_000;
 const A_MONTH_MS: i64 = A_YEAR_MS / 12;
@@ -179,6 +181,8 @@ struct Thief {
     forged: usize,
     tried: Tried,
     turns: usize,
+    /// A call that comes sooner after the last only waits.
+    dials_from: Instant,
     /// Nothing can be taken off the list until then without the next card's waiting for it.
     patient_until: Option<Instant>,
 }
@@ -191,8 +195,18 @@ impl Thief {
         let api = Api::new(&home, &link.server, &world.server)?;
         spend(&api, &link, device, &key).await?;
         let app = Volunteer::sign_in(&world.server, &home, &link, device, &key).await?;
-        let (names, tried) = (BTreeSet::new(), Tried::default());
-        let thief = Self { link, device, key, app, names, forged: 0, tried, turns: 0, patient_until: None };
+        let thief = Self {
+            link,
+            device,
+            key,
+            app,
+            names: BTreeSet::new(),
+            forged: 0,
+            tried: Tried::default(),
+            turns: 0,
+            dials_from: Instant::now(),
+            patient_until: None,
+        };
         thief.app.start().await?;
         Ok(thief)
     }
@@ -294,6 +308,8 @@ impl Thief {
     }
 
     async fn dial(&mut self, lease_id: LeaseId) -> Option<AttemptId> {
+        tokio::time::sleep_until(self.dials_from.into()).await;
+        self.dials_from = Instant::now() + BETWEEN_DIALS;
         self.tried.dials += 1;
         let dialled: Result<Dialled, Failure> = self.app.api.post("/api/dial", &Dial { lease_id }).await;
         dialled.ok().map(|dialled| dialled.attempt_id)

@@ -4,9 +4,9 @@
 //! | --- | --- | --- | --- |
 //! | leased | Ping | leased | Save Renew, when less than 60 s are left |
 //! | leased | Dial | committing | Save Attempt |
-//! | leased | Dial, the trunk has no place (places.rs) | in line | Answer in line |
+//! | leased | Dial, the trunk has no place (channels.rs), or the last call was just now (pace.rs) | in line | Answer in line |
 //! | in line | Place: its turn has come | committing | Save Attempt |
-//! | in line | HangUp; line or Asterisk are gone | leased | |
+//! | in line | HangUp; line or Asterisk are gone; the trunk is shut | leased | |
 //! | in line | GiveBack, revoked; lease or hours over | settling | Save Release |
 //! | leased | Dial, a rule forbids it | settling | Answer refused, Save Release |
 //! | leased | Dial, the store does not hold it any more | closed | Answer refused |
@@ -93,6 +93,8 @@ pub(crate) struct InLine {
     attempt: AttemptId,
     /// When Call was pressed, on the wall.
     since: i64,
+    /// It waits for nothing but the time between two calls (pace.rs) until then; steady.
+    rests_until: Option<i64>,
 }
 
 #[derive(Debug)]
@@ -356,8 +358,9 @@ impl Attempt {
 
     pub fn next_wake(&self, campaign: &CampaignRules, telephone: bool) -> Option<i64> {
         match self {
-            Attempt::Leased(leased) | Attempt::InLine(InLine { leased, .. }) => {
-                leased.look_at.into_iter().chain([leased.lease.expires_at]).min()
+            Attempt::Leased(leased) => leased.next_wake(),
+            Attempt::InLine(InLine { leased, rests_until, .. }) => {
+                leased.next_wake().into_iter().chain(*rests_until).min()
             }
             Attempt::Committing(_) | Attempt::Closed(_) => None,
             Attempt::Calling(calling) => {

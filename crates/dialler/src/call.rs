@@ -6,6 +6,7 @@
 //! | created | InBridge | dialling | DialChannel |
 //! | dialling | 8 s after DialChannel | same | LookForReply |
 //! | dialling | Unheard | same, hanging up | HangUp |
+//! | dialling for less than 8 s | HangUp (the volunteer) | same, hanging up | LookForReply, HangUp |
 //! | created, dialling | line lost; 25 s without ringing; Failed | same, hanging up | HangUp |
 //! | created; dialling, adopted | Found down | same, hanging up | HangUp |
 //! | created, dialling | Progress, Ringing | ringing | |
@@ -62,6 +63,9 @@ pub(crate) const NO_RINGING_LIMIT: i64 = 25 * SECOND;
 /// itself would give up after 32 s (timer B).
 const NO_REPLY_LIMIT: i64 = 8 * SECOND;
 
+/// Of a call that is cancelled sooner, silence says nothing of the trunk: not every lost packet was sent again.
+const REPLY_EXPECTED: i64 = 2 * SECOND;
+
 /// Silence until "one moment, please".
 const SILENCE_LIMIT: i64 = SECOND;
 
@@ -111,6 +115,8 @@ pub(crate) struct Leg {
     is_adopted: bool,
     /// When to see whether the provider answered at all.
     look_at: Option<i64>,
+    /// It did not until this was hung up; whether it had had the time to.
+    unheard: Option<bool>,
     hanging_up: Option<HangingUp>,
 }
 
@@ -194,6 +200,14 @@ pub(crate) enum CallInput {
 }
 
 impl CallInput {
+    /// It may come when the call is over in the books: its end, or the answer to what was asked of the channel before.
+    pub fn is_last_news(&self) -> bool {
+        matches!(
+            self,
+            CallInput::Gone(_) | CallInput::Unheard | CallInput::Failed { .. } | CallInput::AnnouncementDone
+        )
+    }
+
     fn name(&self) -> &'static str {
         match self {
             CallInput::Created => "CalleeCreated",
@@ -313,6 +327,7 @@ impl Leg {
             is_revoked: false,
             is_adopted: false,
             look_at: None,
+            unheard: None,
             hanging_up: None,
         }
     }
@@ -346,6 +361,19 @@ impl Leg {
         hanging_up.again_at = now + HANG_UP_PATIENCE;
         scene.push(Output::HangUp { attempt: self.attempt, why: hanging_up.why });
         false
+    }
+
+    /// The provider has answered nothing until now.
+    fn unheard(mut self, scene: &Scene<'_>) -> Self {
+        let began = |look_at: i64| look_at - NO_REPLY_LIMIT;
+        let in_time = self.look_at.is_none_or(|at| self.now(scene) >= began(at) + REPLY_EXPECTED);
+        self.unheard = Some(in_time);
+        self
+    }
+
+    fn ended_before_ringing(self, ending: Option<Ending>, scene: &mut Scene<'_>) -> Call {
+        let came = self.unheard.map_or(Came::Nowhere, |in_time| Came::Unheard { in_time });
+        self.ended(None, None, came, ending, scene)
     }
 
     fn ended(
@@ -436,7 +464,7 @@ fn dialling(mut leg: Leg, input: CallInput, scene: &mut Scene<'_>) -> Call {
         CallInput::Ringing => Ringing::alerted(leg, scene),
         CallInput::Unheard => {
             leg.hang_up(HangUpWhy::NoReply, None, scene);
-            Call::Dialling(leg)
+            Call::Dialling(leg.unheard(scene))
         }
         CallInput::Up => answered(leg, None, scene),
         // In this run of the server it was dialled, and may ring any moment.
@@ -468,13 +496,19 @@ fn before_ringing(
     scene: &mut Scene<'_>,
 ) -> Call {
     match input {
-        CallInput::Gone(ending) => return leg.ended(None, None, Came::Nowhere, Some(ending), scene),
-        CallInput::NotFound => return leg.ended(None, None, Came::Nowhere, None, scene),
+        CallInput::Gone(ending) => return leg.ended_before_ringing(Some(ending), scene),
+        CallInput::NotFound => return leg.ended_before_ringing(None, scene),
         CallInput::Found(ChannelState::Ringing) => return Ringing::alerted(leg, scene),
         CallInput::Found(ChannelState::Up) => return answered(leg, None, scene),
         CallInput::LineBack => leg.is_away = false,
         CallInput::Failed { why } => leg.hang_up(HangUpWhy::Failed, Some(why), scene),
-        CallInput::HangUp => leg.hang_up(HangUpWhy::Volunteer, None, scene),
+        CallInput::HangUp => {
+            // Asked first: a channel that is gone keeps no answer.
+            if leg.look_at.is_some() && leg.hanging_up.is_none() {
+                scene.push(Output::LookForReply { attempt: leg.attempt });
+            }
+            leg.hang_up(HangUpWhy::Volunteer, None, scene);
+        }
         // Nothing rings yet, so nobody notices; an answer without a volunteer would be noticed.
         CallInput::LineLost | CallInput::LineRevoked => {
             leg.is_revoked |= matches!(input, CallInput::LineRevoked);
@@ -483,7 +517,7 @@ fn before_ringing(
         }
         CallInput::Tick => {
             if leg.hang_up_again(scene) {
-                return leg.ended(None, None, Came::Nowhere, None, scene);
+                return leg.ended_before_ringing(None, scene);
             }
             let now = leg.now(scene);
             if now >= leg.dialled_at + NO_RINGING_LIMIT {

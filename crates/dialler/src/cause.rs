@@ -15,18 +15,19 @@
 //! | 18, 19, 20 | 408, 480 | nobody answers, or the telephone is off | nobody's | no-answer, 4 h | the same |
 //! | 21 | 603 | a person said no, or their telephone for them | the callee's, or the trunk's if it is said to many | failed, next day | no-answer, 4 h |
 //! | 21 | 401, 403, 407 | who calls is not known, or may not | the trunk's | failed, not counted, soon | no-answer, 4 h |
-//! | 21 | not told | one of the two above | not known | failed, not counted, soon | no-answer, 4 h |
+//! | 21 | not told | one of the two above | not known | failed, next day; where several numbers in a row are refused: not counted, soon | no-answer, 4 h |
 //! | 2, 3, 29, 34, 38, 41, 42, 44, 47, 49, 50, 52, 57, 58, 63, 65, 79, 102, 111, 127 | 402, 420, 483, 488, 500, 501, 503, 504, other 4xx, 5xx and 6xx | the call goes no further: full, unpaid, out of order, not allowed, not understood | the trunk's | failed, not counted, soon | failed, next day |
 //! | 16 | a BYE | rung off | nobody's | failed, next day | no-answer, 4 h |
 //! | 0, none | | nobody saw the end | nobody's | unknown, next day | the same |
 //! | other | 302, 502 | the callee's side is not reached | not known | failed, next day | failed, next day |
 //! | - | no answer at all, or nothing rings | the call is swallowed | the trunk's | failed, not counted, soon | |
+//! | - | no answer at all, and the volunteer cancels | nobody waited for it; after two seconds, as above | the trunk's, if it is so of many | no-answer, not counted, soon | |
 //!
 //! Answered, the volunteer is asked, whatever the cause; unknown where nobody saw the end. Answered while no volunteer
 //! was there: unknown where the callee rang off at once, else abandoned (R06).
 //!
 //! "Not counted" takes nothing of a contact's attempts, spacing and limits, as nobody was rung (`retry.rs` says what
-//! soon is); what the complaints of several calls make of the trunk is in `trunk.rs`.
+//! soon is); what the complaints of several calls make of the trunk is in `trunk_health.rs`.
 
 use protocol::{
     call::EndedBy,
@@ -49,6 +50,11 @@ pub(crate) struct Ending {
 pub(crate) enum Came {
     /// Nothing rang.
     Nowhere,
+    /// The provider answered nothing at all, not even that it is trying.
+    Unheard {
+        /// It had the time to.
+        in_time: bool,
+    },
     /// The network sent sound (183), and did not say that it rings.
     ToProgress,
     /// It rang.
@@ -69,11 +75,20 @@ pub(crate) struct Verdict {
     pub by: WrittenBy,
     /// Why, for the attempt's record.
     pub note: Option<String>,
-    /// Whether the contact had one of its attempts: else nobody was rung, and the fault may be the trunk's.
-    pub counts: bool,
+    pub counts: Counts,
     pub sign: Sign,
     /// What a person must mend, whatever other calls say.
     pub trunk_fault: Option<&'static str>,
+}
+
+/// Whether the contact had one of its attempts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Counts {
+    Yes,
+    /// Nobody was rung, and the fault may be the trunk's.
+    No,
+    /// A person may have said no, or the trunk: it was the trunk if other numbers say the same.
+    UnlessRepeated,
 }
 
 /// What the end of a call says of the trunk.
@@ -132,7 +147,7 @@ pub(crate) fn verdict(
     ending: Option<Ending>,
 ) -> Option<Verdict> {
     let rang = match came {
-        Came::Nowhere => false,
+        Came::Nowhere | Came::Unheard { .. } => false,
         Came::ToProgress | Came::ToRinging => true,
         Came::ToTalk => {
             let note = match (why, ending) {
@@ -152,13 +167,7 @@ pub(crate) fn verdict(
         }
     };
     let verdict = match why {
-        Some(HangUpWhy::Volunteer) => Verdict {
-            by: WrittenBy::Volunteer,
-            ..server(
-                Outcome::NoAnswer,
-                if rang { "cancelled while it rang" } else { "cancelled before it rang" },
-            )
-        },
+        Some(HangUpWhy::Volunteer) => cancelled(came),
         Some(HangUpWhy::RingTimeout) => Verdict { sign: Sign::Works, ..network(Outcome::NoAnswer, None) },
         Some(HangUpWhy::NoReply) => swallowed("the provider did not answer the call at all"),
         Some(HangUpWhy::NoRinging) => swallowed("it did not ring within 25 s"),
@@ -173,6 +182,22 @@ pub(crate) fn verdict(
         None => by_ending(ending, came),
     };
     Some(verdict)
+}
+
+/// Its volunteer hung up before it was answered.
+fn cancelled(came: Came) -> Verdict {
+    let by_volunteer = |note| Verdict { by: WrittenBy::Volunteer, ..server(Outcome::NoAnswer, note) };
+    match came {
+        Came::Nowhere => by_volunteer("cancelled before it rang"),
+        Came::Unheard { in_time } => {
+            let sign = if in_time { Sign::Against(Complaint::Silent) } else { Sign::Nothing };
+            let note = "cancelled before the provider answered the call at all";
+            Verdict { counts: Counts::No, sign, ..by_volunteer(note) }
+        }
+        Came::ToProgress | Came::ToRinging | Came::ToTalk | Came::ToNobody { .. } => {
+            by_volunteer("cancelled while it rang")
+        }
+    }
 }
 
 /// The table, by cause and status.
@@ -222,16 +247,26 @@ fn by_ending(ending: Option<Ending>, came: Came) -> Verdict {
             sign: refuses,
             ..network(Outcome::Failed, Some("the call was declined before it rang (603)"))
         },
-        Means::NotAllowed | Means::DeclinedOrNotAllowed => Verdict {
-            counts: false,
+        Means::NotAllowed => Verdict {
+            counts: Counts::No,
             sign: refuses,
-            trunk_fault: (means == Means::NotAllowed).then_some(TRUNK_REFUSES),
+            trunk_fault: Some(TRUNK_REFUSES),
             ..network(Outcome::Failed, Some(TRUNK_REFUSES))
         },
+        Means::DeclinedOrNotAllowed => Verdict {
+            counts: Counts::UnlessRepeated,
+            sign: refuses,
+            ..network(
+                Outcome::Failed,
+                Some("the call was refused before it rang, by the callee or the provider"),
+            )
+        },
         Means::NotCarried if rang => works(Outcome::Failed, Some(&not_carried(ending))),
-        Means::NotCarried => {
-            Verdict { counts: false, sign: refuses, ..network(Outcome::Failed, Some(&not_carried(ending))) }
-        }
+        Means::NotCarried => Verdict {
+            counts: Counts::No,
+            sign: refuses,
+            ..network(Outcome::Failed, Some(&not_carried(ending)))
+        },
         Means::RungOff | Means::NotReached => {
             let sign = if rang { Sign::Works } else { Sign::Nothing };
             Verdict { sign, ..network(Outcome::Failed, Some(&not_carried(ending))) }
@@ -250,7 +285,11 @@ fn not_carried(ending: Option<Ending>) -> String {
 }
 
 fn swallowed(note: &str) -> Verdict {
-    Verdict { counts: false, sign: Sign::Against(Complaint::Silent), ..network(Outcome::Failed, Some(note)) }
+    Verdict {
+        counts: Counts::No,
+        sign: Sign::Against(Complaint::Silent),
+        ..network(Outcome::Failed, Some(note))
+    }
 }
 
 fn network(outcome: Outcome, note: Option<&str>) -> Verdict {
@@ -258,7 +297,7 @@ fn network(outcome: Outcome, note: Option<&str>) -> Verdict {
         outcome,
         by: WrittenBy::Network,
         note: note.map(str::to_owned),
-        counts: true,
+        counts: Counts::Yes,
         sign: Sign::Nothing,
         trunk_fault: None,
     }

@@ -16,6 +16,7 @@ use crate::{
     attempt::{Attempt, AttemptInput, Elsewhere},
     call::{self, CallInput},
     cause::Ending,
+    channels::Channels,
     input::{
         Adopted, AdoptedState, Ask, CallFacts, CampaignRules, Input, Lease, LineFacts, SaveId, SaveRefused,
         Ticket,
@@ -24,12 +25,11 @@ use crate::{
     now::Now,
     output::{HangUpWhy, Output},
     pace::Pace,
-    places::Places,
     rules::MINUTE,
     scene::{Saves, Scene},
     seat::Seat,
     session::{Session, SessionInput},
-    trunk::Trunk,
+    trunk_health::TrunkHealth,
     words,
 };
 
@@ -57,8 +57,8 @@ pub struct Dialler {
     /// Of devices that have no seat yet.
     recalled: BTreeMap<DeviceId, Pace>,
     telephone: Telephone,
-    places: Places,
-    trunk: Trunk,
+    channels: Channels,
+    trunk: TrunkHealth,
     outputs: VecDeque<Output>,
     saves: Saves,
 }
@@ -91,7 +91,7 @@ impl Dialler {
     fn take_in(&mut self, input: Input, now: Now) {
         match input {
             Input::Campaign(campaign) => self.campaign(campaign, now),
-            Input::Trunk(limits) => self.places.limit(limits),
+            Input::TrunkLimits(limits) => self.channels.limit(limits),
             Input::ContactsAdded { campaign } => self.look(campaign, now),
             Input::Ask { ticket, device, ask } => self.ask(ticket, device, ask, now),
             Input::Ping { device } => self.at(device, now, "Ping", Seat::seen),
@@ -123,7 +123,7 @@ impl Dialler {
             }
             Input::CalleeCreated { attempt } => self.callee(attempt, CallInput::Created, now),
             Input::CalleeInBridge { attempt } => self.callee(attempt, CallInput::InBridge, now),
-            Input::CalleeDialled { attempt } => self.places.dialled(attempt, now.steady),
+            Input::CalleeDialled { attempt } => self.channels.dialled(attempt, now.steady),
             Input::CalleeProgress { attempt } => self.callee(attempt, CallInput::Progress, now),
             Input::CalleeRinging { attempt } => self.callee(attempt, CallInput::Ringing, now),
             Input::CalleeUp { attempt } => self.callee(attempt, CallInput::Up, now),
@@ -166,7 +166,7 @@ impl Dialler {
             Telephone::Gone { since, given_up: false } => Some(since + TELEPHONE_GONE_LIMIT),
             Telephone::Gone { given_up: true, .. } | Telephone::Unknown | Telephone::There => None,
         };
-        seats.chain(given_up).chain(self.places.next_wake()).chain(self.trunk.next_wake()).min()
+        seats.chain(given_up).chain(self.channels.next_wake()).chain(self.trunk.next_wake()).min()
     }
 
     /// What a volunteer sees; for a device that never started, an ended session.
@@ -202,7 +202,7 @@ impl Dialler {
 
     /// How many calls have a place on the trunk, and how many presses wait for one, for the metrics.
     pub fn trunk_use(&self) -> (usize, usize) {
-        (self.places.in_use(), self.places.in_line())
+        (self.channels.in_use(), self.channels.in_line())
     }
 
     fn ask(&mut self, ticket: Ticket, device: DeviceId, ask: Ask, now: Now) {
@@ -243,10 +243,9 @@ impl Dialler {
             return self.outputs.push_back(Output::Answer { ticket, answer });
         }
         let elsewhere = match &ask {
-            Ask::Dial { facts: Some(facts), .. } => Elsewhere {
-                number_busy: self.is_in_a_call(&facts.number),
-                under_way: self.attempts().filter(|attempt| attempt.is_under_way()).count(),
-            },
+            Ask::Dial { facts: Some(facts), .. } => {
+                Elsewhere { number_busy: self.is_in_a_call(&facts.number), under_way: self.under_way() }
+            }
             Ask::Dial { facts: None, .. }
             | Ask::Start { .. }
             | Ask::Pause
@@ -345,6 +344,11 @@ impl Dialler {
         self.attempts().any(|attempt| attempt.number_in_a_call() == Some(number))
     }
 
+    /// Calls that are being dialled, and have not reached a telephone yet.
+    fn under_way(&self) -> usize {
+        self.attempts().filter(|attempt| attempt.is_under_way()).count()
+    }
+
     fn attempts(&self) -> impl Iterator<Item = &Attempt> {
         self.seats.values().filter_map(|seat| seat.session.attempt())
     }
@@ -357,9 +361,10 @@ impl Dialler {
             let able = || seats.keys().copied().filter(|device| can_call(*device));
             after.and_then(|after| able().find(|device| *device > after)).or_else(|| able().next())
         });
-        if let Some(trunk) = self.trunk.news(now) {
-            self.outputs.push_back(Output::Trunk { trunk });
-            self.each(now, |_, _| {});
+        if let Some(trunk) = self.trunk.news() {
+            self.outputs.push_back(Output::TrunkHealth { trunk });
+            // Who waits in line waits for nothing if it is shut.
+            self.each(now, Seat::look);
         }
     }
 
@@ -376,61 +381,34 @@ impl Dialler {
 
     /// Those whose turn has come on the trunk.
     fn serve_line(&mut self, now: Now) {
-        while let Some(next) = self.places.next(now.steady) {
+        loop {
+            self.channels.hold(self.trunk.is_doubted(self.under_way(), now));
+            let Some(next) = self.channels.next(now.steady) else { return };
             let input = SessionInput::Attempt(AttemptInput::Place);
             self.at(next.device, now, "Place", |seat, scene| seat.session(input, scene));
             let attempt = self.seats.get(&next.device).and_then(|seat| seat.session.attempt());
             let took_it = attempt.is_some_and(|held| held.is_committing() && held.id() == Some(next.attempt));
             if !took_it {
-                self.places.leave(next.attempt);
+                self.channels.leave(next.attempt);
             }
         }
     }
 
     fn callee(&mut self, attempt: AttemptId, input: CallInput, now: Now) {
-        match input {
-            CallInput::Progress | CallInput::Ringing | CallInput::Up => {
-                self.places.dialled(attempt, now.steady);
-            }
-            CallInput::Gone { .. } => self.places.gone(attempt, now.steady),
-            CallInput::Created
-            | CallInput::InBridge
-            | CallInput::Unheard
-            | CallInput::Failed { .. }
-            | CallInput::AnnouncementDone
-            | CallInput::HangUp
-            | CallInput::LineLost
-            | CallInput::LineBack
-            | CallInput::LineRevoked
-            | CallInput::Found(_)
-            | CallInput::NotFound
-            | CallInput::Tick => {}
+        if matches!(input, CallInput::Progress | CallInput::Ringing | CallInput::Up) {
+            self.channels.dialled(attempt, now.steady);
+        }
+        if matches!(input, CallInput::Gone(_)) {
+            self.channels.gone(attempt, now.steady);
         }
         let owner = self.seats.iter().find(|(_, seat)| {
             seat.session.attempt().is_some_and(|held| held.is_calling() && held.id() == Some(attempt))
         });
         if let Some((&device, _)) = owner {
-            return self.at(device, now, "callee", |seat, scene| seat.callee(input, scene));
-        }
-        match input {
-            // The call was given up before; its last news.
-            CallInput::Gone(_) | CallInput::Failed { .. } | CallInput::AnnouncementDone => {}
-            CallInput::Created
-            | CallInput::InBridge
-            | CallInput::Progress
-            | CallInput::Ringing
-            | CallInput::Up
-            | CallInput::Unheard
-            | CallInput::HangUp
-            | CallInput::LineLost
-            | CallInput::LineBack
-            | CallInput::LineRevoked
-            | CallInput::Found(_)
-            | CallInput::NotFound
-            | CallInput::Tick => {
-                self.outputs.push_back(Output::Unexpected { state: "no call", input: "a callee's channel" });
-                self.outputs.push_back(Output::HangUp { attempt, why: HangUpWhy::Stray });
-            }
+            self.at(device, now, "callee", |seat, scene| seat.callee(input, scene));
+        } else if !input.is_last_news() {
+            self.outputs.push_back(Output::Unexpected { state: "no call", input: "a callee's channel" });
+            self.outputs.push_back(Output::HangUp { attempt, why: HangUpWhy::Stray });
         }
     }
 
@@ -466,7 +444,7 @@ impl Dialler {
         }
         let attempts = self.seats.values().filter_map(|seat| seat.session.attempt());
         let committing = attempts.filter(|attempt| attempt.is_committing()).filter_map(Attempt::id).collect();
-        self.places.listed(calls.iter().map(|call| call.attempt), &committing, now.steady);
+        self.channels.listed(calls.iter().map(|call| call.attempt), &committing, now.steady);
         let mut owned = BTreeSet::new();
         self.each(now, |seat, scene| {
             // One that is over in the books owns nothing: a channel of it that lived on is a stray.
@@ -539,6 +517,8 @@ impl Dialler {
             *given_up = true;
             self.each(now, |seat, scene| seat.callee(CallInput::NotFound, scene));
         }
+        // Whose time has come and who finds a place is dialled, and never seen in line.
+        self.serve_line(now);
         self.each(now, Seat::tick);
         self.seats.retain(|device, seat| !seat.is_forgotten(now) || self.saves.are_owed_to(*device));
     }
@@ -576,7 +556,7 @@ impl Dialler {
             pace: seat.pace,
             trunk: &mut self.trunk,
             contact_is_due: false,
-            places: &mut self.places,
+            channels: &mut self.channels,
             out: &mut self.outputs,
             saves: &mut self.saves,
         };

@@ -13,8 +13,8 @@ use protocol::{
 };
 
 use crate::{
+    channels::TrunkLimits,
     hours::{Hours, Region},
-    places::TrunkLimits,
 };
 
 /// A number the caller of the dialler gives to a request; its answer carries it back.
@@ -47,7 +47,7 @@ pub enum Input {
     /// [`Ask::Start`] of its volunteers, and before [`Input::Adopted`].
     Campaign(CampaignRules),
     /// What the trunk's provider allows, at the start and whenever it changes.
-    Trunk(TrunkLimits),
+    TrunkLimits(TrunkLimits),
     /// Contacts of a campaign became due otherwise than by the clock (an import).
     ContactsAdded {
         /// The campaign.

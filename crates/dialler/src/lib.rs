@@ -12,6 +12,7 @@
 mod attempt;
 mod call;
 mod cause;
+mod channels;
 pub mod dialler;
 pub mod hours;
 pub mod input;
@@ -19,19 +20,20 @@ mod line;
 mod now;
 pub mod output;
 mod pace;
-mod places;
+
 pub mod retry;
 pub mod rules;
 mod scene;
 mod seat;
 mod session;
 pub mod times;
-mod trunk;
+mod trunk_health;
 mod words;
 
 pub use attempt::{LEASE_MS, WRAP_UP_LIMIT_MS};
 
 pub use cause::nobody_saw;
+pub use channels::TrunkLimits;
 pub use dialler::{Dialler, View};
 pub use input::{
     Adopted, AdoptedState, Ask, CallFacts, CampaignRules, ChannelState, ContactFacts, Input, Lease,
@@ -42,4 +44,3 @@ pub use output::{
     Announcement, Answer, Close, ContactNext, DoNotCall, HangUpWhy, Keep, NewAttempt, Output, Progress,
     Release, Released, Write,
 };
-pub use places::TrunkLimits;

@@ -21,6 +21,11 @@ pub struct Now {
 }
 
 impl Now {
+    /// After so many milliseconds, if nobody sets the wall's clock.
+    pub(crate) fn later(self, ms: i64) -> Now {
+        Now { wall: self.wall.saturating_add(ms), steady: self.steady.saturating_add(ms) }
+    }
+
     /// What the wall's clock will say at this steady time, if nobody sets it.
     pub(crate) fn on_the_wall(self, steady: i64) -> i64 {
         self.wall.saturating_add(steady.saturating_sub(self.steady))

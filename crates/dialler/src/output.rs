@@ -77,7 +77,7 @@ pub enum Output {
         timeout_ms: i64,
     },
     /// See whether the provider has answered the INVITE by now, with any answer; if it has not,
-    /// [`crate::Input::CalleeUnheard`] follows.
+    /// [`crate::Input::CalleeUnheard`] follows. Before a [`Output::HangUp`] it is to be asked before.
     LookForReply {
         /// The channel.
         attempt: AttemptId,
@@ -130,7 +130,7 @@ pub enum Output {
         words: &'static str,
     },
     /// What the last calls say of the trunk is new; for the log, and for who asks how the server is.
-    Trunk {
+    TrunkHealth {
         /// As it is now, for an organiser: who tries is not among it.
         trunk: Trunk,
     },

@@ -9,6 +9,9 @@
 //! The quickest callers close a contact in a minute and ring somebody every 20 s, over an evening; twenty in hand
 //! make up for a bad part of a list. In five minutes a program takes off 25 contacts and sees 43 names.
 //!
+//! Between two calls of one device are three seconds at least, from dialling to dialling: a press that comes sooner is
+//! taken, and goes out then.
+//!
 //! What was not written counts for nothing. A call is never refused, nor is what came of it; and as whoever asks not
 //! to be called is heard however often (R12), such a card is taken also where none is left. After more than there
 //! was the next card waits.
@@ -24,6 +27,9 @@ pub(crate) const AT_ONCE: i64 = TAKEN_OFF.at_once;
 const TAKEN_OFF: Rate = Rate { at_once: 20, one_more: MINUTE };
 const CARDS: Rate = Rate { at_once: 24, one_more: 15 * SECOND };
 
+/// From one call's dialling to the next. Whoever looks at a card at all needs longer.
+const BETWEEN_DIALS: i64 = 3 * SECOND;
+
 /// How often the organiser is told of one device.
 const TOLD_AGAIN: i64 = 10 * MINUTE;
 
@@ -33,6 +39,7 @@ const TOLD_AGAIN: i64 = 10 * MINUTE;
 pub(crate) struct Pace {
     taken_off: Bucket,
     cards: Bucket,
+    dialled_at: Option<i64>,
     told_at: Option<i64>,
 }
 
@@ -52,7 +59,7 @@ struct Bucket {
 impl Default for Pace {
     fn default() -> Self {
         let full = |rate| Bucket { rate, full_at: None };
-        Pace { taken_off: full(TAKEN_OFF), cards: full(CARDS), told_at: None }
+        Pace { taken_off: full(TAKEN_OFF), cards: full(CARDS), dialled_at: None, told_at: None }
     }
 }
 
@@ -76,6 +83,11 @@ impl Pace {
         self.taken_off.owes_until(now).max(self.cards.next_at(now))
     }
 
+    /// When the next call may be dialled; `None`: now.
+    pub fn next_dial_at(&self, now: Now) -> Option<i64> {
+        self.dialled_at.map(|at| at + BETWEEN_DIALS).filter(|at| *at > now.steady)
+    }
+
     /// A card was passed on, and that is written.
     pub fn pass_on(&mut self, now: Now) {
         self.cards.take(now.steady);
@@ -84,6 +96,7 @@ impl Pace {
 
     /// A call was committed.
     pub fn dial(&mut self, now: Now) {
+        self.dialled_at = Some(now.steady);
         self.cards.take(now.steady);
     }
 
@@ -183,6 +196,15 @@ mod tests {
             assert_eq!(pace.next_card_at(at(n * 16 * SECOND)), None);
             pace.dial(at(n * 16 * SECOND));
         }
+    }
+
+    #[test]
+    fn three_seconds_from_one_call_to_the_next() {
+        let mut pace = Pace::default();
+        assert_eq!(pace.next_dial_at(at(0)), None);
+        pace.dial(at(0));
+        assert_eq!(pace.next_dial_at(at(1)), Some(3 * SECOND));
+        assert_eq!(pace.next_dial_at(at(3 * SECOND)), None);
     }
 
     #[test]

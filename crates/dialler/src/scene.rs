@@ -8,12 +8,12 @@ use protocol::{
 };
 
 use crate::{
+    channels::{Channels, Waiter},
     input::{CampaignRules, SaveId, Ticket},
     now::Now,
     output::{Answer, Output, Write},
     pace::Pace,
-    places::{InLine, Places},
-    trunk::Trunk,
+    trunk_health::TrunkHealth,
 };
 
 /// One input's surroundings.
@@ -33,11 +33,11 @@ pub(crate) struct Scene<'a> {
     /// How fast it goes through the list; goes back to the seat.
     pub pace: Pace,
     /// What calls show of the trunk.
-    pub trunk: &'a mut Trunk,
+    pub trunk: &'a mut TrunkHealth,
     /// Set when a contact went back that another seat may have now.
     pub contact_is_due: bool,
-    /// The trunk's places.
-    pub places: &'a mut Places,
+    /// Who has a place on the trunk.
+    pub channels: &'a mut Channels,
     /// Where outputs go.
     pub out: &'a mut VecDeque<Output>,
     /// Which writes wait for an answer.
@@ -95,8 +95,9 @@ impl Scene<'_> {
     }
 
     /// `false`: it has none yet, and waits in line.
-    pub fn takes_a_place(&mut self, attempt: AttemptId) -> bool {
-        self.places.ask(InLine { attempt, device: self.device }, self.now.steady)
+    pub fn takes_a_channel(&mut self, attempt: AttemptId) -> bool {
+        let not_before = self.pace.next_dial_at(self.now).unwrap_or(self.now.steady);
+        self.channels.ask(Waiter { attempt, device: self.device, not_before }, self.now.steady)
     }
 
     pub fn save(&mut self, write: Write) -> SaveId {

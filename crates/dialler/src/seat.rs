@@ -300,7 +300,7 @@ impl Seat {
             self.told.line = line;
             scene.push(Output::Tell { device, change: Change::Line(line) });
         }
-        let trunk = scene.trunk.view(Some(device), scene.now);
+        let trunk = scene.trunk.view(Some(device));
         if trunk != self.told.trunk {
             self.told.trunk = trunk;
             scene.push(Output::Tell { device, change: Change::Trunk(trunk) });

@@ -7,8 +7,11 @@
 
 mod support;
 
-use dialler::{Answer, Ask, CampaignRules, Input, LineFacts, LineId, Output, Write, hours::Hours};
+use dialler::{
+    Answer, Ask, CampaignRules, Input, LineFacts, LineId, Output, TrunkLimits, Write, hours::Hours,
+};
 use protocol::{
+    call::CallState,
     http::{ApiError, ErrorCode, Settle},
     ids::{AttemptId, DeviceId},
     line::Line,
@@ -206,8 +209,14 @@ fn a_call_that_its_volunteer_ends_before_it_was_answered_is_a_card_passed_on() {
         world.feed(Input::CalleeGone { attempt, cause: 16, sip: None });
         world.open_line(device_id(1));
     };
+    // A provider that answers nothing is no excuse: the names were seen.
+    let unheard = |world: &mut World, attempt| {
+        world.ask(device_id(1), Ask::HangUp { attempt });
+        world.feed(Input::CalleeUnheard { attempt });
+        world.feed(Input::CalleeGone { attempt, cause: 16, sip: None });
+    };
     type Turn<'a> = &'a dyn Fn(&mut World, AttemptId);
-    let turns: [Turn<'_>; 3] = [&hung_up, &ringing, &line_lost];
+    let turns: [Turn<'_>; 4] = [&hung_up, &ringing, &line_lost, &unheard];
     for (which, turn) in turns.into_iter().enumerate() {
         let (mut world, maya) = evening();
         for _ in 0..20 {
@@ -215,10 +224,11 @@ fn a_call_that_its_volunteer_ends_before_it_was_answered_is_a_card_passed_on() {
         }
         assert_eq!(pass_on(&mut world, maya, Settle::Skip).unwrap_err().code, ErrorCode::TooMany, "{which}");
         assert_eq!(told(&world), 1, "{which}");
-        // This one may be called; given up too, the next card waits.
+        // This one may be called, and in the minute that it all took one came back; given up too, the next card waits.
         dialled(&mut world, maya, turn);
-        assert_eq!(waits_until(&world, maya), NOON + MINUTE, "{which}");
-        assert_eq!(given_up(&world), 21, "{which}: what a restart counts by");
+        dialled(&mut world, maya, turn);
+        assert_eq!(waits_until(&world, maya), NOON + 2 * MINUTE, "{which}");
+        assert_eq!(given_up(&world), 22, "{which}: what a restart counts by");
     }
 }
 
@@ -257,16 +267,82 @@ fn a_list_is_not_closed_by_answered_calls_either() {
 #[test]
 fn twenty_four_cards_at_once_then_one_every_fifteen_seconds() {
     let (mut world, maya) = evening();
-    for _ in 0..24 {
+    // One every three seconds, and in that time five more.
+    for _ in 0..24 + 5 {
         let attempt = world.dial(maya);
         world.feed(Input::CalleeGone { attempt, cause: 17, sip: None });
     }
-    assert_eq!(waits_until(&world, maya), NOON + 15 * SECOND);
+    assert_eq!(waits_until(&world, maya), NOON + 90 * SECOND);
     assert_eq!(told(&world), 1);
-    world.pass(15 * SECOND, &[maya]);
+    world.pass(NOON + 90 * SECOND - world.now, &[maya]);
     let attempt = world.dial(maya);
     world.feed(Input::CalleeGone { attempt, cause: 17, sip: None });
-    assert_eq!(waits_until(&world, maya), NOON + 30 * SECOND);
+    assert_eq!(waits_until(&world, maya), NOON + 105 * SECOND);
+}
+
+/// Presses Call, and looks at what the volunteer sees then.
+fn pressed(world: &mut World, device: DeviceId) -> (AttemptId, CallState) {
+    let lease = world.card(device).lease_id;
+    let ask = world.dial_ask(lease);
+    let (Answer::Dialled(attempt) | Answer::InLine(attempt)) = world.ask(device, ask).unwrap().unwrap()
+    else {
+        panic!("not taken")
+    };
+    let Session::Dialling { call, .. } = world.view(device).session else { panic!("it is not dialled") };
+    (attempt, call.state)
+}
+
+#[test]
+fn three_seconds_lie_between_two_calls_of_one_device_and_a_press_in_between_goes_out_then() {
+    let (mut world, maya) = evening();
+    let attempt = world.dial(maya);
+    hung_up(&mut world, attempt);
+    world.now += SECOND;
+    let pressed_at = CallState::Dialling { since_ms: world.now };
+    let (second, state) = pressed(&mut world, maya);
+    assert_eq!(state, pressed_at, "nothing that a volunteer would notice");
+    let mark = world.said.len();
+    world.pass(2 * SECOND - 1, &[maya]);
+    assert!(!world.created.contains(&second) && !world.attempts.contains_key(&second), "nobody is rung yet");
+    world.pass(1, &[maya]);
+    assert_eq!(world.attempts[&second].dialled_at, NOON + 3 * SECOND);
+    let in_line = |output: &&Output| format!("{output:?}").contains("InLine");
+    assert_eq!(world.since(mark).iter().find(in_line), None);
+    // Others do not wait for it, and whoever hangs up meanwhile keeps the card.
+    hung_up(&mut world, second);
+    let (third, _) = pressed(&mut world, maya);
+    let tom = device_id(2);
+    world.start(tom);
+    let (toms, _) = pressed(&mut world, tom);
+    assert!(world.created.contains(&toms));
+    assert_eq!(world.ask(maya, Ask::HangUp { attempt: third }), Some(Ok(Answer::Done)));
+    world.pass(10 * SECOND, &[maya]);
+    assert!(!world.created.contains(&third));
+    // From one dialling to the next: after any call that lasted so long it goes out at once.
+    let (fourth, _) = pressed(&mut world, maya);
+    world.pass(3 * SECOND, &[maya]);
+    hung_up(&mut world, fourth);
+    let (fifth, _) = pressed(&mut world, maya);
+    assert!(world.created.contains(&fifth));
+    assert_eq!(world.unexpected, []);
+}
+
+#[test]
+fn whoever_finds_no_place_when_the_three_seconds_are_over_is_seen_in_line() {
+    let (mut world, maya) = evening();
+    let tom = device_id(2);
+    world.start(tom);
+    let channels = std::num::NonZeroU32::new(1);
+    world.feed(Input::TrunkLimits(TrunkLimits { channels, calls_per_second: None }));
+    let attempt = world.dial(maya);
+    hung_up(&mut world, attempt);
+    let (second, _) = pressed(&mut world, maya);
+    let toms = world.dial(tom);
+    world.pass(3 * SECOND, &[maya, tom]);
+    let Session::Dialling { call, .. } = world.view(maya).session else { panic!("not in line") };
+    assert_eq!(call.state, CallState::InLine { since_ms: NOON });
+    world.feed(Input::CalleeGone { attempt: toms, cause: 17, sip: None });
+    assert!(world.created.contains(&second));
 }
 
 #[test]
@@ -339,11 +415,12 @@ fn a_correction_of_an_older_call_waits_where_much_was_taken_off_and_do_not_call_
             attempt
         })
         .collect();
+    let began = world.now;
     for _ in 0..20 {
         pass_on(&mut world, maya, Settle::DoNotCall).unwrap();
     }
     let refused = world.press(maya, older[0], Outcome::DoNotCall).unwrap().unwrap_err();
-    assert_eq!((refused.code, refused.again_at_ms), (ErrorCode::TooMany, Some(NOON + MINUTE)));
+    assert_eq!((refused.code, refused.again_at_ms), (ErrorCode::TooMany, Some(began + MINUTE)));
     assert_eq!(world.press(maya, older[2], Outcome::DoNotCall), Some(Ok(Answer::Done)), "the last call");
     assert_eq!(marked(&world), 21);
     world.pass(2 * MINUTE, &[maya]);

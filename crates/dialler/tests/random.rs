@@ -189,7 +189,7 @@ impl Chaos {
                     channels: NonZeroU32::new(*channels),
                     calls_per_second: NonZeroU32::new(*calls_per_second),
                 };
-                self.world.give(Input::Trunk(limits));
+                self.world.give(Input::TrunkLimits(limits));
             }
         }
         self.check();

@@ -6,7 +6,9 @@
 
 mod support;
 
-use dialler::{Ask, HangUpWhy, Input, Output};
+use std::{collections::BTreeSet, num::NonZeroU32};
+
+use dialler::{Ask, HangUpWhy, Input, Output, TrunkLimits};
 use protocol::{
     call::CallState,
     ids::{AttemptId, DeviceId},
@@ -130,7 +132,7 @@ fn a_callee_who_declines_is_no_fault_of_the_trunk() {
         (17, Some(486), true, Outcome::Busy, true, false),
         (17, Some(486), false, Outcome::Busy, true, false),
         (21, Some(603), false, Outcome::Failed, true, false),
-        (21, None, false, Outcome::Failed, false, false),
+        (21, None, false, Outcome::Failed, true, false),
         (42, Some(503), true, Outcome::Failed, true, false),
     ];
     for (cause, sip, rang, outcome, counts, fault) in cases {
@@ -170,7 +172,7 @@ fn declined_by_sound_alone_it_is_a_person_all_the_same() {
 
 #[test]
 fn three_numbers_in_a_row_shut_the_trunk_and_no_contact_loses_an_attempt() {
-    for ending in [FULL, (42, None), (21, None), (21, Some(403)), (127, Some(402))] {
+    for ending in [FULL, (42, None), (21, Some(403)), (127, Some(402))] {
         let mut world = World::new(campaign(), 40);
         let devices = volunteers(&mut world, 5);
         for device in &devices[..3] {
@@ -192,6 +194,57 @@ fn three_numbers_in_a_row_shut_the_trunk_and_no_contact_loses_an_attempt() {
             assert!(row.facts.dialled.is_empty(), "and no spacing");
         }
     }
+}
+
+#[test]
+fn refused_without_a_status_it_is_the_callees_word_until_other_numbers_are_refused_too() {
+    let mut world = World::new(campaign(), 10);
+    let maya = volunteers(&mut world, 1)[0];
+    // Without a status a telephone that declines and a provider that refuses look alike.
+    for n in 0..4 {
+        refused(&mut world, maya, (21, None));
+        world.pass(10 * SECOND, &[maya]);
+        let row = world.row(contact_id(n));
+        assert_eq!(row.facts.attempts, u32::from(n == 0), "{n}");
+        let tomorrow = row.due_at > NOON + 12 * HOUR;
+        assert_eq!(tomorrow, n == 0, "whoever may have declined is left alone: {n}");
+    }
+    assert_eq!(trouble(&world, maya).0, Complaint::Refuses { sip: None });
+}
+
+#[test]
+fn a_cancelled_call_that_the_provider_never_answered_takes_nothing_and_three_shut_the_trunk() {
+    for (after, shuts) in [(3 * SECOND, true), (SECOND, false)] {
+        let mut world = World::new(campaign(), 20);
+        let maya = volunteers(&mut world, 1)[0];
+        for n in 0..3 {
+            assert_eq!(world.view(maya).trunk, Trunk::Open, "before the {n}th");
+            let attempt = world.dial(maya);
+            world.pass(after, &[maya]);
+            let mark = world.said.len();
+            world.ask(maya, Ask::HangUp { attempt });
+            let order = |wanted: &Output| world.since(mark).iter().position(|output| output == wanted);
+            let asked = order(&Output::LookForReply { attempt }).unwrap();
+            assert!(asked < order(&Output::HangUp { attempt, why: HangUpWhy::Volunteer }).unwrap());
+            world.feed(Input::CalleeUnheard { attempt });
+            world.feed(Input::CalleeGone { attempt, cause: 16, sip: None });
+            assert_eq!(world.outcome(attempt).0, Some(Outcome::NoAnswer));
+            let row = world.row(contact_id(n));
+            assert_eq!((row.facts.attempts, row.due_at), (0, world.wall() + 15 * MINUTE), "{n}");
+        }
+        let trunk = world.view(maya).trunk;
+        let is_shut = matches!(trunk, Trunk::Shut { complaint: Complaint::Silent, .. });
+        assert_eq!(is_shut, shuts, "cancelled after {after} ms: {trunk:?}");
+        assert_eq!(world.unexpected, []);
+    }
+    // Cancelled where the provider had said anything, it is as ever.
+    let mut world = World::new(campaign(), 20);
+    let maya = volunteers(&mut world, 1)[0];
+    let attempt = world.dial(maya);
+    world.pass(3 * SECOND, &[maya]);
+    world.ask(maya, Ask::HangUp { attempt });
+    world.feed(Input::CalleeGone { attempt, cause: 16, sip: None });
+    assert_eq!(world.row(contact_id(0)).facts.attempts, 1);
 }
 
 #[test]
@@ -306,7 +359,7 @@ fn with_the_first_call_that_rings_everybody_calls_again() {
     assert_eq!(trouble(&world, turn).1, NextTry::Yours);
     let mark = world.said.len();
     world.feed(Input::CalleeRinging { attempt });
-    assert!(world.since(mark).contains(&Output::Trunk { trunk: Trunk::Open }));
+    assert!(world.since(mark).contains(&Output::TrunkHealth { trunk: Trunk::Open }));
     for device in devices.iter().filter(|device| **device != turn) {
         assert_eq!(world.view(*device).trunk, Trunk::Open);
         assert!(press(&mut world, *device));
@@ -370,6 +423,149 @@ fn a_call_that_was_answered_with_a_100_has_its_25_seconds() {
     // Late news of the question say nothing any more.
     world.feed(Input::CalleeUnheard { attempt });
     assert!(!world.said.iter().any(|output| matches!(output, Output::HangUp { .. })));
+}
+
+/// One of them talks, and goes on talking.
+fn talks(world: &mut World, device: DeviceId) -> AttemptId {
+    let attempt = world.dial(device);
+    world.answer(attempt);
+    world.pass(5 * SECOND, &[device]);
+    attempt
+}
+
+#[test]
+fn who_talks_meanwhile_neither_opens_a_shut_trunk_nor_forgets_a_complaint() {
+    // Refused at once.
+    let mut world = World::new(campaign(), 40);
+    let devices = volunteers(&mut world, 5);
+    let talking = talks(&mut world, devices[0]);
+    for device in &devices[1..4] {
+        refused(&mut world, *device, FULL);
+        world.feed(Input::Tick);
+    }
+    assert_eq!(trouble(&world, devices[1]).0, Complaint::Refuses { sip: Some(503) });
+    world.pass(10 * SECOND, &devices);
+    assert_eq!(turn(&world, &devices).len(), 1, "one has the try, the others wait for it");
+    // Nor does the end of that talk, nor of a call that rang all the while.
+    world.feed(Input::CalleeGone { attempt: talking, cause: 16, sip: None });
+    assert_eq!(turn(&world, &devices).len(), 1);
+
+    // Swallowed.
+    let mut world = World::new(campaign(), 40);
+    let devices = volunteers(&mut world, 4);
+    talks(&mut world, devices[0]);
+    for device in &devices[1..] {
+        let attempt = world.dial(*device);
+        world.pass(8 * SECOND, &devices);
+        assert!(is_asked(&world, attempt));
+        world.feed(Input::CalleeUnheard { attempt });
+        world.feed(Input::CalleeGone { attempt, cause: 16, sip: None });
+    }
+    world.pass(5 * SECOND, &devices);
+    assert_eq!(trouble(&world, devices[1]).0, Complaint::Silent);
+}
+
+#[test]
+fn the_end_of_a_call_that_rang_before_says_nothing_new() {
+    let mut world = World::new(campaign(), 40);
+    let devices = volunteers(&mut world, 4);
+    let ringing = world.dial(devices[0]);
+    world.feed(Input::CalleeRinging { attempt: ringing });
+    for device in &devices[1..] {
+        refused(&mut world, *device, FULL);
+    }
+    world.feed(Input::CalleeGone { attempt: ringing, cause: 19, sip: Some(480) });
+    assert_eq!(trouble(&world, devices[0]).0, Complaint::Refuses { sip: Some(503) });
+}
+
+#[test]
+fn whoever_waits_in_line_calls_no_trunk_that_refuses() {
+    for (channels, ending) in [(2, Some(FULL)), (3, Some(FULL)), (2, None), (3, None)] {
+        let mut world = World::new(campaign(), 40);
+        let channels = NonZeroU32::new(channels);
+        world.feed(Input::TrunkLimits(TrunkLimits { channels, calls_per_second: NonZeroU32::new(10) }));
+        let devices = volunteers(&mut world, 9);
+        world.pass(2 * SECOND, &devices);
+        let cards: Vec<_> = devices.iter().map(|device| world.card(*device)).collect();
+        for device in &devices {
+            press(&mut world, *device);
+        }
+        // Whatever is dialled comes to nothing: refused at once, or swallowed.
+        let mut dialled = BTreeSet::new();
+        for _ in 0..60 {
+            let open = world.created.iter().filter(|id| world.attempts[id].state != "closed");
+            for attempt in open.copied().collect::<Vec<_>>() {
+                if dialled.insert(attempt) {
+                    world.is_dialled(attempt);
+                }
+                match ending {
+                    Some((cause, sip)) => world.feed(Input::CalleeGone { attempt, cause, sip }),
+                    None if is_asked(&world, attempt) => {
+                        world.feed(Input::CalleeUnheard { attempt });
+                        world.feed(Input::CalleeGone { attempt, cause: 16, sip: None });
+                    }
+                    None => {}
+                }
+            }
+            world.pass(SECOND / 2, &devices);
+            if matches!(world.view(devices[8]).trunk, Trunk::Shut { .. }) {
+                break;
+            }
+        }
+        assert_eq!(world.created.len(), 3, "{channels:?} {ending:?}");
+        assert_eq!(world.dialler.trunk_use(), (0, 0), "nobody is in line");
+        for (device, card) in devices.iter().zip(&cards).skip(3) {
+            assert!(matches!(world.view(*device).trunk, Trunk::Shut { .. }), "and reads why");
+            assert_eq!(world.card(*device).lease_id, card.lease_id, "the card is kept");
+        }
+        assert_eq!(world.rows.iter().map(|row| row.facts.attempts).sum::<u32>(), 0);
+        assert_eq!(world.unexpected, []);
+    }
+}
+
+#[test]
+fn a_line_that_stood_still_goes_on_with_the_first_call_that_rings() {
+    let mut world = World::new(campaign(), 40);
+    let channels = NonZeroU32::new(3);
+    world.feed(Input::TrunkLimits(TrunkLimits { channels, calls_per_second: None }));
+    let devices = volunteers(&mut world, 4);
+    let under_way: Vec<AttemptId> = devices[..3].iter().map(|device| world.dial(*device)).collect();
+    assert!(press(&mut world, devices[3]));
+    world.feed(Input::CalleeGone { attempt: under_way[0], cause: 42, sip: None });
+    assert_eq!(world.dialler.trunk_use(), (2, 1), "there is a place, and it is not given away");
+    world.pass(SECOND, &devices);
+    world.feed(Input::CalleeRinging { attempt: under_way[1] });
+    assert_eq!(world.dialler.trunk_use(), (3, 0));
+}
+
+#[test]
+fn clocks_that_run_a_millisecond_apart_are_no_news() {
+    let mut world = World::new(campaign(), 20);
+    let maya = volunteers(&mut world, 1)[0];
+    for _ in 0..3 {
+        refused(&mut world, maya, FULL);
+    }
+    let (told, mark) = (world.view(maya).trunk, world.said.len());
+    for set_by in [1, 0, -1, 0, 1] {
+        world.set_by = set_by;
+        world.now += SECOND;
+        world.feed(Input::Tick);
+        world.feed(Input::Ping { device: maya });
+    }
+    assert_eq!(world.view(maya).trunk, told);
+    assert_eq!(world.since(mark), []);
+}
+
+#[test]
+fn that_nothing_was_heard_may_be_said_when_the_call_is_over() {
+    let mut world = World::new(campaign(), 20);
+    let maya = volunteers(&mut world, 1)[0];
+    let attempt = world.dial(maya);
+    world.pass(8 * SECOND, &[maya]);
+    world.feed(Input::CalleeGone { attempt, cause: 42, sip: Some(503) });
+    let mark = world.said.len();
+    world.feed(Input::CalleeUnheard { attempt });
+    assert_eq!(world.since(mark), []);
 }
 
 #[test]

@@ -315,7 +315,7 @@ impl Turn {
         self.parts.metrics.trunk_calls_per_second_limit.set(limit(form.calls_per_second));
         let limits = form.limits();
         self.way.set(form);
-        self.handle(Input::Trunk(limits));
+        self.handle(Input::TrunkLimits(limits));
     }
 
     fn campaign(&mut self, row: &CampaignRow) {

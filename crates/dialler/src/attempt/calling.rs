@@ -11,6 +11,7 @@ use protocol::{
 use super::{Attempt, AttemptInput, Calling, Kept, Saving, Settling, WRAP_UP_LIMIT_MS, WrapUp};
 use crate::{
     call::{Call, CallInput, Ended},
+    cause::Sign,
     input::{ContactFacts, Lease, SaveId, Ticket},
     now::Now,
     output::{Keep, Output, Write},
@@ -71,12 +72,15 @@ impl Calling {
 
     fn callee(mut self, input: CallInput, scene: &mut Scene<'_>) -> Attempt {
         let before = self.call.progress();
+        // Said once, when it happens: while they talk, others may find the trunk shut.
+        let had_reached = self.call.reached_a_telephone();
         self.call = self.call.handle(input, scene);
         if let Call::Ended(ended) = self.call {
-            scene.trunk.heard(ended.sign(), scene.device, &self.lease.contact.number, scene.now);
+            let sign = if had_reached { Sign::Nothing } else { ended.sign() };
+            scene.trunk.heard(sign, scene.device, &self.lease.contact.number, scene.now);
             return over(self.lease, ended, self.kept, scene);
         }
-        if self.call.reached_a_telephone() {
+        if !had_reached && self.call.reached_a_telephone() {
             scene.trunk.reached(scene.now);
         }
         let after = self.call.progress();

@@ -1,4 +1,5 @@
-//! Call was pressed, and the trunk has no place for it yet: nothing is written, and nobody is rung.
+//! Call was pressed, and the trunk has no place for it yet, or the last call was just now: nothing is written, and
+//! nobody is rung.
 
 use protocol::{
     call::{Call, CallState},
@@ -16,11 +17,15 @@ use crate::{
 
 impl InLine {
     pub(super) fn new(leased: Leased, attempt: AttemptId, scene: &Scene<'_>) -> Self {
-        InLine { leased, attempt, since: scene.now.wall }
+        InLine { leased, attempt, since: scene.now.wall, rests_until: scene.pace.next_dial_at(scene.now) }
     }
 
     pub(super) fn view(&self) -> SessionView {
-        let state = CallState::InLine { since_ms: self.since };
+        // The moment between two calls is nothing to read about.
+        let state = match self.rests_until {
+            Some(_) => CallState::Dialling { since_ms: self.since },
+            None => CallState::InLine { since_ms: self.since },
+        };
         SessionView::Dialling {
             card: self.leased.lease.card.clone(),
             call: Call { attempt_id: self.attempt, state },
@@ -58,6 +63,9 @@ impl InLine {
     /// Its turn has come. What was read of the contact at the press still holds: nobody else may ring
     /// that number meanwhile (`number_in_a_call`), and the write asks the do-not-call list again.
     fn dial(self, scene: &mut Scene<'_>) -> Attempt {
+        if scene.trunk.is_shut_to(scene.device) {
+            return Attempt::Leased(self.leave(scene));
+        }
         if let Err(refusal) = rules::may_ring(&self.leased.lease.contact, scene.campaign, scene.now.wall) {
             let due_at = refusal.until;
             return self.leave(scene).release(Released::Refused { due_at }, scene);
@@ -66,7 +74,8 @@ impl InLine {
     }
 
     fn tick(mut self, scene: &mut Scene<'_>) -> Attempt {
-        if !scene.telephone || !scene.line_up {
+        self.rests_until = self.rests_until.filter(|at| *at > scene.now.steady);
+        if !scene.telephone || !scene.line_up || scene.trunk.is_shut_to(scene.device) {
             return Attempt::Leased(self.leave(scene));
         }
         let lapses = scene.now.steady >= self.leased.lease.expires_at;
@@ -80,7 +89,7 @@ impl InLine {
     }
 
     fn leave(self, scene: &mut Scene<'_>) -> Leased {
-        scene.places.leave(self.attempt);
+        scene.channels.leave(self.attempt);
         self.leased
     }
 }

@@ -58,6 +58,10 @@ impl Leased {
         }
     }
 
+    pub(super) fn next_wake(&self) -> Option<i64> {
+        self.look_at.into_iter().chain([self.lease.expires_at]).min()
+    }
+
     pub(super) fn renew(&mut self, scene: &mut Scene<'_>) {
         if self.lease.expires_at - scene.now.steady < RENEW_BELOW {
             self.lease.expires_at = scene.now.steady + LEASE_MS;
@@ -106,7 +110,7 @@ impl Leased {
             scene.refuse(ticket, words::refused(refusal));
             return self.release(Released::Refused { due_at }, scene);
         }
-        if !scene.takes_a_place(attempt) {
+        if !scene.takes_a_channel(attempt) {
             scene.in_line(ticket, attempt);
             return Attempt::InLine(InLine::new(self, attempt, scene));
         }
@@ -248,7 +252,7 @@ impl Committing {
         self.lease.contact.attempts += 1;
         self.lease.contact.dialled.push(self.dialled.wall);
         if !scene.telephone || !scene.line_up {
-            scene.places.leave(self.attempt);
+            scene.channels.leave(self.attempt);
             return Settling::never_dialled(self.lease, self.attempt, scene);
         }
         scene.push(Output::CreateChannel { attempt: self.attempt, device: scene.device });
@@ -261,7 +265,7 @@ impl Committing {
     }
 
     fn refused(self, why: SaveRefused, scene: &mut Scene<'_>) -> Attempt {
-        scene.places.leave(self.attempt);
+        scene.channels.leave(self.attempt);
         let refusal = match why {
             SaveRefused::NoStorage => words::no_storage(),
             SaveRefused::LeaseLost => words::lease_lost(),

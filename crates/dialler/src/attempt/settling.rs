@@ -12,7 +12,7 @@ use protocol::{
 use super::{Attempt, AttemptInput, Closed, Kept, Settling};
 use crate::{
     call::Ended,
-    cause::{Sign, Verdict},
+    cause::{Counts, Sign, Verdict},
     input::{Lease, StoredAttempt, Ticket},
     output::{Close, ContactNext, DoNotCall, Output, Release, Released, Write},
     retry,
@@ -64,7 +64,12 @@ impl Settling {
     ) -> Attempt {
         // A trunk that is shut is to blame for whatever does not go through; one that is open is believed so often.
         let against = matches!(verdict.sign, Sign::Against(_)) && scene.trunk.is_shut();
-        let counts = !against && (verdict.counts || lease.contact.uncounted >= UNCOUNTED_AT_MOST);
+        let has_counted = match verdict.counts {
+            Counts::Yes => true,
+            Counts::No => false,
+            Counts::UnlessRepeated => !scene.trunk.fails_several(),
+        };
+        let counts = !against && (has_counted || lease.contact.uncounted >= UNCOUNTED_AT_MOST);
         if counts {
             return Self::by_server(lease, ended, verdict.outcome, verdict.by, verdict.note, scene);
         }

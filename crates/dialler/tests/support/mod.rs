@@ -279,12 +279,31 @@ impl World {
     pub fn dial(&mut self, device: DeviceId) -> AttemptId {
         let lease = self.card(device).lease_id;
         let ask = self.dial_ask(lease);
-        let answer = self.ask(device, ask);
-        let Some(Ok(Answer::Dialled(attempt))) = answer else { panic!("not dialled: {answer:?}") };
+        let attempt = match self.ask(device, ask) {
+            Some(Ok(Answer::Dialled(attempt))) => attempt,
+            // The last call was just now.
+            Some(Ok(Answer::InLine(attempt))) => {
+                while !self.created.contains(&attempt) {
+                    assert!(
+                        matches!(self.view(device).session, Session::Dialling { .. }),
+                        "it does not go out"
+                    );
+                    let wake = self.next_wake().unwrap();
+                    self.pass(wake - self.now, &[]);
+                }
+                attempt
+            }
+            answer => panic!("not dialled: {answer:?}"),
+        };
+        self.is_dialled(attempt);
+        attempt
+    }
+
+    /// Its channel is created, bridged and dialled.
+    pub fn is_dialled(&mut self, attempt: AttemptId) {
         self.feed(Input::CalleeCreated { attempt });
         self.feed(Input::CalleeInBridge { attempt });
         self.feed(Input::CalleeDialled { attempt });
-        attempt
     }
 
     pub fn answer(&mut self, attempt: AttemptId) {
@@ -396,7 +415,7 @@ impl World {
             | Output::Tell { .. }
             | Output::GoesTooFast { .. }
             | Output::LookForReply { .. }
-            | Output::Trunk { .. }
+            | Output::TrunkHealth { .. }
             | Output::TrunkFault { .. } => {}
         }
     }

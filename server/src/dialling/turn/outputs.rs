@@ -80,7 +80,7 @@ impl Turn {
             Output::CallOver { attempt } => self.call_over(attempt),
             Output::Tell { device, change } => self.parts.live.tell(device, change),
             Output::TrunkFault { attempt, words } => error!(%attempt, "the trunk refused a call: {words}"),
-            Output::Trunk { trunk } => {
+            Output::TrunkHealth { trunk } => {
                 log_trunk(&trunk, self.now());
                 self.trunk_seen.send_replace(trunk);
             }

@@ -16,7 +16,8 @@
 //! One number may be at fault; three in a row, one after the other and none of them rung, are the trunk. Calls that
 //! were under way then are told from a try: what they complain of changes nothing. While few calls are made, no more
 //! are under way than are missing for that third (`allows`), so that three refusals cost three contacts a moment; where
-//! something rang in the last minute, others go on.
+//! something rang in the last minute, others go on. Presses that wait in line wait for that too, and when the trunk is
+//! shut they are cards again.
 //!
 //! A try is a call like any other, of one volunteer who presses Call: nobody is rung for whom no volunteer is there.
 //! It is offered to one at a time, to the next seat in order each time.
@@ -63,7 +64,7 @@ const EVENING: i64 = 6 * HOUR;
 
 /// The trunk, as the last calls show it. Times are on [`Now::steady`].
 #[derive(Debug, Default)]
-pub(crate) struct Trunk {
+pub(crate) struct TrunkHealth {
     state: State,
     /// When a call last reached a telephone.
     reached_at: Option<i64>,
@@ -91,9 +92,11 @@ struct Shut {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Next {
-    At(i64),
+    /// By both clocks, as they were when it was decided: read off again, one that is a millisecond ahead of the other
+    /// would be news.
+    At(Now),
     /// Since then, and no seat can.
-    Due(i64),
+    Due(Now),
     Turn {
         device: DeviceId,
         until: i64,
@@ -110,29 +113,41 @@ impl Default for State {
     }
 }
 
-impl Trunk {
+impl TrunkHealth {
     pub fn is_shut(&self) -> bool {
         matches!(self.state, State::Shut(_))
     }
 
+    /// More numbers than one complain, and nothing has rung since the first.
+    pub fn fails_several(&self) -> bool {
+        match &self.state {
+            State::Open(complaints) => complaints.len() > 1,
+            State::Shut(_) => true,
+        }
+    }
+
     /// Whether this seat may call now. `under_way`: calls that have not reached a telephone yet.
     pub fn allows(&self, device: DeviceId, under_way: usize, now: Now) -> Result<(), ApiError> {
-        match &self.state {
-            State::Open(complaints) => {
-                let reached = self.reached_at.is_some_and(|at| now.steady - at < LATELY);
-                let is_doubted = complaints.len() > usize::from(reached);
-                if is_doubted && complaints.len() + under_way >= COMPLAINTS {
-                    return Err(words::trunk_doubted());
-                }
-                Ok(())
-            }
-            State::Shut(shut) => match shut.next {
-                Next::Turn { device: whose, .. } if whose == device => Ok(()),
-                Next::At(_) | Next::Due(_) | Next::Turn { .. } | Next::Trying { .. } => {
-                    Err(words::trunk_shut(shut.complaint))
-                }
-            },
+        if self.is_doubted(under_way, now) {
+            return Err(words::trunk_doubted());
         }
+        match &self.state {
+            State::Shut(shut) if self.is_shut_to(device) => Err(words::trunk_shut(shut.complaint)),
+            State::Shut(_) | State::Open(_) => Ok(()),
+        }
+    }
+
+    /// It is open, something speaks against it, and the calls that are under way are enough to shut it.
+    pub fn is_doubted(&self, under_way: usize, now: Now) -> bool {
+        let State::Open(complaints) = &self.state else { return false };
+        let reached = self.reached_at.is_some_and(|at| now.steady - at < LATELY);
+        complaints.len() > usize::from(reached) && complaints.len() + under_way >= COMPLAINTS
+    }
+
+    /// It is shut, and it is not this seat's turn to try.
+    pub fn is_shut_to(&self, device: DeviceId) -> bool {
+        let State::Shut(shut) = &self.state else { return false };
+        !matches!(shut.next, Next::Turn { device: whose, .. } if whose == device)
     }
 
     /// This seat's call is being made.
@@ -173,7 +188,7 @@ impl Trunk {
                     let mut all = complaints.iter().map(|(_, complaint)| *complaint);
                     let complaint =
                         all.rfind(|other| *other != Complaint::Number).unwrap_or(Complaint::Number);
-                    let next = Next::At(now.steady + pause(0));
+                    let next = Next::At(now.later(pause(0)));
                     self.state = State::Shut(Shut { complaint, since: now.wall, failures: 0, next });
                 }
             }
@@ -181,7 +196,7 @@ impl Trunk {
                 shut.complaint = complaint;
                 if matches!(shut.next, Next::Trying { device: whose, .. } if whose == device) {
                     shut.failures += 1;
-                    shut.next = Next::At(now.steady + pause(shut.failures));
+                    shut.next = Next::At(now.later(pause(shut.failures)));
                 }
             }
         }
@@ -190,7 +205,7 @@ impl Trunk {
     /// The provider is there again after it was away: what it refused before says nothing any more.
     pub fn is_worth_a_try(&mut self, now: Now) {
         if let State::Shut(Shut { next: next @ Next::At(_), failures, .. }) = &mut self.state {
-            (*next, *failures) = (Next::Due(now.steady), 0);
+            (*next, *failures) = (Next::Due(now), 0);
         }
     }
 
@@ -199,7 +214,7 @@ impl Trunk {
         if let State::Shut(shut) = &mut self.state
             && matches!(shut.next, Next::Trying { device: whose, .. } if whose == device)
         {
-            shut.next = Next::Due(now.steady);
+            shut.next = Next::Due(now);
         }
     }
 
@@ -213,9 +228,9 @@ impl Trunk {
     ) {
         let State::Shut(shut) = &mut self.state else { return };
         shut.next = match shut.next {
-            Next::At(at) if now.steady >= at => Next::Due(at),
-            Next::Turn { device, until } if now.steady >= until || !can_call(device) => Next::Due(now.steady),
-            Next::Trying { until, .. } if now.steady >= until => Next::Due(now.steady),
+            Next::At(at) if now.steady >= at.steady => Next::Due(at),
+            Next::Turn { device, until } if now.steady >= until || !can_call(device) => Next::Due(now),
+            Next::Trying { until, .. } if now.steady >= until => Next::Due(now),
             next @ (Next::At(_) | Next::Due(_) | Next::Turn { .. } | Next::Trying { .. }) => next,
         };
         if let Next::Due(_) = shut.next
@@ -229,7 +244,7 @@ impl Trunk {
     pub fn next_wake(&self) -> Option<i64> {
         match &self.state {
             State::Open(_) | State::Shut(Shut { next: Next::Due(_), .. }) => None,
-            State::Shut(Shut { next: Next::At(at), .. }) => Some(*at),
+            State::Shut(Shut { next: Next::At(at), .. }) => Some(at.steady),
             State::Shut(Shut { next: Next::Turn { until, .. } | Next::Trying { until, .. }, .. }) => {
                 Some(*until)
             }
@@ -237,10 +252,10 @@ impl Trunk {
     }
 
     /// What a seat sees of it; for an organiser, nobody's.
-    pub fn view(&self, device: Option<DeviceId>, now: Now) -> View {
+    pub fn view(&self, device: Option<DeviceId>) -> View {
         let State::Shut(Shut { complaint, since, next, .. }) = &self.state else { return View::Open };
         let next_try = match next {
-            Next::At(at) | Next::Due(at) => NextTry::Later { at_ms: now.on_the_wall(*at) },
+            Next::At(at) | Next::Due(at) => NextTry::Later { at_ms: at.wall },
             Next::Turn { device: whose, .. } | Next::Trying { device: whose, .. } => {
                 if device == Some(*whose) { NextTry::Yours } else { NextTry::Others }
             }
@@ -249,14 +264,14 @@ impl Trunk {
     }
 
     /// What is new since the last time, for everybody.
-    pub fn news(&mut self, now: Now) -> Option<View> {
+    pub fn news(&mut self) -> Option<View> {
         let turn = match &self.state {
             State::Shut(Shut { next: Next::Turn { device, .. } | Next::Trying { device, .. }, .. }) => {
                 Some(*device)
             }
             State::Shut(_) | State::Open(_) => None,
         };
-        let news = (self.view(None, now), turn);
+        let news = (self.view(None), turn);
         (std::mem::replace(&mut self.told, news) != news).then_some(news.0)
     }
 }

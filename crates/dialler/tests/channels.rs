@@ -19,7 +19,7 @@ use protocol::{
 use support::*;
 
 fn limits(channels: u32, calls_per_second: u32) -> Input {
-    Input::Trunk(TrunkLimits {
+    Input::TrunkLimits(TrunkLimits {
         channels: NonZeroU32::new(channels),
         calls_per_second: NonZeroU32::new(calls_per_second),
     })

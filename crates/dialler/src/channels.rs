@@ -34,36 +34,41 @@ const WINDOW: i64 = SECOND + 50;
 
 /// Who has a place on the trunk, and who waits for one.
 #[derive(Debug, Default)]
-pub(crate) struct Places {
+pub(crate) struct Channels {
     limits: TrunkLimits,
     /// In the order of their presses.
-    line: VecDeque<InLine>,
+    line: VecDeque<Waiter>,
     /// Each has a channel, or will have one in a moment.
     taken: BTreeSet<AttemptId>,
     /// Those of them that Asterisk has not said it dials.
     going_out: BTreeSet<AttemptId>,
     /// When it said so of the others in the last second, oldest first; steady.
     went_out: VecDeque<i64>,
+    /// Nobody in line goes on: what the calls under way show of the trunk comes first.
+    is_held: bool,
     /// What went out before is not known, so nothing more does before this; steady.
     counts_from: i64,
 }
 
 /// A press of Call that waits for its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct InLine {
+pub(crate) struct Waiter {
     pub attempt: AttemptId,
     pub device: DeviceId,
+    /// It wants none sooner (pace.rs), and holds up nobody until then; steady.
+    pub not_before: i64,
 }
 
-impl Places {
+impl Channels {
     /// The provider's limits from now on. Calls above a lower one go on to their ends.
     pub fn limit(&mut self, limits: TrunkLimits) {
         self.limits = limits;
     }
 
     /// Takes a place; `false`: there is none, or others wait for it, and this one is the last in line now.
-    pub fn ask(&mut self, asks: InLine, now: i64) -> bool {
-        let has_place = self.line.is_empty() && self.is_free(now);
+    pub fn ask(&mut self, asks: Waiter, now: i64) -> bool {
+        let others = self.line.iter().any(|waits| waits.not_before <= now);
+        let has_place = asks.not_before <= now && !others && self.is_free(now);
         if has_place {
             self.take(asks.attempt);
         } else {
@@ -72,12 +77,18 @@ impl Places {
         has_place
     }
 
+    /// Whether the line stands still, whatever is free.
+    pub fn hold(&mut self, is_held: bool) {
+        self.is_held = is_held;
+    }
+
     /// Whose turn has come; the place is theirs.
-    pub fn next(&mut self, now: i64) -> Option<InLine> {
-        if !self.is_free(now) {
+    pub fn next(&mut self, now: i64) -> Option<Waiter> {
+        if self.is_held || !self.is_free(now) {
             return None;
         }
-        let next = self.line.pop_front()?;
+        let next = self.line.iter().position(|waits| waits.not_before <= now)?;
+        let next = self.line.remove(next)?;
         self.take(next.attempt);
         Some(next)
     }
@@ -122,11 +133,12 @@ impl Places {
 
     /// When a place may become free by time alone, steady.
     pub fn next_wake(&self) -> Option<i64> {
-        if self.line.is_empty() || !self.has_free_channel() {
+        if self.is_held || !self.has_free_channel() {
             return None;
         }
+        let wanted_at = self.line.iter().map(|waits| waits.not_before).min()?;
         let free_at = match self.limits.calls_per_second {
-            None => return None,
+            None => return Some(wanted_at),
             Some(limit) => {
                 let out = self.went_out.len();
                 let above = (self.going_out.len() + out + 1).saturating_sub(count(limit));
@@ -137,7 +149,7 @@ impl Places {
                 }
             }
         };
-        Some(free_at.max(self.counts_from))
+        Some(free_at.max(self.counts_from).max(wanted_at))
     }
 
     /// Calls that have a place.
@@ -173,5 +185,5 @@ fn count(limit: NonZeroU32) -> usize {
 }
 
 #[cfg(test)]
-#[path = "places_tests.rs"]
+#[path = "channels_tests.rs"]
 mod tests;
