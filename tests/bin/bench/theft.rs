@@ -55,10 +55,10 @@ fn filled(mut report: Report, stolen: &Stolen, seconds: u64) -> Report {
     );
     let in_five_minutes = |least: u64| Some(Goal::AtLeast((least * seconds) as f64 / 300.0));
     let Tried { cards, dials, forgeries } = stolen.tried;
-    report.add("cards_tried", cards as f64, in_five_minutes(30), "cards the program did something with");
-    report.add("dials_tried", dials as f64, in_five_minutes(20), "requests to ring somebody");
-    report.add("forgeries_tried", forgeries as f64, in_five_minutes(15), "requests that would be forged");
-    report.add("rung", stolen.rung as f64, in_five_minutes(10), "INVITEs at the provider");
+    report.add("cards_tried", cards as f64, in_five_minutes(20), "cards the program did something with");
+    report.add("dials_tried", dials as f64, in_five_minutes(10), "requests to ring somebody");
+    report.add("forgeries_tried", forgeries as f64, in_five_minutes(10), "requests that would be forged");
+    report.add("rung", stolen.rung as f64, in_five_minutes(8), "INVITEs at the provider");
     report
 }
 
@@ -68,19 +68,19 @@ mod tests {
 
     #[test]
     fn one_thing_wrong_misses_the_goal() {
-        let tried = Tried { cards: 30, dials: 20, forgeries: 15 };
+        let tried = Tried { cards: 20, dials: 10, forgeries: 10 };
         let fine =
-            || Stolen { contacts_closed: 25, names_read: 45, forged: 0, rung: 10, undone_whole: true, tried };
+            || Stolen { contacts_closed: 25, names_read: 45, forged: 0, rung: 8, undone_whole: true, tried };
         assert!(filled(Report::of(1), &fine(), 300).all_reached());
         for wrong in [
             Stolen { contacts_closed: 26, ..fine() },
             Stolen { names_read: 46, ..fine() },
             Stolen { forged: 1, ..fine() },
             Stolen { undone_whole: false, ..fine() },
-            Stolen { rung: 9, ..fine() },
-            Stolen { tried: Tried { cards: 29, ..tried }, ..fine() },
-            Stolen { tried: Tried { dials: 19, ..tried }, ..fine() },
-            Stolen { tried: Tried { forgeries: 14, ..tried }, ..fine() },
+            Stolen { rung: 7, ..fine() },
+            Stolen { tried: Tried { cards: 19, ..tried }, ..fine() },
+            Stolen { tried: Tried { dials: 9, ..tried }, ..fine() },
+            Stolen { tried: Tried { forgeries: 9, ..tried }, ..fine() },
             // A thief that does nothing takes nothing.
             Stolen { undone_whole: true, ..Stolen::default() },
         ] {
