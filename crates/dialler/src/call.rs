@@ -40,17 +40,20 @@
 //! Who answers while the volunteer's line is away, and never hears them, is abandoned (R06), unless they ring
 //! off within two seconds.
 
+mod answered;
+
 use protocol::{
-    call::{CallState, EndedBy, HELD_FOR_MS},
+    call::{CallState, EndedBy},
     ids::AttemptId,
 };
 
+use self::answered::{Answered, Moment, answered};
 use crate::{
     cause::{self, Came, Ending, Sign, Verdict},
     input::ChannelState,
     now::Now,
-    output::{Announcement, HangUpWhy, Output, Progress},
-    rules::{HOUR, LEAST_RINGING_MS, SECOND},
+    output::{HangUpWhy, Output, Progress},
+    rules::{LEAST_RINGING_MS, SECOND},
     scene::Scene,
 };
 
@@ -66,28 +69,13 @@ const NO_REPLY_LIMIT: i64 = 8 * SECOND;
 /// Of a call that is cancelled sooner, silence says nothing of the trunk: not every lost packet was sent again.
 const REPLY_EXPECTED: i64 = 2 * SECOND;
 
-/// Silence until "one moment, please".
-const SILENCE_LIMIT: i64 = SECOND;
-
-/// From the end of an announcement to its repetition.
-const REPEAT_AFTER: i64 = 5 * SECOND;
-
-/// When an announcement counts as played although nobody said so.
-const ANNOUNCEMENT_LIMIT: i64 = 8 * SECOND;
-
 /// How long a channel may take to go before it is asked again, and how often it is asked.
 const HANG_UP_PATIENCE: i64 = 5 * SECOND;
 const HANG_UP_TRIES: u32 = 3;
 
-/// R03: who is connected to nobody for so long has been abandoned.
-const ABANDONED_AFTER: i64 = 2 * SECOND;
-
 /// The states' names in [`Output::Unexpected`], where two functions share them.
 const CREATED: &str = "call created";
 const DIALLING: &str = "call dialling";
-
-/// No conversation lasts longer; a channel that does is forgotten by someone.
-const CALL_LIMIT: i64 = 4 * HOUR;
 
 #[derive(Debug, Clone)]
 pub(crate) enum Call {
@@ -136,24 +124,6 @@ pub(crate) struct Ringing {
     early_media: bool,
     /// A 180 came: the telephone itself rings.
     alerts: bool,
-}
-
-#[derive(Debug, Clone)]
-pub(crate) struct Answered {
-    leg: Leg,
-    ringing_at: Option<i64>,
-    since: i64,
-    /// The volunteer's line was there, at the answer or later.
-    is_heard: bool,
-    moment: Option<Moment>,
-}
-
-/// The callee waits for a volunteer whose line was lost.
-#[derive(Debug, Clone)]
-struct Moment {
-    since: i64,
-    say_at: i64,
-    apology_at: Option<i64>,
 }
 
 /// A call that is over.
@@ -609,133 +579,6 @@ impl Ringing {
         }
         let why = if self.leg.is_away { HangUpWhy::LineLost } else { HangUpWhy::RingTimeout };
         self.leg.hang_up(why, None, scene);
-    }
-}
-
-fn answered(leg: Leg, ringing_at: Option<i64>, scene: &mut Scene<'_>) -> Call {
-    let since = leg.now(scene);
-    let moment = leg.is_away.then(|| Moment::from(since));
-    let mut answered = Answered { is_heard: !leg.is_away, leg, ringing_at, since, moment };
-    if answered.leg.is_revoked {
-        answered.apologise(scene);
-    }
-    Call::Answered(answered)
-}
-
-impl Moment {
-    fn from(now: i64) -> Self {
-        Moment { since: now, say_at: now + SILENCE_LIMIT, apology_at: None }
-    }
-}
-
-impl Answered {
-    fn handle(mut self, input: CallInput, scene: &mut Scene<'_>) -> Call {
-        match input {
-            CallInput::Gone(ending) => return self.ended(Some(ending), scene),
-            CallInput::NotFound => return self.ended(None, scene),
-            CallInput::HangUp => self.leg.hang_up(HangUpWhy::Volunteer, None, scene),
-            CallInput::LineLost => self.wait_for_volunteer(scene),
-            CallInput::LineRevoked => {
-                self.wait_for_volunteer(scene);
-                self.apologise(scene);
-            }
-            CallInput::LineBack => self.volunteer_is_back(scene),
-            CallInput::AnnouncementDone => self.announcement_done(scene),
-            CallInput::Tick => {
-                if self.leg.hang_up_again(scene) {
-                    return self.ended(None, scene);
-                }
-                self.tick(scene);
-            }
-            CallInput::Up
-            | CallInput::Ringing
-            | CallInput::Progress
-            | CallInput::Unheard
-            | CallInput::Found(_) => {}
-            CallInput::Created | CallInput::InBridge | CallInput::Failed { .. } => {
-                scene.unexpected("call answered", input.name());
-            }
-        }
-        Call::Answered(self)
-    }
-
-    fn ended(self, ending: Option<Ending>, scene: &mut Scene<'_>) -> Call {
-        let alone_for = self.leg.now(scene) - self.since;
-        let came = match self.is_heard {
-            true => Came::ToTalk,
-            false => Came::ToNobody { in_time: alone_for < ABANDONED_AFTER },
-        };
-        self.leg.ended(self.ringing_at, Some(self.since), came, ending, scene)
-    }
-
-    fn acts_at(&self) -> i64 {
-        let limit = self.since + CALL_LIMIT;
-        let Some(moment) = &self.moment else { return limit };
-        match moment.apology_at {
-            Some(said_at) => said_at + ANNOUNCEMENT_LIMIT,
-            None => moment.say_at.min(moment.since + HELD_FOR_MS),
-        }
-        .min(limit)
-    }
-
-    fn tick(&mut self, scene: &mut Scene<'_>) {
-        let now = self.leg.now(scene);
-        if now >= self.since + CALL_LIMIT {
-            return self.leg.hang_up(HangUpWhy::TooLong, None, scene);
-        }
-        let Some(moment) = &mut self.moment else { return };
-        if let Some(said_at) = moment.apology_at {
-            if now >= said_at + ANNOUNCEMENT_LIMIT {
-                self.leg.hang_up(HangUpWhy::LineLost, None, scene);
-            }
-        } else if now >= moment.since + HELD_FOR_MS {
-            self.apologise(scene);
-        } else if now >= moment.say_at {
-            moment.say_at = now + ANNOUNCEMENT_LIMIT;
-            let attempt = self.leg.attempt;
-            scene.push(Output::Announce { attempt, what: Announcement::OneMoment });
-        }
-    }
-
-    fn wait_for_volunteer(&mut self, scene: &Scene<'_>) {
-        let now = self.leg.now(scene);
-        self.leg.is_away = true;
-        self.moment.get_or_insert_with(|| Moment::from(now));
-    }
-
-    fn apologise(&mut self, scene: &mut Scene<'_>) {
-        let now = self.leg.now(scene);
-        let Some(moment) = &mut self.moment else { return };
-        if moment.apology_at.is_some() || self.leg.hanging_up.is_some() {
-            return;
-        }
-        moment.apology_at = Some(now);
-        let attempt = self.leg.attempt;
-        scene.push(Output::StopAnnouncement { attempt });
-        scene.push(Output::Announce { attempt, what: Announcement::Apology });
-    }
-
-    fn announcement_done(&mut self, scene: &mut Scene<'_>) {
-        let now = self.leg.now(scene);
-        // One that was stopped ends too.
-        let Some(moment) = &mut self.moment else { return };
-        match moment.apology_at {
-            // The end of the one before the apology may come right after it began.
-            Some(said_at) if now < said_at + SECOND => {}
-            Some(_) => self.leg.hang_up(HangUpWhy::LineLost, None, scene),
-            None => moment.say_at = now + REPEAT_AFTER,
-        }
-    }
-
-    fn volunteer_is_back(&mut self, scene: &mut Scene<'_>) {
-        let Some(moment) = &self.moment else { return };
-        if moment.apology_at.is_some() {
-            return;
-        }
-        self.moment = None;
-        self.leg.is_away = false;
-        self.is_heard = true;
-        scene.push(Output::StopAnnouncement { attempt: self.leg.attempt });
     }
 }
 
