@@ -200,6 +200,11 @@ impl Dialler {
         self.seats.iter().filter_map(since).collect()
     }
 
+    /// Whether this device's app says so.
+    pub fn is_without_sound(&self, device: DeviceId) -> bool {
+        self.seats.get(&device).is_some_and(|seat| seat.without_sound_since.is_some())
+    }
+
     /// How many calls have a place on the trunk, and how many presses wait for one, for the metrics.
     pub fn trunk_use(&self) -> (usize, usize) {
         (self.channels.in_use(), self.channels.in_line())

@@ -406,6 +406,21 @@ fn what_the_store_said_of_a_call_that_went_on_makes_no_conversation_of_it() {
 }
 
 #[test]
+fn a_call_whose_line_goes_before_it_is_dialled_is_no_conversation() {
+    let (mut world, maya) = evening();
+    let ask = world.dial_ask(world.card(maya).lease_id);
+    let Ask::Dial { attempt, .. } = ask else { unreachable!() };
+    let (ticket, line) = (world.ticket(), world.last_line());
+    // The line goes while the attempt is being written.
+    world.give(Input::Ask { ticket, device: maya, ask });
+    world.feed(Input::LineGone { device: maya, line });
+    assert_eq!(world.outcome(attempt).0, Some(Outcome::Unknown));
+    let answer = world.press(maya, attempt, Outcome::Refused).unwrap();
+    assert_eq!(answer.unwrap_err().code, ErrorCode::WrongState);
+    assert_eq!(given_up(&world), 1);
+}
+
+#[test]
 fn a_correction_of_an_older_call_waits_where_much_was_taken_off_and_do_not_call_of_the_last_never() {
     let (mut world, maya) = evening();
     let older: Vec<AttemptId> = (0..3)

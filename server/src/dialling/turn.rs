@@ -259,9 +259,9 @@ impl Turn {
                 self.tickets += 1;
                 self.asked.insert(self.tickets, reply);
                 let is_asked = matches!(ask, Ask::LineSound { gets_through: false, .. });
-                let is_new = is_asked && !self.is_without_sound(device);
+                let is_new = is_asked && !self.dialler.is_without_sound(device);
                 self.handle(Input::Ask { ticket: dialler::Ticket(self.tickets), device, ask });
-                if is_new && self.is_without_sound(device) {
+                if is_new && self.dialler.is_without_sound(device) {
                     warn!(%device, "no sound gets through on this line (ICE): is UDP to Asterisk's ports open on the way?");
                 }
             }
@@ -291,10 +291,6 @@ impl Turn {
                 let _ = reply.send(self.parts.live.follow(device, desk));
             }
         }
-    }
-
-    fn is_without_sound(&self, device: DeviceId) -> bool {
-        self.dialler.without_sound().iter().any(|(without, _)| *without == device)
     }
 
     /// Refused before anything is written: a number that the trunk would not take.

@@ -12,7 +12,7 @@ use protocol::{
 use super::{Attempt, AttemptInput, Closed, Kept, Settling};
 use crate::{
     call::Ended,
-    cause::{Counts, Sign, Verdict},
+    cause::{Counts, Ending, NORMAL_CLEARING, Sign, Verdict},
     input::{Lease, StoredAttempt, Ticket},
     output::{Close, ContactNext, DoNotCall, Output, Release, Released, Write},
     retry,
@@ -128,7 +128,8 @@ impl Settling {
             answered_at: None,
             at: scene.now.wall,
             by: EndedBy::Server,
-            ending: None,
+            // This end was seen: nobody can have talked.
+            ending: Some(Ending { cause: NORMAL_CLEARING, sip: None }),
             verdict: None,
             given_up: true,
         };
