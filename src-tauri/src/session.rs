@@ -62,6 +62,8 @@ pub struct App {
     link: link::Link,
     desk: Option<Desk>,
     line: line::Line,
+    /// How many lines were asked for: the number of the last one.
+    lines: u64,
     outcomes: outcomes::Outcomes,
     busy: Option<Busy>,
     hang_up: Option<hang_up::HangUp>,
@@ -120,8 +122,10 @@ pub enum Input {
     Phone(Event),
     /// The server was asked to call us.
     LineAsked(Result<(), RequestError>),
-    /// The server was told whether sound gets through on the line.
+    /// The server was told whether sound gets through on a line.
     SoundTold {
+        /// Which, as in [`Effect::TellOfSound`].
+        line: u64,
         /// What it was told.
         gets_through: bool,
         /// Whether it heard it.
@@ -200,8 +204,10 @@ pub enum Effect {
     RetryPhone,
     /// Make a line token, expect it, and ask the server to call.
     OpenLine,
-    /// Tell the server whether sound gets through on the line.
+    /// Tell the server whether sound gets through on the line that was asked for last.
     TellOfSound {
+        /// Its number, for the answer: another line may have been asked for by then.
+        line: u64,
         /// ICE has found a way.
         gets_through: bool,
     },
@@ -257,6 +263,7 @@ impl App {
             link: link::Link::default(),
             desk: None,
             line: line::Line::default(),
+            lines: 0,
             outcomes: outcomes::Outcomes::default(),
             busy: None,
             hang_up: None,
@@ -356,7 +363,7 @@ impl App {
             Input::Live(news) => self.live(news),
             Input::Phone(event) => self.phone(event),
             Input::LineAsked(result) => self.line_asked(result),
-            Input::SoundTold { gets_through, result } => self.sound_told(gets_through, result),
+            Input::SoundTold { line, gets_through, result } => self.sound_told(line, gets_through, result),
             Input::Answered(ask, result) => self.answered(ask, result),
             Input::Written(id, on_disk) => self.written(id, on_disk),
             Input::Delivered(id, result) => self.delivered(id, result),

@@ -20,6 +20,8 @@ use jiff::{
 };
 use serde::Deserialize;
 
+use crate::rules::HOUR;
+
 /// When a campaign's callees may be rung.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hours {
@@ -172,6 +174,13 @@ pub fn zone(name: &str) -> Option<TimeZone> {
 /// The local date of an instant; `None` only outside the years that a calendar can hold.
 pub(crate) fn local_date(at: i64, zone: &TimeZone) -> Option<Date> {
     Timestamp::from_millisecond(at).ok().map(|at| at.to_zoned(zone.clone()).date())
+}
+
+/// Whether clocks in both zones show the same, at `from` and on so many days after it.
+pub(crate) fn run_alike(one: &TimeZone, other: &TimeZone, from: i64, days: u32) -> bool {
+    let alike = |at: Timestamp| one.to_offset(at) == other.to_offset(at);
+    let day = |n: u32| from.saturating_add(i64::from(n) * 24 * HOUR);
+    (0..=days).all(|n| Timestamp::from_millisecond(day(n)).is_ok_and(alike))
 }
 
 /// The instant of a local time of day. Where the clocks go forward over it, the time after the

@@ -1,5 +1,6 @@
 //! What "in an hour" and "tomorrow" come to for a contact, told before anybody promises it.
 
+use jiff::tz::TimeZone;
 use protocol::times::{RingingDay, RingingTimes};
 
 use crate::{
@@ -16,8 +17,7 @@ const LOOK_AHEAD_DAYS: u32 = 15;
 
 /// The days on which a contact may be rung from `now` on, as far as somebody at this card may need them.
 pub fn of(contact: &ContactFacts, campaign: &CampaignRules, now: i64) -> RingingTimes {
-    // Days are those of where the callee is; of several such places, of one.
-    let zone = contact.place.zones.first().unwrap_or(&campaign.zone);
+    let zone = zone_of(contact, campaign, now);
     let unasked_from_ms = unasked_from(contact, campaign, now);
     let mut days = Vec::new();
     let mut starts_ms = now;
@@ -36,6 +36,13 @@ pub fn of(contact: &ContactFacts, campaign: &CampaignRules, now: i64) -> Ringing
         starts_ms = ends;
     }
     RingingTimes { time_zone: zone.iana_name().map(str::to_owned), days, unasked_from_ms }
+}
+
+/// Days are those of where the callee is; of several such places, of one. A screen names it: where its clocks are the
+/// campaign's it is the campaign's, for a British mobile may be in Guernsey as well, and hardly is.
+fn zone_of<'a>(contact: &'a ContactFacts, campaign: &'a CampaignRules, now: i64) -> &'a TimeZone {
+    let elsewhere = |zone: &&TimeZone| !hours::run_alike(zone, &campaign.zone, now, LOOK_AHEAD_DAYS);
+    contact.place.zones.first().filter(elsewhere).unwrap_or(&campaign.zone)
 }
 
 /// When R16 lets go of a contact. No attempt comes meanwhile, so from then on it never holds again.

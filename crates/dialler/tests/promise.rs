@@ -244,6 +244,26 @@ fn the_card_says_what_an_hour_and_tomorrow_come_to() {
     assert_eq!(kept(&noon, RingAgain::InAnHour, false, NOON), Some(NOON + 115 * MINUTE), "R16");
 }
 
+#[test]
+fn the_card_names_a_place_elsewhere_only_where_the_clocks_are_others() {
+    let named = |zones: &[&str]| {
+        let contact = ContactFacts { place: at(zones), ..rung(&[]) };
+        times::of(&contact, &campaign(), NOON).time_zone.unwrap()
+    };
+    // A mobile of the United Kingdom, which the islands share.
+    assert_eq!(
+        named(&["Europe/Guernsey", "Europe/Isle_of_Man", "Europe/Jersey", "Europe/London"]),
+        "Europe/London"
+    );
+    // The same time now, and not next month; by then another card says so.
+    assert_eq!(named(&["Africa/Abidjan"]), "Europe/London");
+    assert_eq!(named(&["Europe/Paris", "Europe/London"]), "Europe/Paris");
+    // Days before the clocks change they are not alike.
+    let contact = ContactFacts { place: at(&["Africa/Abidjan"]), ..rung(&[]) };
+    let march = times::of(&contact, &campaign(), ms("2026-03-20T12:00:00Z"));
+    assert_eq!(march.time_zone.as_deref(), Some("Africa/Abidjan"));
+}
+
 proptest! {
     #[test]
     fn what_the_card_says_is_what_the_server_keeps(

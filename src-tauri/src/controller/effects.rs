@@ -65,7 +65,7 @@ impl Task {
             }
             Effect::RetryPhone => self.tell(|phone| phone.retry_now()),
             Effect::OpenLine => self.open_line(),
-            Effect::TellOfSound { gets_through } => self.tell_of_sound(gets_through),
+            Effect::TellOfSound { line, gets_through } => self.tell_of_sound(line, gets_through),
             Effect::DropLine(id) => self.tell(|phone| phone.hang_up(id)),
             Effect::SendAudio(id, on) => self.tell(|phone| phone.send_audio(id, on)),
             Effect::Mute(id, on) => self.tell(|phone| phone.mute(id, on)),
@@ -320,13 +320,13 @@ impl Task {
         );
     }
 
-    fn tell_of_sound(&mut self, gets_through: bool) {
+    fn tell_of_sound(&mut self, line: u64, gets_through: bool) {
         let sound = LineSound { token: self.line_token.clone(), gets_through };
         self.request(
             |server, bearer| async move {
                 server.post::<_, Value>("/api/line/sound", Some(&bearer), &sound).await.map(|_| ())
             },
-            move |result| Input::SoundTold { gets_through, result },
+            move |result| Input::SoundTold { line, gets_through, result },
         );
     }
 

@@ -306,9 +306,11 @@ impl App {
     }
 
     /// The server answered what it was told of the sound, or did not.
-    pub(super) fn sound_told(&mut self, gets_through: bool, result: Result<(), RequestError>) {
+    pub(super) fn sound_told(&mut self, line: u64, gets_through: bool, result: Result<(), RequestError>) {
         match result {
-            Ok(()) => self.line.sound.told = Some(gets_through),
+            Ok(()) if line == self.lines => self.line.sound.told = Some(gets_through),
+            // Of a line that is gone: the server knows nothing yet of the one after it.
+            Ok(()) => {}
             Err(error) if error.code() == Some(ErrorCode::SignInAgain) => self.sign_in_again(),
             Err(_) => {}
         }
@@ -333,7 +335,7 @@ impl App {
         {
             self.line.sound.sent = Some(gets_through);
             self.line.sound.again_at = self.now + TELL_AGAIN_MS;
-            self.want(Effect::TellOfSound { gets_through });
+            self.want(Effect::TellOfSound { line: self.lines, gets_through });
         }
     }
 
@@ -395,6 +397,7 @@ impl App {
         if wanted && self.now >= self.line.retry_at {
             self.line.at = At::Asked { until: self.now + ASKED_MS };
             self.line.sound = Sound::default();
+            self.lines += 1;
             self.want(Effect::OpenLine);
         }
     }

@@ -9,11 +9,13 @@
 //! | in flight | 4xx | refused: kept and shown |
 //! | in flight | no answer, 401 | waiting, later again |
 //! | in flight | 5xx | waiting, later again, behind the other attempts' |
+//! | in flight | 429 | waiting till the server's time for it, behind the other attempts', which go on at once |
 
 use protocol::{
-    http::{ErrorCode, RecordOutcome},
+    http::{ApiError, ErrorCode, RecordOutcome},
     ids::{AttemptId, DeviceId, OutcomeId},
     outcome::{LONGEST_NOTE, Outcome},
+    session::Session,
 };
 use uuid::Uuid;
 
@@ -26,6 +28,8 @@ use crate::{
 
 const RETRY_FROM_MS: i64 = 1_000;
 const RETRY_UP_TO_MS: i64 = 30_000;
+/// A time that the server names is later than this only by a mistake.
+const PUT_OFF_UP_TO_MS: i64 = 30 * 60_000;
 /// A disk that takes longer keeps nothing from the server.
 const WRITTEN_WITHIN_MS: i64 = 3_000;
 
@@ -45,9 +49,16 @@ struct Row {
     fresh: bool,
     /// It had to wait: counted on the screen.
     waited: bool,
-    /// How often the server failed with one of its attempt. Those with fewer go first; the order within an attempt
-    /// stays.
-    faults: u32,
+    put_off: PutOff,
+}
+
+/// Of all rows of an attempt alike: the order within an attempt stays.
+#[derive(Clone, Copy, Default)]
+struct PutOff {
+    /// How often the server failed with one of them, or wanted it later. Attempts with fewer go first.
+    times: u32,
+    /// The server wants none of them before.
+    until: i64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -78,7 +89,7 @@ impl Outcomes {
                 disk: Disk::Has,
                 fresh: false,
                 waited: true,
-                faults: 0,
+                put_off: PutOff::default(),
                 kept,
             });
         }
@@ -114,10 +125,11 @@ impl Outcomes {
     /// When the disk is waited for no longer, or, while the server is there, the next try of what this device may
     /// send.
     pub(super) fn wake(&self, device: DeviceId, up: bool) -> Option<i64> {
-        let waits = self.rows.iter().any(|row| row.state == State::Waiting && row.kept.device == device);
+        let waiting = self.rows.iter().filter(|row| row.state == State::Waiting && row.kept.device == device);
+        let next = waiting.map(|row| row.put_off.until.max(self.retry_at)).min();
         let busy = self.rows.iter().any(|row| row.state == State::InFlight);
         let writing = self.rows.iter().filter_map(Row::written_by);
-        writing.chain((up && waits && !busy).then_some(self.retry_at)).min()
+        writing.chain(next.filter(|_| up && !busy)).min()
     }
 
     pub(super) fn waiting(&self, device: DeviceId) -> u32 {
@@ -128,6 +140,10 @@ impl Outcomes {
 
     pub(super) fn refused(&self) -> impl Iterator<Item = &Kept> {
         self.rows.iter().filter(|row| row.state == State::Refused).map(|row| &row.kept)
+    }
+
+    fn of_attempt(&mut self, attempt: AttemptId) -> impl Iterator<Item = &mut Row> {
+        self.rows.iter_mut().filter(move |row| row.kept.record.attempt_id == attempt)
     }
 
     pub(super) fn only_in_memory(&self) -> bool {
@@ -161,15 +177,15 @@ impl App {
         let record = RecordOutcome { id, attempt_id, outcome, note, again };
         let kept = Kept { record, device, pressed_at_ms: self.server_now(), refused: false };
         self.want(Effect::Write(kept.clone()));
-        let of_attempt = self.outcomes.rows.iter().filter(|row| row.kept.record.attempt_id == attempt_id);
-        let faults = of_attempt.map(|row| row.faults).max().unwrap_or(0);
+        let put_off =
+            self.outcomes.of_attempt(attempt_id).next().map_or(PutOff::default(), |row| row.put_off);
         self.outcomes.rows.push(Row {
             kept,
             state: State::Writing { until: self.now + WRITTEN_WITHIN_MS },
             disk: Disk::Asked,
             fresh: true,
             waited: false,
-            faults,
+            put_off,
         });
         // A new press is a good moment to try what waits.
         self.outcomes.retry_at = self.now;
@@ -203,7 +219,9 @@ impl App {
     }
 
     fn not_delivered(&mut self, at: usize, error: &RequestError) {
-        if self.busy.as_ref().is_some_and(|busy| busy.press == Press::Outcome) {
+        let attempt = self.outcomes.rows[at].kept.record.attempt_id;
+        let at_hand = self.session().and_then(Session::call).is_none_or(|call| call.attempt_id == attempt);
+        if at_hand && self.busy.as_ref().is_some_and(|busy| busy.press == Press::Outcome) {
             self.busy = None;
         }
         if refused_for_good(error) {
@@ -220,7 +238,6 @@ impl App {
         row.waited = true;
         let say =
             std::mem::take(&mut row.fresh).then_some(Notice::SavedHere { outcome: row.kept.record.outcome });
-        let attempt = row.kept.record.attempt_id;
         if row.disk == Disk::Refused {
             row.disk = Disk::Asked;
             let kept = row.kept.clone();
@@ -229,15 +246,23 @@ impl App {
         if say.is_some() {
             self.notice = say;
         }
+        if wanted_later(error) {
+            tracing::info!(%attempt, %error, "the server wants an outcome later; others go before it");
+            let till = self.till(error);
+            for row in self.outcomes.of_attempt(attempt) {
+                row.put_off.until = till.max(self.now + wait_after(row.put_off.times));
+                row.put_off.times = row.put_off.times.saturating_add(1);
+            }
+            return;
+        }
         if fails_with_this_one(error) {
             tracing::warn!(%attempt, %error, "the server cannot take an outcome; others go before it");
-            let of_attempt =
-                self.outcomes.rows.iter_mut().filter(|row| row.kept.record.attempt_id == attempt);
-            of_attempt.for_each(|row| row.faults = row.faults.saturating_add(1));
+            for row in self.outcomes.of_attempt(attempt) {
+                row.put_off.times = row.put_off.times.saturating_add(1);
+            }
         }
-        let wait = (RETRY_FROM_MS << self.outcomes.tries.min(6)).min(RETRY_UP_TO_MS);
+        self.outcomes.retry_at = self.now + wait_after(self.outcomes.tries);
         self.outcomes.tries = self.outcomes.tries.saturating_add(1);
-        self.outcomes.retry_at = self.now + wait;
         match error.code() {
             Some(ErrorCode::NoStorage) => self.no_storage = true,
             Some(ErrorCode::SignInAgain) if self.link.is_up() => self.sign_in_again(),
@@ -245,9 +270,20 @@ impl App {
         }
     }
 
+    /// When the server will take it, by its own word.
+    fn till(&self, error: &RequestError) -> i64 {
+        let RequestError::Refused { error: ApiError { again_at_ms: Some(at), .. }, .. } = error else {
+            return self.now;
+        };
+        at.saturating_sub(self.link.clock_offset).min(self.now + PUT_OFF_UP_TO_MS)
+    }
+
     pub(super) fn try_outcomes_now(&mut self) {
         self.outcomes.tries = 0;
         self.outcomes.retry_at = self.now;
+        for row in &mut self.outcomes.rows {
+            row.put_off.until = self.now;
+        }
     }
 
     pub(super) fn reconcile_outcomes(&mut self) {
@@ -266,7 +302,8 @@ impl App {
             .rows
             .iter_mut()
             .filter(|row| row.state == State::Waiting && row.kept.device == device)
-            .min_by_key(|row| row.faults);
+            .filter(|row| row.put_off.until <= self.now)
+            .min_by_key(|row| row.put_off.times);
         if let Some(row) = next {
             row.state = State::InFlight;
             let record = row.kept.record.clone();
@@ -315,6 +352,10 @@ impl App {
     }
 }
 
+fn wait_after(tries: u32) -> i64 {
+    (RETRY_FROM_MS << tries.min(6)).min(RETRY_UP_TO_MS)
+}
+
 /// A 4xx that no waiting mends. 401, 403, 426 and 429 speak of the sign-in, the device, the
 /// version or the haste, not of the outcome.
 fn refused_for_good(error: &RequestError) -> bool {
@@ -324,6 +365,11 @@ fn refused_for_good(error: &RequestError) -> bool {
             (400..500).contains(status) && !matches!(status, 401 | 403 | 408 | 425 | 426 | 429)
         }
     }
+}
+
+/// Too many of its kind in a short time; that holds for no other attempt's.
+fn wanted_later(error: &RequestError) -> bool {
+    error.code() == Some(ErrorCode::TooMany)
 }
 
 /// The server's own fault, and perhaps only with this outcome; a full disk there is everyone's.

@@ -275,6 +275,7 @@ impl App {
         left.opened = true;
         left.opening = false;
         left.disk_failed = self.disk_failed;
+        left.lines = self.lines;
         left.effects = std::mem::take(&mut self.effects);
         *self = left;
         Ok(())
