@@ -315,7 +315,10 @@ fn words(told: &[CallState]) -> String {
         CallState::Talking { .. } => "talking".to_owned(),
         CallState::Ended { by, .. } => format!("ended by {by:?}"),
     };
-    told.iter().map(word).collect::<Vec<_>>().join(", ")
+    let mut words: Vec<String> = told.iter().map(word).collect();
+    // A press that comes soon after the last call is dialled a moment later, and since then.
+    words.dedup();
+    words.join(", ")
 }
 
 fn row(

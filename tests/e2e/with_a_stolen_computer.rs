@@ -31,10 +31,10 @@ async fn contacts_that_had_one_attempt_left_are_rung_again_when_a_thief_used_it_
     let numbers = theft::list(60);
     let mut world = World::with(&numbers).await.unwrap();
     theft::leave_one_attempt(&world).unwrap();
-    let stolen = theft::evening(&mut world, &numbers, Duration::from_secs(15)).await.unwrap();
+    let stolen = theft::evening(&mut world, &numbers, Duration::from_secs(20)).await.unwrap();
     // Whatever came of a call, it was the last.
-    assert!(stolen.contacts_closed >= 5 && stolen.rung >= 3, "{stolen:?}");
-    assert!(stolen.undone_whole, "{stolen:?}");
+    assert!(stolen.contacts_closed >= 5 && stolen.rung >= 2, "{stolen:?}");
+    assert_eq!((stolen.forged, stolen.undone_whole), (0, true), "{stolen:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

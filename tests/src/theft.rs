@@ -251,9 +251,11 @@ impl Thief {
         if self.patient_until.is_some_and(|until| Instant::now() < until) {
             return self.read_by_calling(lease).await;
         }
+        // A call that would only wait is no way to lose time.
+        let would_wait = Instant::now() < self.dials_from;
         match self.turns % 6 {
             0 => self.settle(lease, Settle::DoNotCall).await,
-            1 | 2 => {
+            kind if kind < 3 || would_wait => {
                 let far = RingAgain::At { at_ms: now_ms() + A_YEAR_MS };
                 self.settle(lease, Settle::Later { again: far }).await;
             }
