@@ -125,9 +125,11 @@ pub async fn evening(world: &mut World, numbers: &[String], lasts: Duration) -> 
     world.server.command(&["people", "revoke", THIEF])?;
     let after = known(world, numbers)?;
     let contacts_closed = before.iter().zip(&after).filter(|(was, is)| is_open(was) && !is_open(is)).count();
-    let since = format!("{}s", began.elapsed().as_secs() + 5);
-    let undo =
-        || async { world.server.command(&["people", "undo", THIEF, "--since", &since, "--yes"]).is_ok() };
+    // Reckoned back from each try: the thief's last call may hold up the first ones.
+    let undo = || async {
+        let since = format!("{}s", began.elapsed().as_secs() + 5);
+        world.server.command(&["people", "undo", THIEF, "--since", &since, "--yes"]).is_ok()
+    };
     poll("the end of the thief's last call, and all of it taken back", Duration::from_secs(30), undo).await?;
     let undone = known(world, numbers)?;
     let changed = before.iter().zip(&undone).zip(numbers).filter(|((was, is), _)| !is_as_before(was, is));
