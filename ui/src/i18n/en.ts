@@ -170,7 +170,7 @@ export const en = {
     caption: 'No call just now',
     line: {
       name: 'Your line is coming up',
-      text: 'Usually two or three seconds. The first card follows.',
+      text: 'The first card follows as soon as sound gets through, usually after two or three seconds.',
       status: 'Opening your line',
       said: 'Your line is coming up, usually two or three seconds',
       whyTitle: 'Why the line comes first',
@@ -290,7 +290,7 @@ export const en = {
   call: {
     call: (name: string) => `Call ${name}`,
     busy: (name: string) => `Calling ${name}`,
-    inLine: 'In line for a line',
+    inLine: 'In line',
     dialling: 'Dialling',
     ringing: 'Ringing',
     cancel: 'Cancel',
