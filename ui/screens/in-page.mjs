@@ -10,6 +10,7 @@ export const opened = {
   callback: ['wrap-up', '3'],
   'callback-late': ['wrap-up-late', '3'],
   correcting: ['ready', 'u'],
+  'correcting-unanswered': ['ready-unanswered', 'u'],
   'telephone-keys': ['talking', '#', '1', '4'],
   note: ['talking', 'n'],
   'all-keys': ['ready', '?'],

@@ -111,6 +111,14 @@ describe('what is wrong is said once, assertively', () => {
     expect(window.text('[data-part=title-row]')).toBe('You are back with Margaret');
   });
 
+  test('the banner counts down to when the provider is tried again', async () => {
+    const window = await openWindow(view('provider-refuses'));
+    const banner = () => window.text('[data-trouble=trunk]');
+    expect(banner()).toContain('Tried again in 40 seconds');
+    window.wait(15_000);
+    await expect.poll(banner, { timeout: 3_000 }).toContain('Tried again in 25 seconds');
+  });
+
   test('what comes back is said too', async () => {
     for (const [name, sentence] of [
       ['server-lost', 'The server is back'],
@@ -252,7 +260,7 @@ describe('what happens is said politely', () => {
       ...deskView({ state: 'waiting', why: { reason: 'passed-on', next_at_ms } }),
       server_now_ms: next_at_ms - 50_000,
     });
-    const sentence = 'You went through many people in a short time. The next card comes at 14:05';
+    const sentence = 'Many cards came in a short time. The next one comes at 14:05';
     expect(window.status()).toBe(sentence);
     expect(window.text('[data-part=card]')).toContain(`${sentence}.`);
     expect(window.text('#main-button')).toBe('Next card at 14:05');

@@ -24,6 +24,9 @@ use e2e::{
 const ECHO: &str = "+447700900097";
 const CPU_FOR: Duration = Duration::from_secs(30);
 const BURSTS: u32 = 12;
+/// So long a volunteer's calls are apart, from dialling to dialling; the server holds back what comes sooner
+/// (`dialler::pace`), and a call of a moment as here is nobody's.
+const BETWEEN_DIALS: Duration = Duration::from_millis(3_100);
 
 /// A volunteer before the window, the line up.
 struct Seat {
@@ -118,7 +121,7 @@ async fn talk(window: &Window) -> Result<()> {
     window.wait_for_text("Talking with", PATIENCE).await
 }
 
-/// Presses Call for callees who are busy, and waits for the next card each time.
+/// Presses Call for callees who are busy, and waits for the next card and for a volunteer's pace each time.
 async fn presses_to_invites(window: &Window, world: &World, presses: usize) -> Result<Vec<f64>> {
     let provider = world.provider.address().port();
     let wire = Wire::watch(&world.server.networks.server, move |d: &Datagram| {
@@ -134,10 +137,11 @@ async fn presses_to_invites(window: &Window, world: &World, presses: usize) -> R
         let came = || async { !wire.seen().is_empty() };
         poll("the INVITE at the provider", Duration::from_secs(5), came).await?;
         let pressed = window.run("return window.pressed", vec![]).await?.as_f64().context("a time")?;
-        let invited = wire.seen().first().map(|d| epoch_ms(d.at)).context("it came")?;
-        took.push(invited - pressed);
+        let invited = wire.seen().first().map(|d| d.at).context("it came")?;
+        took.push(epoch_ms(invited) - pressed);
         let last = &number(1, n as u8)[10..];
         window.wait_for_text(&format!("Callee {last}: busy, saved"), PATIENCE).await?;
+        tokio::time::sleep(BETWEEN_DIALS.saturating_sub(invited.elapsed()?)).await;
     }
     eprintln!("presses: {took:.1?}");
     Ok(took)

@@ -275,6 +275,10 @@ export const views: Readonly<Record<string, View>> = {
       again_at_ms: NOW + 888 * MINUTE,
     },
   }),
+  /** Nobody answered: the keys of a conversation do not correct it. */
+  'ready-unanswered': deskView(readyNext, {
+    last_outcome: { ...LAST, keys: ['no-answer', 'busy', 'do-not-call'] },
+  }),
   'ready-saved-here': deskView(
     ready,
     { waiting_outcomes: 1 },

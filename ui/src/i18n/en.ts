@@ -200,8 +200,8 @@ export const en = {
     },
     passedOn: {
       name: 'The next card waits',
-      text: (time: string) => `You went through many people in a short time. The next card comes at ${time}.`,
-      said: (time: string) => `You went through many people in a short time. The next card comes at ${time}`,
+      text: (time: string) => `Many cards came in a short time. The next one comes at ${time}.`,
+      said: (time: string) => `Many cards came in a short time. The next one comes at ${time}`,
       whyTitle: 'Why a card waits',
       why: 'Cards passed on, and calls you end before they can be answered, come back one a minute; all cards four a minute. It protects the list if a computer is stolen.',
       button: (time: string) => `Next card at ${time}`,

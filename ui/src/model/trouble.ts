@@ -154,6 +154,20 @@ export function bannerOf(trouble: Trouble, view: View, nowMs: number): Banner {
   }
 }
 
+/** From when, or to when, the seconds are counted that the banner tells; null where it tells none. */
+export function countsFrom(trouble: Trouble, nowMs: number): number | null {
+  switch (trouble.kind) {
+    case 'line-lost':
+      return trouble.since_ms;
+    case 'server-unreachable':
+      return nowMs;
+    case 'trunk':
+      return trouble.next_try.who === 'later' ? trouble.next_try.at_ms : null;
+    default:
+      return null;
+  }
+}
+
 /** What the header tells of: not what was read and put away. */
 export function troublesToTell({ troubles }: View, { away }: Hand): Trouble[] {
   return troubles.filter((trouble) => !away.includes(troubleName(trouble)));
