@@ -152,7 +152,11 @@ fn country(text: &str) -> Result<String, BadForm> {
     let text = text.to_ascii_uppercase();
     match number_form::country(&text) {
         Some(_) => Ok(text),
-        None => Err(BadForm { field: "country", why: "must be two letters, like GB".into() }),
+        None => Err(BadForm {
+            field: "country",
+            why: "must be the two letters of a country, as ISO 3166 has them; the United Kingdom is GB"
+                .into(),
+        }),
     }
 }
 

@@ -6,6 +6,7 @@ mod description;
 mod gate;
 mod message;
 mod reach;
+mod routes;
 
 use std::{
     collections::HashMap,
@@ -105,6 +106,14 @@ impl Tunnels {
             open.close.cancel();
         }
         self.count();
+    }
+
+    /// A tunnel that nobody sends anything through; what is given back says when it is closed.
+    #[cfg(test)]
+    pub fn stand_in(&self, device: DeviceId) -> CancellationToken {
+        let close = CancellationToken::new();
+        self.open().insert(device, Open { number: 0, heard: Instant::now(), close: close.clone() });
+        close
     }
 
     /// Forgets what apps sent that have sent nothing for a while.

@@ -103,7 +103,7 @@ pub async fn take_back(
         .collect();
     Ok(Undone {
         since: scope.since,
-        until: scope.until,
+        until: scope.until.unwrap_or_else(|| newest(&marks, now)),
         by: scope.by.clone(),
         done,
         signed_in,
@@ -111,6 +111,11 @@ pub async fn take_back(
         open_again: open_again.len(),
         marks: marks.into_iter().take(LISTED).map(|mark| seen(mark, &campaigns)).collect(),
     })
+}
+
+/// Now, or later: what was marked while the clock was ahead is to be found again.
+fn newest(marks: &[Mark], now: i64) -> i64 {
+    marks.iter().map(|mark| mark.at).fold(now, i64::max)
 }
 
 fn rules_of(row: &CampaignRow) -> CampaignRules {
@@ -136,5 +141,27 @@ fn seen(mark: Mark, campaigns: &[CampaignRow]) -> MarkSeen {
             Some(ContactNext::Done) => Then::Done,
             None => Then::AsItWas,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn what_is_listed_lasts_until_now_or_until_the_last_mark_of_a_clock_that_was_ahead() {
+        let mark = |at| Mark {
+            contact: "0190a000-0000-7000-8000-000000000001".parse().unwrap(),
+            campaign: "0190a000-0000-7000-8000-000000000002".parse().unwrap(),
+            name: "Margaret Hollis".into(),
+            at,
+            kind: Kind::Later,
+            next: None,
+        };
+        assert_eq!(newest(&[], 7), 7);
+        assert_eq!(newest(&[mark(3), mark(5)], 7), 7);
+        assert_eq!(newest(&[mark(3), mark(9)], 7), 9);
     }
 }

@@ -281,7 +281,7 @@ fn a_trunk_is_made_at_the_start_set_shown_and_kept() {
     assert!(status.contains("Trunk      trunk: 0 now; at most 5 new ones a second"), "{status}");
 
     assert!(server.refused(&["trunk", "set", "--prefix", "9;x"]).contains("prefix: ';' cannot stand there"));
-    assert!(server.refused(&["trunk", "set", "--country", "44"]).contains("two letters, like GB"));
+    assert!(server.refused(&["trunk", "set", "--country", "44"]).contains("two letters of a country"));
     assert!(
         server.refused(&["trunk", "set", "other", "--channels", "3"]).contains("there is no trunk \"other\"")
     );

@@ -7,7 +7,7 @@ use e2e::{
     child::poll,
     networks::{Family, Home},
     pbx::{free_tcp_port, project},
-    raw_sip::{Request, Socket, Stolen},
+    raw_sip::{OFFER, Request, Socket, Stolen},
     world::World,
 };
 use protocol::http::OpenLine;
@@ -30,8 +30,8 @@ async fn line(mallory: &Stolen, socket: &mut Socket, token: &str) -> Option<Stri
 }
 
 /// A port that waits for whatever comes.
-fn door(home: &Home) -> UdpSocket {
-    let address = home.address(Family::V4);
+fn door(home: &Home, family: Family) -> UdpSocket {
+    let address = home.address(family);
     let door = home.enter(move || UdpSocket::bind((address, 0))).unwrap().unwrap();
     door.set_nonblocking(true).unwrap();
     door
@@ -44,7 +44,7 @@ async fn a_contact_elsewhere_is_not_registered_and_calls_come_by_the_tunnel() {
     let mut socket = mallory.open("/sip").await.unwrap();
     let own = format!("sip:{}@ringround", mallory.device);
     // Somebody who waits for a call that should not come.
-    let victim = door(&world.home().unwrap());
+    let victim = door(&world.home().unwrap(), Family::V4);
     let there = victim.local_addr().unwrap();
 
     for contact in [
@@ -58,6 +58,10 @@ async fn a_contact_elsewhere_is_not_registered_and_calls_come_by_the_tunnel() {
     ] {
         assert_eq!(socket.ask(register(&own, &contact)).await.unwrap(), None, "{contact}");
     }
+    // For Asterisk an `&` begins a header.
+    let smuggled = format!("Expires: 60&Contact: <sip:x@{there};transport=udp>\r\n");
+    let request = Request { headers: &smuggled, ..register(&own, "") };
+    assert_eq!(socket.ask(request).await.unwrap(), None);
     // The address in a Contact of the right form counts for nothing: Asterisk puts the tunnel's in its place.
     let named = format!("<sip:x@{there};transport=ws>");
     assert_eq!(socket.ask(register(&own, &named)).await.unwrap(), Some(200));
@@ -79,24 +83,23 @@ async fn an_answer_with_forty_candidates_has_sixteen_of_them_knocked_at() {
     assert_eq!(socket.ask(register(&own, "")).await.unwrap(), Some(200));
     mallory.api.post::<Value>("/api/session/start", &json!({})).await.unwrap();
 
-    // Of somebody else, in a network of theirs.
+    // Of somebody else, in a network of theirs; by IPv4 all of them are in the server's 10.0.0.0/8.
     let elsewhere = world.home().unwrap();
-    let here = elsewhere.address(Family::V4);
-    let doors: Vec<UdpSocket> = (0..40).map(|_| door(&elsewhere)).collect();
-    let candidates: String = doors
-        .iter()
-        .enumerate()
-        .map(|(n, door)| {
-            let port = door.local_addr().unwrap().port();
-            format!("a=candidate:{n} 1 udp {} {here} {port} typ host\r\n", 2_130_706_431 - n)
-        })
-        .collect();
+    let here = elsewhere.address(Family::V6);
+    let doors: Vec<UdpSocket> = (0..40).map(|_| door(&elsewhere, Family::V6)).collect();
+    let candidate = |n: usize, colon: &str| {
+        let port = doors[n].local_addr().unwrap().port();
+        format!("a=candidate{colon}{n} 1 udp {} {here} {port} typ host\r\n", 2_130_706_431 - n)
+    };
+    // To Asterisk the last ones are candidates too.
+    let disguised = [" ", "/", ";", ","].into_iter().zip(36..).map(|(colon, n)| candidate(n, colon));
+    let candidates: String = disguised.chain((0..36).map(|n| candidate(n, ":"))).collect();
     let invite = line(&mallory, &mut socket, TOKEN).await.expect("the INVITE");
     let opus = invite.lines().find_map(|line| line.strip_prefix("a=rtpmap:")?.strip_suffix(" opus/48000/2"));
     let opus = opus.expect("Opus is offered");
     let answer = format!(
-        "v=0\r\no=- 1 1 IN IP4 {here}\r\ns=-\r\nt=0 0\r\na=group:BUNDLE audio-0\r\nm=audio 9 UDP/TLS/RTP/SAVPF {opus}\r\n\
-         c=IN IP4 {here}\r\na=mid:audio-0\r\na=ice-ufrag:abcd\r\na=ice-pwd:0123456789abcdef01234567\r\n\
+        "v=0\r\no=- 1 1 IN IP6 {here}\r\ns=-\r\nt=0 0\r\na=group:BUNDLE audio-0\r\nm=audio 9 UDP/TLS/RTP/SAVPF {opus}\r\n\
+         c=IN IP6 {here}\r\na=mid:audio-0\r\na=ice-ufrag:abcd\r\na=ice-pwd:0123456789abcdef01234567\r\n\
          a=fingerprint:sha-256 {}\r\na=setup:active\r\na=rtcp-mux\r\na=rtpmap:{opus} opus/48000/2\r\n{candidates}a=sendrecv\r\n",
         ["AA"; 32].join(":")
     );
@@ -118,7 +121,7 @@ async fn an_answer_with_forty_candidates_has_sixteen_of_them_knocked_at() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_flood_of_options_leaves_asterisks_log_as_it_is() {
+async fn a_flood_leaves_asterisks_log_as_it_is_and_makes_no_channel() {
     let world = World::with(&[]).await.unwrap();
     let mallory = Stolen::from(&world.server, "Mallory").await.unwrap();
     let mut socket = mallory.open("/sip").await.unwrap();
@@ -134,6 +137,15 @@ async fn a_flood_of_options_leaves_asterisks_log_as_it_is() {
     for _ in 0..100 {
         assert!(socket.ask(options).await.unwrap().is_some());
     }
+    // No app rings out, so these do not come to Asterisk; what follows them does.
+    let invite = Request { method: "INVITE", uri: "sip:a@ringround", body: OFFER, ..Request::default() };
+    for _ in 0..20 {
+        socket.tell(invite).await.unwrap();
+    }
+    // In no call that there is.
+    let forged = Request { to: "<sip:a@ringround>;tag=5d1c", ..invite };
+    assert_eq!(socket.ask(forged).await.unwrap(), Some(481));
+    assert_eq!(world.node.channels().await.unwrap(), Vec::<String>::new());
     assert_eq!(written(), before, "{}", world.logs());
 }
 

@@ -88,11 +88,13 @@ async fn a_stolen_account_rings_nobody_and_disturbs_nobody() {
         hers.clone(),
     ] {
         let invite = Request { method: "INVITE", uri: &uri, body: OFFER, ..Request::default() };
-        refused(&mut socket, invite).await;
-        // Late offer, and in the trunk's name: it has no password.
-        refused(&mut socket, Request { body: "", ..invite }).await;
-        refused(&mut socket, Request { from: "sip:trunk@ringround", ..invite }).await;
-        refused(&mut socket, Request { from: &hers, ..invite }).await;
+        // Nothing answers these: they are not passed on. Late offer, and in the trunk's name: it has no password.
+        socket.tell(invite).await.unwrap();
+        socket.tell(Request { body: "", ..invite }).await.unwrap();
+        socket.tell(Request { from: "sip:trunk@ringround", ..invite }).await.unwrap();
+        socket.tell(Request { from: &hers, ..invite }).await.unwrap();
+        // As if it were in a call.
+        refused(&mut socket, Request { to: &format!("<{uri}>;tag=5d1c"), ..invite }).await;
     }
 
     // Into a call that is there, out of it, and beside it.
@@ -112,9 +114,11 @@ async fn a_stolen_account_rings_nobody_and_disturbs_nobody() {
         ..Request::default()
     };
     let plain = Request { uri: &number_uri, ..Request::default() };
-    refused(&mut socket, Request { method: "INVITE", headers: &replaces, body: OFFER, ..plain }).await;
-    refused(&mut socket, Request { method: "INVITE", uri: &hers, headers: &replaces, body: OFFER, ..plain })
-        .await;
+    for uri in [&number_uri, &hers] {
+        let invite = Request { method: "INVITE", uri, headers: &replaces, body: OFFER, ..plain };
+        refused(&mut socket, invite).await;
+        refused(&mut socket, Request { to: &format!("<{uri}>;tag=5d1c"), ..invite }).await;
+    }
     refused(&mut socket, Request { method: "REFER", headers: &refer_to, ..plain }).await;
     refused(&mut socket, Request { method: "REFER", uri: &hers, headers: &refer_to, ..plain }).await;
     refused(&mut socket, in_her_call).await;

@@ -202,6 +202,15 @@ impl Socket {
         Ok(reply.as_deref().and_then(crate::raw_sip::status))
     }
 
+    /// Sends a request, and waits for nothing.
+    ///
+    /// # Errors
+    /// When the socket is closed.
+    pub async fn tell(&mut self, request: Request<'_>) -> Result<()> {
+        let text = self.write(request, "", &Uuid::now_v7().simple().to_string());
+        self.frame(Message::text(text)).await
+    }
+
     /// Sends so many copies of a request, each authorised if there was a challenge, and waits for nothing.
     ///
     /// # Errors

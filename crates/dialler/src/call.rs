@@ -50,7 +50,7 @@ use protocol::{
 use self::answered::{Answered, Moment, answered};
 use crate::{
     cause::{self, Came, Ending, Sign, Verdict},
-    input::ChannelState,
+    input::{ChannelState, Fault},
     now::Now,
     output::{HangUpWhy, Output, Progress},
     rules::{LEAST_RINGING_MS, SECOND},
@@ -153,6 +153,7 @@ pub(crate) enum CallInput {
     /// The provider answered nothing.
     Unheard,
     Failed {
+        fault: Fault,
         why: String,
     },
     AnnouncementDone,
@@ -471,7 +472,7 @@ fn before_ringing(
         CallInput::Found(ChannelState::Ringing) => return Ringing::alerted(leg, scene),
         CallInput::Found(ChannelState::Up) => return answered(leg, None, scene),
         CallInput::LineBack => leg.is_away = false,
-        CallInput::Failed { why } => leg.hang_up(HangUpWhy::Failed, Some(why), scene),
+        CallInput::Failed { fault, why } => leg.hang_up(HangUpWhy::Failed(fault), Some(why), scene),
         CallInput::HangUp => {
             // Asked first: a channel that is gone keeps no answer.
             if leg.look_at.is_some() && leg.hanging_up.is_none() {
@@ -594,6 +595,11 @@ impl Ended {
     pub fn may_have_talked(&self) -> bool {
         self.answered_at.is_some()
             || cause::nobody_saw(self.by == EndedBy::Volunteer, self.ending.map(|ending| ending.cause))
+    }
+
+    /// Somebody's telephone rang, or is engaged; or nobody saw that it did not.
+    pub fn reached_somebody(&self) -> bool {
+        self.ringing_at.is_some() || self.may_have_talked() || self.sign() == Sign::Works
     }
 
     /// What it says of the trunk.

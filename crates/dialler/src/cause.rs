@@ -12,15 +12,16 @@
 //! | --- | --- | --- | --- | --- | --- |
 //! | 1, 22, 28 | 404, 410, 484, 485, 604 | no such number, or not in this form | the number's; [`Complaint::Number`] | failed, next day | the same |
 //! | 17 | 486, 600 | busy | nobody's | busy, 2 h | the same |
-//! | 18, 19, 20 | 408, 480 | nobody answers, or the telephone is off | nobody's | no-answer, 4 h | the same |
+//! | 18, 19, 20 | 408, 480 | nobody answers, or the telephone is off | nobody's, or the trunk's if it is said of many | no-answer, 4 h; of six numbers in a row: not counted, soon | no-answer, 4 h |
 //! | 21 | 603 | a person said no, or their telephone for them | the callee's, or the trunk's if it is said to many | failed, next day | no-answer, 4 h |
 //! | 21 | 401, 403, 407 | who calls is not known, or may not | the trunk's | failed, not counted, soon | no-answer, 4 h |
 //! | 21 | not told | one of the two above | not known | failed, next day; where several numbers in a row are refused: not counted, soon | no-answer, 4 h |
 //! | 2, 3, 29, 34, 38, 41, 42, 44, 47, 49, 50, 52, 57, 58, 63, 65, 79, 102, 111, 127 | 402, 420, 483, 488, 500, 501, 503, 504, other 4xx, 5xx and 6xx | the call goes no further: full, unpaid, out of order, not allowed, not understood | the trunk's | failed, not counted, soon | failed, next day |
 //! | 16 | a BYE | rung off | nobody's | failed, next day | no-answer, 4 h |
 //! | 0, none | | nobody saw the end | nobody's | unknown, next day | the same |
-//! | other | 302, 502 | the callee's side is not reached | not known | failed, next day | failed, next day |
+//! | other | 302, 502 | the callee's side is not reached | not known | failed, next day; of six numbers in a row: not counted, soon | failed, next day |
 //! | - | no answer at all, or nothing rings | the call is swallowed | the trunk's | failed, not counted, soon | |
+//! | - | never asked: Asterisk makes no call (the provider does not answer its OPTIONS) | nobody is rung | the trunk's | failed, not counted, soon | |
 //! | - | no answer at all, and the volunteer cancels | nobody waited for it; after two seconds, as above | the trunk's, if it is so of many | no-answer, not counted, soon | |
 //!
 //! Answered, the volunteer is asked, whatever the cause; unknown where nobody saw the end. Answered while no volunteer
@@ -35,7 +36,7 @@ use protocol::{
     trunk::Complaint,
 };
 
-use crate::output::HangUpWhy;
+use crate::{input::Fault, output::HangUpWhy};
 
 /// How a callee's channel ended, as Asterisk tells it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,6 +101,8 @@ pub(crate) enum Sign {
     Works,
     /// It went no further than the trunk.
     Against(Complaint),
+    /// Nothing rang, and telephones that are off look the same: it takes many to speak against the trunk.
+    Doubtful(Complaint),
 }
 
 /// What an end means. The variants are the rows of the table at this file's head.
@@ -174,14 +177,25 @@ pub(crate) fn verdict(
         Some(HangUpWhy::LineLost) if rang => server(Outcome::NoAnswer, "the volunteer's line was lost"),
         Some(HangUpWhy::LineLost) => server(Outcome::Unknown, "the volunteer's line was lost"),
         Some(HangUpWhy::FoundDown) => server(Outcome::Unknown, "the server was away before it rang"),
-        Some(HangUpWhy::Failed) => {
-            let words = words.unwrap_or_else(|| "Asterisk refused a step".to_owned());
-            Verdict { note: Some(words), ..server(Outcome::Failed, "") }
+        Some(HangUpWhy::Failed(fault)) => {
+            let note = words.unwrap_or_else(|| "Asterisk refused a step".to_owned());
+            let failed = server(Outcome::Failed, &note);
+            match fault {
+                Fault::Telephone if !rang => {
+                    Verdict { counts: Counts::No, sign: Sign::Against(Complaint::Silent), ..failed }
+                }
+                Fault::Telephone | Fault::Call => failed,
+            }
         }
         Some(HangUpWhy::TooLong | HangUpWhy::Stray) => server(Outcome::Unknown, "hung up by the server"),
         None => by_ending(ending, came),
     };
     Some(verdict)
+}
+
+/// It was committed, and nothing was left to dial with.
+pub(crate) fn never_dialled() -> Verdict {
+    server(Outcome::Unknown, "not dialled: the line or the telephone was lost at that moment")
 }
 
 /// Its volunteer hung up before it was answered.
@@ -233,7 +247,12 @@ fn by_ending(ending: Option<Ending>, came: Came) -> Verdict {
     match means {
         Means::Unseen => server(Outcome::Unknown, "nobody saw the end of the call"),
         Means::Busy => works(Outcome::Busy, None),
-        Means::NoAnswer => works(Outcome::NoAnswer, None),
+        Means::NoAnswer if reached => works(Outcome::NoAnswer, None),
+        Means::NoAnswer => Verdict {
+            counts: Counts::UnlessRepeated,
+            sign: Sign::Doubtful(Complaint::Refuses { sip }),
+            ..network(Outcome::NoAnswer, None)
+        },
         Means::RungOff if reached => works(Outcome::NoAnswer, None),
         Means::Declined | Means::NotAllowed | Means::DeclinedOrNotAllowed if reached => {
             works(Outcome::NoAnswer, Some("the call was declined"))
@@ -267,10 +286,13 @@ fn by_ending(ending: Option<Ending>, came: Came) -> Verdict {
             sign: refuses,
             ..network(Outcome::Failed, Some(&not_carried(ending)))
         },
-        Means::RungOff | Means::NotReached => {
-            let sign = if rang { Sign::Works } else { Sign::Nothing };
-            Verdict { sign, ..network(Outcome::Failed, Some(&not_carried(ending))) }
-        }
+        Means::RungOff | Means::NotReached if rang => works(Outcome::Failed, Some(&not_carried(ending))),
+        Means::RungOff => network(Outcome::Failed, Some(&not_carried(ending))),
+        Means::NotReached => Verdict {
+            counts: Counts::UnlessRepeated,
+            sign: Sign::Doubtful(Complaint::Refuses { sip }),
+            ..network(Outcome::Failed, Some(&not_carried(ending)))
+        },
     }
 }
 

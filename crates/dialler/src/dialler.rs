@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use protocol::{
     attempt::LastOutcome,
     call::EndedBy,
+    http::ApiError,
     ids::{AttemptId, CampaignId, DeviceId},
     line::Line,
     number::Number,
@@ -23,7 +24,7 @@ use crate::{
     },
     line::LineInput,
     now::Now,
-    output::{HangUpWhy, Output},
+    output::{Answer, HangUpWhy, Output},
     pace::Pace,
     rules::MINUTE,
     scene::{Saves, Scene},
@@ -131,7 +132,9 @@ impl Dialler {
             Input::CalleeGone { attempt, cause, sip } => {
                 self.callee(attempt, CallInput::Gone(Ending { cause, sip }), now);
             }
-            Input::CalleeFailed { attempt, why } => self.callee(attempt, CallInput::Failed { why }, now),
+            Input::CalleeFailed { attempt, fault, why } => {
+                self.callee(attempt, CallInput::Failed { fault, why }, now);
+            }
             Input::AnnouncementDone { attempt } => self.callee(attempt, CallInput::AnnouncementDone, now),
             Input::TelephoneGone => {
                 if !matches!(self.telephone, Telephone::Gone { .. }) {
@@ -211,40 +214,7 @@ impl Dialler {
     }
 
     fn ask(&mut self, ticket: Ticket, device: DeviceId, ask: Ask, now: Now) {
-        if let Ask::Start { campaign } = ask {
-            if !self.campaigns.contains_key(&campaign) {
-                let why = words::not_found(
-                    "The server does not know this campaign. Ask your organiser for a new link",
-                );
-                return self.outputs.push_back(Output::Answer { ticket, answer: Err(why) });
-            }
-            let recalled = &mut self.recalled;
-            let seat =
-                self.seats.entry(device).or_insert_with(|| Seat::new(campaign, take(recalled, device), now));
-            if seat.session.is_ended() {
-                seat.campaign = campaign;
-            }
-        }
-        // A correction may come long after the session: it needs a seat, not a start.
-        if let Ask::Record { stored: Some(stored), .. } = &ask
-            && self.campaigns.contains_key(&stored.contact.campaign)
-        {
-            let recalled = &mut self.recalled;
-            self.seats
-                .entry(device)
-                .or_insert_with(|| Seat::new(stored.contact.campaign, take(recalled, device), now));
-        }
-        if !self.seats.contains_key(&device) {
-            let answer = match ask {
-                Ask::Stop | Ask::HangUp { .. } => Ok(crate::Answer::Done),
-                Ask::Dial { .. } | Ask::Settle { .. } => Err(words::lease_lost()),
-                Ask::Record { .. } => Err(words::unknown_call()),
-                Ask::Start { .. }
-                | Ask::Pause
-                | Ask::Resume
-                | Ask::OpenLine { .. }
-                | Ask::LineSound { .. } => Err(words::not_calling()),
-            };
+        if let Some(answer) = self.take_seat(device, &ask, now) {
             return self.outputs.push_back(Output::Answer { ticket, answer });
         }
         let elsewhere = match &ask {
@@ -297,6 +267,52 @@ impl Dialler {
                 }
             }
         });
+    }
+
+    /// A start needs a seat, and so does a correction, which may come long after the session. What is answered where
+    /// there is none.
+    fn take_seat(&mut self, device: DeviceId, ask: &Ask, now: Now) -> Option<Result<Answer, ApiError>> {
+        let campaign = match ask {
+            Ask::Start { campaign } => {
+                if !self.campaigns.contains_key(campaign) {
+                    return Some(Err(words::not_found(
+                        "The server does not know this campaign. Ask your organiser for a new link",
+                    )));
+                }
+                Some(*campaign)
+            }
+            Ask::Record { stored: Some(stored), .. } => {
+                Some(stored.contact.campaign).filter(|campaign| self.campaigns.contains_key(campaign))
+            }
+            Ask::Pause
+            | Ask::Resume
+            | Ask::Stop
+            | Ask::OpenLine { .. }
+            | Ask::LineSound { .. }
+            | Ask::Dial { .. }
+            | Ask::HangUp { .. }
+            | Ask::Settle { .. }
+            | Ask::Record { .. } => None,
+        };
+        if let Some(campaign) = campaign {
+            let recalled = &mut self.recalled;
+            let anew = || Seat::new(campaign, take(recalled, device), now);
+            let seat = self.seats.entry(device).or_insert_with(anew);
+            if matches!(ask, Ask::Start { .. }) && seat.session.is_ended() {
+                seat.campaign = campaign;
+            }
+        }
+        if self.seats.contains_key(&device) {
+            return None;
+        }
+        Some(match ask {
+            Ask::Stop | Ask::HangUp { .. } => Ok(Answer::Done),
+            Ask::Dial { .. } | Ask::Settle { .. } => Err(words::lease_lost()),
+            Ask::Record { .. } => Err(words::unknown_call()),
+            Ask::Start { .. } | Ask::Pause | Ask::Resume | Ask::OpenLine { .. } | Ask::LineSound { .. } => {
+                Err(words::not_calling())
+            }
+        })
     }
 
     fn campaign(&mut self, campaign: CampaignRules, now: Now) {

@@ -168,11 +168,13 @@ pub enum Input {
         /// Which.
         attempt: AttemptId,
     },
-    /// Asterisk refused to create, join or dial the callee's channel. If a channel exists, the
+    /// The callee's channel could not be created, joined or dialled. If a channel exists, the
     /// dialler hangs it up.
     CalleeFailed {
         /// Which.
         attempt: AttemptId,
+        /// Whose fault it is.
+        fault: Fault,
         /// What it said, for the log and the attempt's record.
         why: String,
     },
@@ -349,6 +351,15 @@ pub struct Lease {
     pub expires_at: i64,
 }
 
+/// What a callee's channel could not be made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Asterisk or the trunk: it makes none while the provider does not answer its OPTIONS, and nobody is rung.
+    Telephone,
+    /// This number or this attempt: no other would fare so.
+    Call,
+}
+
 /// An attempt as the store has it, for a correction.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredAttempt {
@@ -368,6 +379,8 @@ pub struct StoredAttempt {
     pub outcome_id: Option<OutcomeId>,
     /// No later attempt was made to this contact.
     pub latest: bool,
+    /// This device made none after it.
+    pub devices_last: bool,
     /// It was answered, or nobody saw whether.
     pub may_have_talked: bool,
 }

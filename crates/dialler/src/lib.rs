@@ -36,7 +36,7 @@ pub use cause::nobody_saw;
 pub use channels::TrunkLimits;
 pub use dialler::{Dialler, View};
 pub use input::{
-    Adopted, AdoptedState, Ask, CallFacts, CampaignRules, ChannelState, ContactFacts, Input, Lease,
+    Adopted, AdoptedState, Ask, CallFacts, CampaignRules, ChannelState, ContactFacts, Fault, Input, Lease,
     LineFacts, LineId, LineToken, Place, SaveId, SaveRefused, StoredAttempt, Ticket,
 };
 pub use now::Now;

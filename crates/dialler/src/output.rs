@@ -10,7 +10,7 @@ use protocol::{
     trunk::Trunk,
 };
 
-use crate::input::{ContactFacts, LineId, LineToken, SaveId, Ticket};
+use crate::input::{ContactFacts, Fault, LineId, LineToken, SaveId, Ticket};
 
 /// Something to do. To be carried out in the order in which they come.
 #[derive(Debug, Clone, PartialEq)]
@@ -370,8 +370,8 @@ pub enum HangUpWhy {
     NoReply,
     /// The volunteer's line was lost and did not come back in time, or was revoked.
     LineLost,
-    /// Asterisk refused a step.
-    Failed,
+    /// A step was not possible.
+    Failed(Fault),
     /// It was found after a restart or reconnect, and nothing rings.
     FoundDown,
     /// It lasted four hours: forgotten by someone.

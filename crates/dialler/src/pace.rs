@@ -4,7 +4,7 @@
 //! | counted | what takes one | at once | then one more |
 //! | --- | --- | --- | --- |
 //! | taken off | a card passed on; a call that its volunteer ended before it was answered and before it had rung for 15 s; a contact that a key closed | 20 | each minute |
-//! | cards | a card passed on; a call | 24 | every 15 s |
+//! | cards | a card with another contact than the one before | 24 | every 15 s |
 //!
 //! The quickest callers close a contact in a minute and ring somebody every 20 s, over an evening; twenty in hand
 //! make up for a bad part of a list. In five minutes a program takes off 25 contacts and sees 43 names.
@@ -15,6 +15,8 @@
 //! What was not written counts for nothing. A call is never refused, nor is what came of it; and as whoever asks not
 //! to be called is heard however often (R12), such a card is taken also where none is left. After more than there
 //! was the next card waits.
+
+use protocol::ids::ContactId;
 
 use crate::{
     now::Now,
@@ -40,6 +42,8 @@ pub(crate) struct Pace {
     taken_off: Bucket,
     cards: Bucket,
     dialled_at: Option<i64>,
+    /// Whose card it had last.
+    shown: Option<ContactId>,
     told_at: Option<i64>,
 }
 
@@ -59,7 +63,7 @@ struct Bucket {
 impl Default for Pace {
     fn default() -> Self {
         let full = |rate| Bucket { rate, full_at: None };
-        Pace { taken_off: full(TAKEN_OFF), cards: full(CARDS), dialled_at: None, told_at: None }
+        Pace { taken_off: full(TAKEN_OFF), cards: full(CARDS), dialled_at: None, shown: None, told_at: None }
     }
 }
 
@@ -88,19 +92,19 @@ impl Pace {
         self.dialled_at.map(|at| at + BETWEEN_DIALS).filter(|at| *at > now.steady)
     }
 
-    /// A card was passed on, and that is written.
-    pub fn pass_on(&mut self, now: Now) {
-        self.cards.take(now.steady);
-        self.taken_off.take(now.steady);
+    /// A card comes. One that went back at a pause and comes again is read once.
+    pub fn show(&mut self, contact: ContactId, now: Now) {
+        if self.shown.replace(contact) != Some(contact) {
+            self.cards.take(now.steady);
+        }
     }
 
     /// A call was committed.
     pub fn dial(&mut self, now: Now) {
         self.dialled_at = Some(now.steady);
-        self.cards.take(now.steady);
     }
 
-    /// A card that was dialled was as good as passed on, or is closed.
+    /// A card was passed on, or was dialled and is as good as that, or is closed; and that is written.
     pub fn take_off(&mut self, now: Now) {
         self.taken_off.take(now.steady);
     }
@@ -144,11 +148,15 @@ mod tests {
         Now { wall: 0, steady }
     }
 
+    fn other_contact() -> ContactId {
+        ContactId::new(uuid::Uuid::now_v7())
+    }
+
     fn used_up() -> Pace {
         let mut pace = Pace::default();
         for _ in 0..AT_ONCE {
             assert_eq!(pace.may_pass_on_at(at(0)), None);
-            pace.pass_on(at(0));
+            pace.take_off(at(0));
         }
         pace
     }
@@ -159,12 +167,12 @@ mod tests {
         assert_eq!((pace.may_pass_on_at(at(0)), pace.next_card_at(at(0))), (Some(MINUTE), None));
         assert_eq!(pace.may_pass_on_at(at(MINUTE - 1)), Some(MINUTE));
         assert_eq!(pace.may_pass_on_at(at(MINUTE)), None);
-        pace.pass_on(at(MINUTE));
+        pace.take_off(at(MINUTE));
         assert_eq!(pace.may_pass_on_at(at(MINUTE)), Some(2 * MINUTE));
         assert_eq!(pace.may_pass_on_at(at(21 * MINUTE)), None);
         // Rest does not pile up.
         for _ in 0..AT_ONCE {
-            pace.pass_on(at(500 * MINUTE));
+            pace.take_off(at(500 * MINUTE));
         }
         assert_eq!(pace.may_pass_on_at(at(500 * MINUTE)), Some(501 * MINUTE));
     }
@@ -186,7 +194,7 @@ mod tests {
         let mut pace = Pace::default();
         for _ in 0..24 {
             assert_eq!(pace.next_card_at(at(0)), None);
-            pace.dial(at(0));
+            pace.show(other_contact(), at(0));
         }
         assert_eq!(pace.next_card_at(at(0)), Some(15 * SECOND));
         assert_eq!(pace.may_pass_on_at(at(0)), None, "calls are not passed on");
@@ -194,8 +202,18 @@ mod tests {
         let mut pace = Pace::default();
         for n in 0..1_000 {
             assert_eq!(pace.next_card_at(at(n * 16 * SECOND)), None);
-            pace.dial(at(n * 16 * SECOND));
+            pace.show(other_contact(), at(n * 16 * SECOND));
         }
+    }
+
+    #[test]
+    fn a_card_that_comes_again_is_one() {
+        let (mut pace, contact) = (Pace::default(), other_contact());
+        (0..1_000).for_each(|_| pace.show(contact, at(0)));
+        (0..22).for_each(|_| pace.show(other_contact(), at(0)));
+        assert_eq!(pace.next_card_at(at(0)), None);
+        pace.show(contact, at(0));
+        assert_eq!(pace.next_card_at(at(0)), Some(15 * SECOND), "others came between");
     }
 
     #[test]
@@ -214,14 +232,14 @@ mod tests {
         for now in (0..300 * SECOND).step_by(100).map(at) {
             if pace.next_card_at(now).is_none() {
                 names += 1;
-                pace.dial(now);
+                pace.show(other_contact(), now);
             }
         }
         let mut other = Pace::default();
         for now in (0..300 * SECOND).step_by(100).map(at) {
             if other.next_card_at(now).is_none() {
                 closed += 1;
-                other.pass_on(now);
+                other.take_off(now);
             }
         }
         assert_eq!((names, closed), (43, 25));

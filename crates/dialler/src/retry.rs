@@ -10,9 +10,9 @@
 //! | not counted: the call went no further than the trunk (cause.rs) | after 15 min, or the spacing where that is less |
 //! | reached, refused, wrong-number, do-not-call, other | never |
 //!
-//! R15 always on top, and R16 but for a callback at a time. A contact that has had all its attempts is done; only a
-//! callback, which the callee asked for, is still made. A promise is kept by one attempt: whatever comes of that
-//! one, the next is bound by R16 again.
+//! R15 always on top, and R16 but for a callback at a time, 30 min after the last call at the soonest. A contact that has had all its attempts is done; only a
+//! callback, which the callee asked for, is still made. A promise is kept by one attempt that reaches a telephone:
+//! whatever comes of that one, the next is bound by R16 again. One that goes nowhere is not counted, as above.
 
 use protocol::{
     http::RecordOutcome,
@@ -64,7 +64,8 @@ pub(crate) fn asked_for(
     now: i64,
 ) -> Option<i64> {
     let again = record.again.filter(|_| record.outcome == Outcome::Callback)?;
-    Some(instant_of(again, contact, campaign, now))
+    let dialled = contact.dialled.iter().max().copied().unwrap_or(now);
+    Some(instant_of(again, contact, campaign, now).max(dialled + SOONEST_PROMISE))
 }
 
 /// Whether nobody is rung again after this outcome.
@@ -74,6 +75,10 @@ pub fn is_final(outcome: Outcome) -> bool {
         Outcome::Reached | Outcome::Refused | Outcome::WrongNumber | Outcome::DoNotCall | Outcome::Other
     )
 }
+
+/// No call that somebody asked for comes sooner after the last: a promise lifts all other limits, and who writes down
+/// promises without end rings one person without end. The app offers an hour at least.
+const SOONEST_PROMISE: i64 = 30 * MINUTE;
 
 /// How soon a call is tried again that went no further than the trunk: late enough that the others go before it, and
 /// the same day.

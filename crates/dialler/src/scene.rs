@@ -113,15 +113,7 @@ impl Scene<'_> {
         self.saves.tickets.insert(save, ticket);
     }
 
-    /// A card was passed on, and that is written.
-    pub fn passed_on(&mut self) {
-        self.pace.pass_on(self.now);
-        if self.pace.next_card_at(self.now).is_some() {
-            self.goes_too_fast();
-        }
-    }
-
-    /// A card that was dialled was taken off the list, and that is written.
+    /// A card was passed on or taken off the list, and that is written.
     pub fn took_off(&mut self) {
         self.pace.take_off(self.now);
         if self.pace.next_card_at(self.now).is_some() {

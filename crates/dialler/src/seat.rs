@@ -8,6 +8,7 @@ use protocol::{
     http::RecordOutcome,
     ids::{AttemptId, CampaignId, LeaseId},
     line as line_view,
+    outcome::Outcome,
     session::Session as SessionView,
     trunk::Trunk as TrunkView,
 };
@@ -59,8 +60,8 @@ struct Correction {
     ticket: Ticket,
     stored: StoredAttempt,
     shown: LastOutcome,
-    /// It closes the contact, or puts its number on the do-not-call list.
-    takes_off: bool,
+    /// One of those that a device may take off its list (pace.rs).
+    takes_one: bool,
 }
 
 /// What the volunteer was told last.
@@ -170,10 +171,11 @@ impl Seat {
     }
 
     pub fn line_sound(&mut self, token: LineToken, gets_through: bool, scene: &mut Scene<'_>) {
-        if !gets_through && !self.session.is_ended() {
+        self.line(LineInput::Sound { token, gets_through }, scene);
+        // Late word of a line before this one, which is up.
+        if !gets_through && !self.line.is_up() && !self.session.is_ended() {
             self.without_sound_since.get_or_insert(scene.now.wall);
         }
-        self.line(LineInput::Sound { token, gets_through }, scene);
     }
 
     /// The attempt that came of a lease which is closed by now: the app asks again when it did
@@ -219,9 +221,9 @@ impl Seat {
         if let Some(ticket) = scene.saves.take_ticket(save) {
             return scene.done(ticket);
         }
-        if let Some(Correction { ticket, stored, shown, takes_off }) = self.corrections.remove(&save) {
+        if let Some(Correction { ticket, stored, shown, takes_one }) = self.corrections.remove(&save) {
             scene.done(ticket);
-            if takes_off {
+            if takes_one {
                 scene.took_off();
             }
             let told = self.told.last_outcome.as_ref();
@@ -358,19 +360,21 @@ impl Seat {
         if close.outcome.needs_an_answer() && !stored.may_have_talked {
             return scene.refuse(ticket, words::nobody_answered());
         }
-        let takes_off = close.takes_off(&stored.contact);
-        // Of the call before the next card it is taken, whatever it is. Older ones, of which there may be many, wait.
-        if takes_off
-            && last.is_none()
-            && let Some(at) = scene.pace.may_pass_on_at(scene.now)
-        {
+        // Of the last call it is taken, whatever it is. Older ones, of which there may be many, wait, and open no contact
+        // whom somebody asked not to ring: that the volunteer has not just heard.
+        let is_last = last.is_some() || stored.devices_last;
+        if !is_last && stored.outcome == Some(Outcome::DoNotCall) && close.outcome != Outcome::DoNotCall {
+            return scene.refuse(ticket, words::do_not_call_stands());
+        }
+        if !is_last && let Some(at) = scene.pace.may_pass_on_at(scene.now) {
             scene.goes_too_fast();
             return scene.refuse(ticket, words::corrected_many(scene.now.on_the_wall(at)));
         }
+        let takes_one = !is_last || close.takes_off(&stored.contact);
         stored.take_in(&close);
         let shown = attempt::shown(&stored, &close, scene);
         let save = scene.save(Write::Close(close));
-        self.corrections.insert(save, Correction { ticket, stored, shown, takes_off });
+        self.corrections.insert(save, Correction { ticket, stored, shown, takes_one });
     }
 
     fn tell_last(&mut self, shown: LastOutcome, scene: &mut Scene<'_>) {

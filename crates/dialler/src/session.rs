@@ -196,6 +196,7 @@ impl Session {
             let due_at = rules::due_after_busy(&lease.contact, scene.campaign, scene.now.wall);
             Attempt::give_back(lease, Released::Refused { due_at }, scene)
         } else if is_wanted {
+            scene.pace.show(lease.contact.contact, scene.now);
             Attempt::leased(lease, scene)
         } else {
             Attempt::give_back(lease, Released::GivenBack, scene)

@@ -13,7 +13,8 @@
 //! | trying | cancelled, not made, nothing heard for a minute | due |
 //! | shut, any | a call that reached a telephone | open |
 //!
-//! One number may be at fault; three in a row, one after the other and none of them rung, are the trunk. Calls that
+//! One number may be at fault; three in a row, one after the other and none of them rung, are the trunk. What is also
+//! said of telephones that are off (480) is half a complaint: six in a row. Calls that
 //! were under way then are told from a try: what they complain of changes nothing. While few calls are made, no more
 //! are under way than are missing for that third (`allows`), so that three refusals cost three contacts a moment; where
 //! something rang in the last minute, others go on. Presses that wait in line wait for that too, and when the trunk is
@@ -77,8 +78,16 @@ pub(crate) struct TrunkHealth {
 #[derive(Debug)]
 enum State {
     /// With the complaints since a call reached a telephone, each of another number.
-    Open(Vec<(Number, Complaint)>),
+    Open(Vec<Complained>),
     Shut(Shut),
+}
+
+#[derive(Debug)]
+struct Complained {
+    of: Number,
+    complaint: Complaint,
+    /// It may be of a telephone that is off.
+    is_doubtful: bool,
 }
 
 #[derive(Debug)]
@@ -121,7 +130,7 @@ impl TrunkHealth {
     /// More numbers than one complain, and nothing has rung since the first.
     pub fn fails_several(&self) -> bool {
         match &self.state {
-            State::Open(complaints) => complaints.len() > 1,
+            State::Open(complaints) => weight(complaints) > 1,
             State::Shut(_) => true,
         }
     }
@@ -141,7 +150,7 @@ impl TrunkHealth {
     pub fn is_doubted(&self, under_way: usize, now: Now) -> bool {
         let State::Open(complaints) = &self.state else { return false };
         let reached = self.reached_at.is_some_and(|at| now.steady - at < LATELY);
-        complaints.len() > usize::from(reached) && complaints.len() + under_way >= COMPLAINTS
+        weight(complaints) > usize::from(reached) && weight(complaints) + under_way >= COMPLAINTS
     }
 
     /// It is shut, and it is not this seat's turn to try.
@@ -168,6 +177,7 @@ impl TrunkHealth {
     /// A call of this seat ended, or was not made, and says this.
     pub fn heard(&mut self, sign: Sign, device: DeviceId, number: &Number, now: Now) {
         let is_evenings_first = self.reached_at.is_none_or(|at| now.steady - at >= EVENING);
+        let is_doubtful = matches!(sign, Sign::Doubtful(_));
         let complaint = match (sign, &self.state) {
             (Sign::Works, _) => return self.reached(now),
             (Sign::Nothing, _) => return self.tried_in_vain(device, now),
@@ -178,14 +188,18 @@ impl TrunkHealth {
             (Sign::Against(Complaint::Number), _) if !is_evenings_first => {
                 return self.tried_in_vain(device, now);
             }
-            (Sign::Against(complaint), _) => complaint,
+            // One telephone that is off shows nothing of a trunk that refused calls.
+            (Sign::Doubtful(complaint), State::Shut(shut)) if shut.complaint != complaint => {
+                return self.tried_in_vain(device, now);
+            }
+            (Sign::Against(complaint) | Sign::Doubtful(complaint), _) => complaint,
         };
         match &mut self.state {
             State::Open(complaints) => {
-                complaints.retain(|(other, _)| other != number);
-                complaints.push((number.clone(), complaint));
-                if complaints.len() >= COMPLAINTS {
-                    let mut all = complaints.iter().map(|(_, complaint)| *complaint);
+                complaints.retain(|other| other.of != *number);
+                complaints.push(Complained { of: number.clone(), complaint, is_doubtful });
+                if weight(complaints) >= COMPLAINTS {
+                    let mut all = complaints.iter().map(|of| of.complaint);
                     let complaint =
                         all.rfind(|other| *other != Complaint::Number).unwrap_or(Complaint::Number);
                     let next = Next::At(now.later(pause(0)));
@@ -274,6 +288,12 @@ impl TrunkHealth {
         let news = (self.view(None), turn);
         (std::mem::replace(&mut self.told, news) != news).then_some(news.0)
     }
+}
+
+/// How many complaints these are; two doubtful ones are one.
+fn weight(complaints: &[Complained]) -> usize {
+    let doubtful = complaints.iter().filter(|of| of.is_doubtful).count();
+    complaints.len() - doubtful + doubtful / 2
 }
 
 /// From one try that failed to the next: 10 s, 20 s, 40 s .. 5 min.

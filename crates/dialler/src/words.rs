@@ -68,10 +68,17 @@ pub(crate) fn passed_on_many(again_at_ms: i64) -> ApiError {
     ApiError { again_at_ms: Some(again_at_ms), ..ApiError::new(ErrorCode::TooMany, words) }
 }
 
-/// A correction that closes a contact, of an earlier call than the last.
+/// A correction of an earlier call than the last.
 pub(crate) fn corrected_many(again_at_ms: i64) -> ApiError {
-    let words = "Many people were taken off the list in a short time. This outcome is taken in a moment";
+    let words = "Many outcomes were changed in a short time. This one is taken in a moment";
     ApiError { again_at_ms: Some(again_at_ms), ..ApiError::new(ErrorCode::TooMany, words) }
+}
+
+/// A correction of an earlier call than the last, which would have somebody rung who asked not to be.
+pub(crate) fn do_not_call_stands() -> ApiError {
+    wrong_state(
+        "Somebody asked in an earlier call not to be called. Only your organiser can take that back. Nothing was changed",
+    )
 }
 
 /// An outcome of a conversation that was not.

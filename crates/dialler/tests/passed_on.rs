@@ -2,7 +2,6 @@
 //! many.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
-#![expect(dead_code, reason = "each test file uses a part of the support")]
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test names what it wants and fails on the rest")]
 
 mod support;
@@ -440,6 +439,58 @@ fn a_correction_of_an_older_call_waits_where_much_was_taken_off_and_do_not_call_
     assert_eq!(marked(&world), 21);
     world.pass(2 * MINUTE, &[maya]);
     assert_eq!(world.press(maya, older[0], Outcome::DoNotCall), Some(Ok(Answer::Done)), "in its time");
+}
+
+fn says(world: &mut World, device: DeviceId, outcome: Outcome) -> AttemptId {
+    let attempt = world.dial(device);
+    world.answer(attempt);
+    world.feed(Input::CalleeGone { attempt, cause: 16, sip: None });
+    assert_eq!(world.press(device, attempt, outcome), Some(Ok(Answer::Done)));
+    attempt
+}
+
+#[test]
+fn only_the_last_calls_do_not_call_is_taken_back_and_older_calls_are_not_all_changed_at_once() {
+    let (mut world, maya) = evening();
+    let asked_not_to_be = says(&mut world, maya, Outcome::DoNotCall);
+    assert_eq!(world.press(maya, asked_not_to_be, Outcome::Machine), Some(Ok(Answer::Done)), "a slip");
+    assert_eq!(world.press(maya, asked_not_to_be, Outcome::DoNotCall), Some(Ok(Answer::Done)));
+    let refused: Vec<AttemptId> = (0..30)
+        .map(|_| {
+            world.pass(2 * MINUTE, &[maya]);
+            says(&mut world, maya, Outcome::Refused)
+        })
+        .collect();
+    let refusal = world.press(maya, asked_not_to_be, Outcome::Callback).unwrap().unwrap_err();
+    assert_eq!((refusal.code, marked(&world)), (ErrorCode::WrongState, 1));
+    world.pass(HOUR, &[maya]);
+    // Older ones become calls again as slowly as people are taken off the list.
+    let open = |world: &World| world.rows.iter().filter(|row| row.facts.open && row.last.is_some()).count();
+    let answers: Vec<bool> = refused[..29]
+        .iter()
+        .map(|attempt| world.press(maya, *attempt, Outcome::Callback).unwrap().is_ok())
+        .collect();
+    assert_eq!(answers.iter().filter(|is_taken| **is_taken).count(), 20);
+    assert_eq!((open(&world), told(&world)), (20, 1));
+}
+
+#[test]
+fn a_pause_shows_no_names_beyond_the_allowance() {
+    let (mut world, maya) = evening();
+    let others: Vec<DeviceId> = (2..22).map(device_id).collect();
+    others.iter().for_each(|other| world.start(*other));
+    let mut seen = std::collections::BTreeSet::new();
+    for n in 0..60 {
+        if let Session::Ready { card } = world.view(maya).session {
+            seen.insert(world.facts(card.lease_id).unwrap().contact);
+        }
+        world.ask(maya, Ask::Pause);
+        // Another has the card that went back.
+        pass_on(&mut world, others[n % others.len()], Settle::DoNotCall).unwrap();
+        world.ask(maya, Ask::Resume);
+    }
+    assert_eq!(seen.len(), 24);
+    assert!(told(&world) > 0);
 }
 
 #[test]

@@ -203,6 +203,43 @@ fn a_promise_outlives_the_server_and_the_call_that_keeps_it_does_not() {
 }
 
 #[test]
+fn a_call_that_reaches_no_telephone_keeps_no_promise() {
+    let endings =
+        [(16, Some(487), true), (27, Some(502), false), (1, Some(404), false), (42, Some(503), false)];
+    for (cause, sip, is_cancelled) in endings {
+        let (mut world, maya, _) = promised();
+        let promise = world.row(contact_id(0)).facts.promised;
+        let attempts = world.row(contact_id(0)).facts.attempts;
+        world.pass(HOUR, &[maya]);
+        let attempt = world.dial(maya);
+        if is_cancelled {
+            world.ask(maya, Ask::HangUp { attempt });
+        }
+        world.feed(dialler::Input::CalleeGone { attempt, cause, sip });
+        let row = world.row(contact_id(0));
+        assert_eq!((row.facts.promised, row.facts.attempts), (promise, attempts), "{cause}");
+        assert_eq!(row.due_at, world.wall() + 15 * MINUTE, "{cause}");
+    }
+}
+
+#[test]
+fn nobody_is_rung_by_promises_without_end() {
+    let (mut world, maya, attempt) = promised();
+    let dialled_at = world.attempts[&attempt].dialled_at;
+    for at_ms in [0, world.now, world.now + MINUTE] {
+        let record = protocol::http::RecordOutcome {
+            again: Some(RingAgain::At { at_ms }),
+            ..world.record(attempt, Outcome::Callback)
+        };
+        let stored = world.stored(attempt);
+        assert_eq!(world.ask(maya, Ask::Record { record, stored }), Some(Ok(Answer::Done)));
+        let row = world.row(contact_id(0));
+        let soonest = dialled_at + 30 * MINUTE;
+        assert_eq!((row.facts.promised, row.due_at), (Some(soonest), soonest), "{at_ms}");
+    }
+}
+
+#[test]
 fn a_time_with_another_outcome_means_nothing() {
     let mut world = World::new(campaign(), 1);
     let maya = device_id(0);

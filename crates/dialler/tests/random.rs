@@ -12,8 +12,8 @@ use std::{
 };
 
 use dialler::{
-    Adopted, AdoptedState, Ask, CallFacts, CampaignRules, ChannelState, Input, Lease, LineId, LineToken,
-    Output, Ticket, TrunkLimits, Write,
+    Adopted, AdoptedState, Ask, CallFacts, CampaignRules, ChannelState, Fault, Input, Lease, LineId,
+    LineToken, Output, Ticket, TrunkLimits, Write,
 };
 use proptest::{prelude::*, strategy::ValueTree};
 use protocol::{
@@ -323,7 +323,7 @@ impl Chaos {
             4 => Input::CalleeUp { attempt },
             5 => Input::CalleeGone { attempt, cause, sip: None },
             6 if cause.is_multiple_of(2) => Input::CalleeUnheard { attempt },
-            6 => Input::CalleeFailed { attempt, why: "no such trunk".to_owned() },
+            6 => Input::CalleeFailed { attempt, fault: Fault::Telephone, why: "no such trunk".to_owned() },
             _ => Input::AnnouncementDone { attempt },
         });
     }

@@ -7,8 +7,8 @@
 mod support;
 
 use dialler::{
-    Adopted, AdoptedState, Announcement, Answer, Ask, CallFacts, CampaignRules, ChannelState, HangUpWhy,
-    Input, Lease, LineFacts, LineId, LineToken, Output,
+    Adopted, AdoptedState, Announcement, Answer, Ask, CallFacts, CampaignRules, ChannelState, Fault,
+    HangUpWhy, Input, Lease, LineFacts, LineId, LineToken, Output,
 };
 use protocol::{
     call::EndedBy,
@@ -195,6 +195,8 @@ fn nobody_is_rung_before_the_app_says_that_sound_gets_through_and_when_it_does_n
     assert_eq!(world.view(maya).line, Line::Opening);
 
     world.sound(maya, token.clone(), true);
+    assert_eq!((world.view(maya).line, world.dialler.without_sound()), (Line::Up, vec![]));
+    world.sound(maya, LineToken("of another line".to_owned()), false);
     assert_eq!((world.view(maya).line, world.dialler.without_sound()), (Line::Up, vec![]));
     let lease = world.card(maya).lease_id;
     world.pass(MINUTE, &[maya]);
@@ -517,7 +519,7 @@ fn a_request_that_fails_does_not_cut_off_who_rings_or_talks() {
     world.start(maya);
     let attempt = world.dial(maya);
     let mark = world.said.len();
-    let failed = Input::CalleeFailed { attempt, why: "status 500".to_owned() };
+    let failed = Input::CalleeFailed { attempt, fault: Fault::Telephone, why: "status 500".to_owned() };
     let hung_up =
         |world: &World| world.since(mark).iter().any(|output| matches!(output, Output::HangUp { .. }));
     world.feed(Input::CalleeRinging { attempt });
@@ -535,9 +537,9 @@ fn a_request_that_fails_does_not_cut_off_who_rings_or_talks() {
     let mut world = World::new(campaign(), 1);
     world.start(maya);
     let attempt = world.dial(maya);
-    world.feed(Input::CalleeFailed { attempt, why: "status 500".to_owned() });
+    world.feed(Input::CalleeFailed { attempt, fault: Fault::Telephone, why: "status 500".to_owned() });
     assert!(
-        world.said.contains(&Output::HangUp { attempt, why: HangUpWhy::Failed }),
+        world.said.contains(&Output::HangUp { attempt, why: HangUpWhy::Failed(Fault::Telephone) }),
         "before it rings it ends"
     );
 }

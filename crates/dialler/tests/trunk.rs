@@ -8,7 +8,7 @@ mod support;
 
 use std::{collections::BTreeSet, num::NonZeroU32};
 
-use dialler::{Ask, HangUpWhy, Input, Output, TrunkLimits};
+use dialler::{Ask, Fault, HangUpWhy, Input, Output, TrunkLimits};
 use protocol::{
     call::CallState,
     ids::{AttemptId, DeviceId},
@@ -259,6 +259,74 @@ fn the_third_of_603s_at_once_shuts_it_too() {
 }
 
 #[test]
+fn a_provider_that_answers_no_options_costs_no_attempt_and_no_promise() {
+    let mut world = World::new(campaign(), 10);
+    let maya = volunteers(&mut world, 1)[0];
+    world.rows[1].facts.promised = Some(NOON - HOUR);
+    for n in 0..3 {
+        assert_eq!(world.view(maya).trunk, Trunk::Open, "before the {n}th");
+        let attempt = world.dial(maya);
+        // Asterisk makes no channel for it.
+        let why = "Asterisk refused, status 500: Allocation failed".to_owned();
+        world.feed(Input::CalleeFailed { attempt, fault: Fault::Telephone, why });
+        world.feed(Input::CalleeGone { attempt, cause: 0, sip: None });
+        let row = world.row(contact_id(n));
+        assert_eq!((row.facts.attempts, row.due_at), (0, world.wall() + 15 * MINUTE), "{n}");
+    }
+    assert_eq!(world.row(contact_id(1)).facts.promised, Some(NOON - HOUR));
+    assert_eq!(trouble(&world, maya).0, Complaint::Silent);
+
+    // A number that cannot be dialled at all is its own fault.
+    let mut world = World::new(campaign(), 10);
+    let maya = volunteers(&mut world, 1)[0];
+    for n in 0..4 {
+        let attempt = world.dial(maya);
+        world.feed(Input::CalleeFailed { attempt, fault: Fault::Call, why: "no such form".to_owned() });
+        world.feed(Input::CalleeGone { attempt, cause: 0, sip: None });
+        assert_eq!((world.view(maya).trunk, world.row(contact_id(n)).facts.attempts), (Trunk::Open, 1));
+    }
+}
+
+#[test]
+fn what_is_also_said_of_telephones_that_are_off_shuts_it_with_the_sixth_number() {
+    for (cause, sip) in [(20, Some(480)), (18, Some(408)), (19, None), (27, Some(502)), (23, Some(302))] {
+        let mut world = World::new(campaign(), 20);
+        let maya = volunteers(&mut world, 1)[0];
+        for n in 0..6 {
+            assert_eq!(world.view(maya).trunk, Trunk::Open, "before the {n}th: {cause}");
+            refused(&mut world, maya, (cause, sip));
+        }
+        assert_eq!(trouble(&world, maya).0, Complaint::Refuses { sip }, "{cause}");
+        let lost: u32 = world.rows.iter().map(|row| row.facts.attempts).sum();
+        assert_eq!(lost, 3, "so many may have been off: {cause}");
+        // What rings in between shows that it works.
+        let mut world = World::new(campaign(), 40);
+        let maya = volunteers(&mut world, 1)[0];
+        for n in 0..20 {
+            let attempt = world.dial(maya);
+            if n % 4 == 3 {
+                world.feed(Input::CalleeRinging { attempt });
+            }
+            world.feed(Input::CalleeGone { attempt, cause, sip });
+        }
+        assert_eq!(world.view(maya).trunk, Trunk::Open, "{cause}");
+    }
+}
+
+#[test]
+fn a_telephone_that_is_off_says_nothing_of_a_trunk_that_refused() {
+    let mut world = World::new(campaign(), 20);
+    let devices = volunteers(&mut world, 1);
+    for _ in 0..3 {
+        refused(&mut world, devices[0], FULL);
+    }
+    world.pass(10 * SECOND, &devices);
+    let attempt = refused(&mut world, devices[0], (20, Some(480)));
+    assert_eq!(turn(&world, &devices), devices, "the next try comes at once");
+    assert_eq!(world.row(world.attempts[&attempt].contact).facts.attempts, 0);
+}
+
+#[test]
 fn one_number_that_is_always_refused_is_the_numbers_own_fault() {
     let mut world = World::new(campaign(), 1);
     let maya = volunteers(&mut world, 1)[0];
@@ -276,11 +344,10 @@ fn one_number_that_is_always_refused_is_the_numbers_own_fault() {
 #[test]
 fn what_reaches_a_telephone_in_between_is_a_trunk_that_works() {
     type Between = fn(&mut World, AttemptId);
-    let between: [Between; 4] = [
+    let between: [Between; 3] = [
         |world, attempt| world.feed(Input::CalleeRinging { attempt }),
         |world, attempt| world.feed(Input::CalleeUp { attempt }),
         |world, attempt| world.feed(Input::CalleeGone { attempt, cause: 17, sip: Some(486) }),
-        |world, attempt| world.feed(Input::CalleeGone { attempt, cause: 19, sip: Some(480) }),
     ];
     for reach in between {
         let mut world = World::new(campaign(), 20);

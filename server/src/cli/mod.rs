@@ -412,18 +412,18 @@ fn print_results(
     format: Format,
     out: &mut dyn Write,
 ) -> Result<ExitCode, String> {
-    let mut after: Option<AttemptId> = None;
+    let page = |after: Option<AttemptId>| {
+        let command = Command::Results { campaign: campaign.to_owned(), after };
+        match client::ask(data, &command, None).map_err(|e| e.to_string())? {
+            Answer::Results { rows, more } => Ok((rows, more)),
+            Answer::Refused { message } => Err(message),
+            other => Err(format!("the server answered something else: {other:?}")),
+        }
+    };
+    // The first before a head is printed: of a campaign that is not there, no table looks like an empty one.
+    let (mut rows, mut more) = page(None)?;
     let mut table = print::Results::new(format, out).map_err(|e| e.to_string())?;
     loop {
-        let command = Command::Results { campaign: campaign.to_owned(), after };
-        let answer = client::ask(data, &command, None).map_err(|e| e.to_string())?;
-        if let Answer::Refused { message } = answer {
-            return Err(message);
-        }
-        let Answer::Results { rows, more } = answer else {
-            return Err(format!("the server answered something else: {answer:?}"));
-        };
-        after = rows.last().map(|row| row.attempt_id);
         for row in &rows {
             table.row(row).map_err(|e| e.to_string())?;
         }
@@ -431,6 +431,7 @@ fn print_results(
             table.end().map_err(|e| e.to_string())?;
             return Ok(ExitCode::SUCCESS);
         }
+        (rows, more) = page(rows.last().map(|row| row.attempt_id))?;
     }
 }
 

@@ -48,7 +48,7 @@ pub fn words(out: &mut dyn Write, answer: &Answer) -> io::Result<()> {
         Answer::Status(status) => print_status(out, status),
         Answer::Campaign(campaign) => print_campaign(out, campaign),
         Answer::Campaigns { campaigns } if campaigns.is_empty() => {
-            writeln!(out, "No campaign yet. Make one with: ringround-server campaign create")
+            writeln!(out, "No campaign yet. How to make one: ringround-server campaign create --help")
         }
         Answer::Campaigns { campaigns } => {
             let mut table =
@@ -246,7 +246,10 @@ fn print_abroad(out: &mut dyn Write, groups: &[Abroad]) -> io::Result<()> {
 
 fn print_people(out: &mut dyn Write, people: &[PersonSeen]) -> io::Result<()> {
     if people.is_empty() {
-        return writeln!(out, "Nobody yet. Invite someone with: ringround-server invite");
+        return writeln!(
+            out,
+            "Nobody yet. Invite someone with: ringround-server invite --campaign CAMPAIGN --name NAME"
+        );
     }
     let mut table = Table::new(["PERSON", "STATE", "COMPUTER", "CAMPAIGN", "ID"]);
     for person in people {
@@ -300,7 +303,10 @@ fn print_undone(out: &mut dyn Write, undone: &Undone) -> io::Result<()> {
         writeln!(out, "and {} more", undone.count - undone.marks.len())?;
     }
     for computer in &undone.signed_in {
-        writeln!(out, "{computer} is still signed in and may go on; see: ringround-server people revoke")?;
+        writeln!(
+            out,
+            "{computer} is still signed in and may go on; switch it off with: ringround-server people revoke"
+        )?;
     }
     let marks = count(undone.count, "mark", "marks");
     writeln!(out, "{marks} since {since}, to be taken back in the name of {}.", undone.by)

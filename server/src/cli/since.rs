@@ -19,7 +19,8 @@ fn before(text: &str, now: &Zoned) -> Result<i64, String> {
         );
     };
     if at > now.timestamp() {
-        return Err(format!("{text} has not come yet; for a time of yesterday, write the date too"));
+        let mend = if text.contains('-') { "" } else { "; for a time of yesterday, write the date too" };
+        return Err(format!("{text} has not come yet by this machine's clock (date shows it){mend}"));
     }
     Ok(at.as_millisecond())
 }

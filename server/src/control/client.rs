@@ -12,7 +12,9 @@ use super::{Answer, Command, LONGEST_CHUNK, LONGEST_LINE, socket};
 #[derive(Debug, thiserror::Error)]
 pub enum NoAnswer {
     /// No server runs with this data folder.
-    #[error("no server runs with the data folder {0}; start it with: ringround-server serve --data {0}")]
+    #[error(
+        "no server runs with the data folder {0}; start it with: sudo systemctl start ringround-server (by hand: ringround-server serve --help)"
+    )]
     NotRunning(String),
     /// The socket belongs to someone else.
     #[error("the server with the data folder {0} belongs to another user; run this command as that user")]

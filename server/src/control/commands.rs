@@ -344,6 +344,9 @@ async fn undo(
                 }));
             };
             devices.retain(|row| row.person_id == one.id);
+            if devices.is_empty() {
+                return Err(No(format!("{} has no computer yet: there is nothing to take back", one.name)));
+            }
         }
     }
     let Some(first) = devices.first() else {
@@ -366,10 +369,13 @@ async fn undo(
     }
     let now_ms = app.clock.now_ms();
     let signed_in = app.store.signed_in_devices(now_ms).await?;
-    let signed_in =
-        devices.iter().filter(|row| signed_in.contains(&row.id)).map(|row| row.name.clone()).collect();
+    let signed_in = devices
+        .iter()
+        .filter(|row| signed_in.contains(&row.id))
+        .map(|row| format!("{} ({})", row.name, row.id));
+    let signed_in = signed_in.collect();
     let devices = devices.iter().map(|row| row.id).collect();
-    let scope = Scope { devices, since: period.since, until: period.until.unwrap_or(now_ms), by };
+    let scope = Scope { devices, since: period.since, until: period.until, by };
     Ok(Answer::Undone(undo::take_back(app, &scope, signed_in, done).await?))
 }
 

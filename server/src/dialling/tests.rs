@@ -32,6 +32,7 @@ use crate::{
 
 struct Scene {
     hall: Hall,
+    tunnels: Tunnels,
     asterisk: FakeAsterisk,
     dialling: Handle,
     clock: Clock,
@@ -70,8 +71,9 @@ impl Scene {
             metrics: metrics.clone(),
             stop: stop.clone(),
         };
+        let tunnels = parts.tunnels.clone();
         let dialling = Handle::start(parts).await.unwrap();
-        Self { hall, asterisk, dialling, clock, metrics, _stop: stop.drop_guard() }
+        Self { hall, tunnels, asterisk, dialling, clock, metrics, _stop: stop.drop_guard() }
     }
 
     fn maya(&self) -> DeviceId {
@@ -170,18 +172,22 @@ async fn ready(scene: &mut Scene) -> App {
     started(scene).await
 }
 
-async fn started(scene: &mut Scene) -> App {
-    let mut desk = scene.follow().await;
-    scene.dialling.start_session(scene.maya(), scene.hall.campaign).await.unwrap();
+async fn open_line(scene: &Scene, token: &str) {
     let mut opened = Err(stopping());
     for _ in 0..100 {
-        opened = scene.dialling.open_line(scene.maya(), token()).await;
+        opened = scene.dialling.open_line(scene.maya(), token.to_owned()).await;
         if opened.is_ok() {
             break;
         }
         tokio::time::sleep(Duration::from_millis(20)).await; // the lists are on their way
     }
     opened.unwrap();
+}
+
+async fn started(scene: &mut Scene) -> App {
+    let mut desk = scene.follow().await;
+    scene.dialling.start_session(scene.maya(), scene.hall.campaign).await.unwrap();
+    open_line(scene, &token()).await;
     scene.dialling.line_sound(scene.maya(), token(), true).await.unwrap();
     desk.until("ready", |desk| desk.line == Line::Up && matches!(desk.session, Session::Ready { .. })).await;
     desk
@@ -537,6 +543,32 @@ async fn a_new_line_is_made_after_the_old_one_was_hung_up() {
     desk.until("up again", |desk| desk.line == Line::Opening).await;
     scene.dialling.line_sound(scene.maya(), next, true).await.unwrap();
     desk.until("up again", |desk| desk.line == Line::Up).await;
+}
+
+#[tokio::test]
+async fn an_app_that_asterisk_has_lost_registers_anew() {
+    let mut lost = true;
+    let mut willing = obliging(vec![], vec![], |_| None);
+    let behaviour = move |asked: &Asked| {
+        if asked.line().contains("POST channels/create") && std::mem::take(&mut lost) {
+            return vec![asked.answer(500, &json!({"error": "Allocation failed"}))];
+        }
+        willing(asked)
+    };
+    let scene = Scene::with(Hall::new(1, 1).await, Box::new(behaviour)).await;
+    let closed = scene.tunnels.stand_in(scene.maya());
+    let mut app = scene.follow().await;
+    scene.dialling.start_session(scene.maya(), scene.hall.campaign).await.unwrap();
+    open_line(&scene, &token()).await;
+    tokio::time::timeout(Duration::from_secs(5), closed.cancelled()).await.unwrap();
+    app.until("down", |desk| desk.line == Line::Down).await;
+    // It has registered, and asks again.
+    let closed = scene.tunnels.stand_in(scene.maya());
+    let next = token().replace('0', "f");
+    scene.dialling.open_line(scene.maya(), next.clone()).await.unwrap();
+    scene.dialling.line_sound(scene.maya(), next, true).await.unwrap();
+    app.until("up", |desk| desk.line == Line::Up).await;
+    assert!(!closed.is_cancelled());
 }
 
 #[tokio::test]

@@ -2,13 +2,14 @@
 //!
 //! | a connection of | how many there may be | gives way |
 //! | --- | --- | --- |
-//! | somebody who never signed in | [`Doors::strangers`], and its networks' share | the one that was silent longest, as soon as another needs its place |
+//! | somebody who never signed in | [`Doors::strangers`], and its networks' share | as soon as another needs its place: of the network that holds most, the one that was silent longest |
 //! | a device that showed its sign-in | [`Doors::per_device`] of a device; more count as strangers' | never |
 //! | this machine, `127.0.0.1` or `::1` | all; [`Doors::here`] are kept for it alone | never |
 //!
 //! The addresses of `127.0.0.0/8` besides are others' like any: only what has no address of its own is this machine.
 
 use std::{
+    cmp::Reverse,
     collections::HashMap,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     sync::{
@@ -74,7 +75,7 @@ impl Places {
         Arc::new(Self { doors, since: Instant::now(), all: Mutex::default() })
     }
 
-    /// A place for a connection from there; a stranger's that was silent longest gives way to it if need be.
+    /// A place for a connection from there; a stranger's gives way to it if need be.
     pub fn let_in(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
         let doors = &self.doors;
         let is_here = is_this_machine(address);
@@ -139,15 +140,30 @@ impl All {
         number
     }
 
-    /// Ends the stranger's connection, in this network if one is named, that was silent longest; `None`: there is none.
+    /// Ends a stranger's connection, in this network if one is named; `None`: there is none. It is one of the /48 that
+    /// holds most of theirs, there of the /64, and there the one that was silent longest: whoever keeps many busy pushes
+    /// out their own, not the newcomers.
     fn make_room(&mut self, network: Option<Network>) -> Option<()> {
         let there = |taken: &Taken| network.is_none_or(|network| taken.networks.contains(&network));
-        let (number, _) = self
-            .taken
-            .iter()
-            .filter(|(_, taken)| taken.whose == Whose::Strangers && there(taken))
-            .min_by_key(|(number, taken)| (taken.shared.heard.load(Ordering::Relaxed), **number))?;
-        self.remove(*number);
+        let strangers =
+            self.taken.iter().filter(|(_, taken)| taken.whose == Whose::Strangers && there(taken));
+        let mut strangers: Vec<_> = strangers
+            .map(|(number, taken)| {
+                let [near, site] = taken.networks;
+                (site, near, taken.shared.heard.load(Ordering::Relaxed), *number)
+            })
+            .collect();
+        // In order and not counted in a table, which takes four times as long: 0.12 ms with 1,024 strangers of 4,096.
+        strangers.sort_unstable();
+        let sites = strangers.chunk_by(|a, b| a.0 == b.0);
+        let longest_silent = sites.flat_map(|site| {
+            site.chunk_by(|a, b| a.1 == b.1).filter_map(move |near| {
+                let (_, _, heard, number) = near.first()?;
+                Some((Reverse(site.len()), Reverse(near.len()), *heard, *number))
+            })
+        });
+        let (.., number) = longest_silent.min()?;
+        self.remove(number);
         Some(())
     }
 
@@ -275,6 +291,44 @@ mod tests {
         let _newer = [stranger(&places, v4(6), 50), stranger(&places, v4(7), 60)];
         assert_eq!(strangers.each_ref().map(gave_way), [false, true, true, false]);
         assert!(!gave_way(&maya));
+    }
+
+    #[test]
+    fn newcomers_stay_where_a_few_networks_keep_many_connections_busy() {
+        let doors = Doors { connections: 100, strangers: 24, per_address: 12, ..doors() };
+        let places = Places::new(doors);
+        let v6 = |address: &str| address.parse::<IpAddr>().unwrap();
+        // Each /64 of one /48 holds one, so a /64 alone would tell nothing.
+        let mut busy: Vec<_> = (0..8).map(|n| stranger(&places, v4(1), 1_000 + n)).collect();
+        busy.extend((0..8).map(|n| stranger(&places, v4(2), 1_000 + n)));
+        busy.extend((0..8).map(|n| stranger(&places, v6(&format!("2001:db8:1:{n:x}::1")), 1_000 + n)));
+        let newcomers: Vec<_> = (10..16).map(|n| stranger(&places, v4(n), n.into())).collect();
+        // And they go on, each heard later than any newcomer.
+        let again: Vec<_> = (0..50).map(|n| stranger(&places, v4(1 + n % 2), 2_000 + u64::from(n))).collect();
+        assert!(!newcomers.iter().any(gave_way));
+        assert_eq!(busy.iter().chain(&again).filter(|place| !gave_way(place)).count(), 18);
+    }
+
+    #[test]
+    fn in_a_site_the_network_that_holds_most_gives_way_first() {
+        let places = Places::new(Doors { connections: 100, strangers: 4, per_address: 12, ..doors() });
+        let v6 = |address: &str| address.parse::<IpAddr>().unwrap();
+        let neighbour = stranger(&places, v6("2001:db8:1:1::1"), 1);
+        let most = [2, 3, 4].map(|heard| stranger(&places, v6("2001:db8:1:2::1"), heard));
+        let _newcomer = stranger(&places, v4(1), 5);
+        assert!(!gave_way(&neighbour));
+        assert_eq!(most.each_ref().map(gave_way), [true, false, false]);
+    }
+
+    #[test]
+    fn who_signed_in_counts_for_no_strangers_network() {
+        let places = Places::new(Doors { connections: 100, strangers: 3, per_address: 12, ..doors() });
+        let _office: Vec<_> = (0..10).map(|_| devices(&places, v4(1))).collect();
+        let colleague = stranger(&places, v4(1), 1);
+        let busy = [10, 11].map(|heard| stranger(&places, v4(2), heard));
+        let _newcomer = stranger(&places, v4(3), 12);
+        assert!(!gave_way(&colleague));
+        assert_eq!(busy.each_ref().map(gave_way), [true, false]);
     }
 
     #[test]

@@ -235,7 +235,8 @@ impl Importer {
                     .into(),
             ));
         }
-        let abroad = if read.abroad { Some(self.abroad(&read.number).map_err(refused)?) } else { None };
+        let (zones, opens_at) = self.opening(&read.number, read.abroad).map_err(refused)?;
+        let abroad = read.abroad.then_some((zones, opens_at));
         let contact = NewContact {
             line: row.line,
             number: read.number,
@@ -255,9 +256,9 @@ impl Importer {
         Ok((contact, Doubts { warning: warning.map(refused), abroad }))
     }
 
-    /// The names of the time zones that a number abroad may be in, and when it may be rung next; or why it never may.
-    fn abroad(&mut self, number: &Number) -> Result<(String, i64), String> {
-        if !self.openings.campaign.abroad {
+    /// The names of the time zones that a number may be in, and when it may be rung next; or why it never may.
+    fn opening(&mut self, number: &Number, abroad: bool) -> Result<(String, i64), String> {
+        if abroad && !self.openings.campaign.abroad {
             return Err(
                 "a number abroad: this campaign rings nobody there. A campaign with abroad = true does"
                     .into(),

@@ -245,6 +245,13 @@ fn the_report_says_when_whom_abroad_is_rung_and_refuses_where_it_is_never_time()
     assert!(nowhere.starts_with("a satellite's number"), "{nowhere}");
     assert_eq!(report.warned, 0, "one line for each set of zones, not one for each row");
 
+    // Nor is somebody at home rung by a campaign whose own time is never theirs.
+    let mut importer = Importer::new("list.csv", openings(false, "Pacific/Auckland"), TrunkKind::Sip);
+    importer.feed(b"name,phone\nBea,020 7946 0123\n").unwrap();
+    let (kept, report) = importer.finish().unwrap();
+    let [(2, "phone", why)] = refusals(&report)[..] else { panic!("{report:?}") };
+    assert!(kept.is_empty() && why.contains("Europe/London"), "{why}");
+
     // From there it is rung.
     let mut importer = Importer::new("list.csv", openings(true, "Pacific/Auckland"), TrunkKind::Sip);
     importer.feed(b"name,phone\nFay,+64 9 300 1234\n").unwrap();

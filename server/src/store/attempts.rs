@@ -45,13 +45,19 @@ impl Committed {
 /// Why an attempt was not written.
 #[derive(Debug, thiserror::Error)]
 pub enum CommitError {
-    /// The device does not hold the lease, or the number is on the do-not-call list by now.
+    /// The device does not hold the lease, or by now its contact is done or the number on the do-not-call list.
     #[error("the lease is not held any more")]
     LeaseLost,
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
+
+/// The lease becomes a call: what was read of the contact may be older than a press that waited in line.
+pub(super) const DIAL: &str = "UPDATE leases SET state = 'dialled'
+     WHERE id = $1 AND device_id = $2 AND contact_id = $3 AND state = 'held'
+       AND EXISTS (SELECT 1 FROM contacts WHERE id = $3 AND state = 'open')
+       AND NOT EXISTS (SELECT 1 FROM do_not_call WHERE number = $4)";
 
 /// An attempt that was open when the server stopped.
 #[derive(Debug, Clone, PartialEq)]
@@ -97,18 +103,14 @@ impl Store {
     /// [`CommitError`]; then nothing was written.
     pub async fn commit_attempt(&self, attempt: &NewAttempt) -> Result<Committed, CommitError> {
         let mut tx = self.begin().await?;
-        let dialled = sqlx::query(
-            "UPDATE leases SET state = 'dialled'
-             WHERE id = $1 AND device_id = $2 AND contact_id = $3 AND state = 'held'
-               AND NOT EXISTS (SELECT 1 FROM do_not_call WHERE number = $4)",
-        )
-        .bind(attempt.lease.to_string())
-        .bind(attempt.device.to_string())
-        .bind(attempt.contact.to_string())
-        .bind(attempt.number.e164())
-        .execute(&mut *tx)
-        .await
-        .map_err(StoreError::from)?;
+        let dialled = sqlx::query(DIAL)
+            .bind(attempt.lease.to_string())
+            .bind(attempt.device.to_string())
+            .bind(attempt.contact.to_string())
+            .bind(attempt.number.e164())
+            .execute(&mut *tx)
+            .await
+            .map_err(StoreError::from)?;
         if dialled.rows_affected() != 1 {
             return Err(CommitError::LeaseLost);
         }
@@ -213,7 +215,9 @@ impl Store {
                     a.answered_at, a.ended_by, a.cause,
                     NOT EXISTS (SELECT 1 FROM attempts later
                                 WHERE later.contact_id = a.contact_id AND later.rowid > a.rowid
-                                  AND later.undone_by IS NULL) AS latest
+                                  AND later.undone_by IS NULL) AS latest,
+                    NOT EXISTS (SELECT 1 FROM attempts later
+                                WHERE later.device_id = a.device_id AND later.dialled_at > a.dialled_at) AS devices_last
              FROM attempts a WHERE a.id = $1 AND a.device_id = $2",
         )
         .bind(attempt.to_string())
@@ -232,6 +236,7 @@ impl Store {
             outcome: row.try_get::<Option<&str>, _>("outcome")?.and_then(Outcome::from_word),
             outcome_id: row.try_get::<Option<&str>, _>("outcome_id")?.and_then(|id| id.parse().ok()),
             latest: row.try_get("latest")?,
+            devices_last: row.try_get("devices_last")?,
             may_have_talked: may_have_talked(&row)?,
         }))
     }

@@ -14,7 +14,7 @@ use super::*;
 use crate::{
     place::Openings,
     store::{
-        attempts::CommitError,
+        attempts::{CommitError, DIAL},
         fixture::{Hall, NOW},
     },
 };
@@ -188,6 +188,39 @@ async fn an_attempt_is_committed_once_and_found_again_in_the_state_it_was_in() {
     assert_eq!(adopted.state, expected);
     let kept = adopted.kept.unwrap();
     assert_eq!((kept.id, kept.outcome), (keep.id, Outcome::Callback));
+}
+
+#[tokio::test]
+async fn a_contact_that_was_closed_since_the_press_is_not_dialled() {
+    let hall = Hall::new(1, 2).await;
+    let earlier = hall.claim(1, NOW).await.unwrap();
+    let earlier = hall.attempt(1, &earlier);
+    hall.store.commit_attempt(&earlier).await.unwrap();
+    let callback = hall.close(1, &earlier, Outcome::Callback, ContactNext::Due(NOW));
+    hall.store.close_attempt(&callback).await.unwrap();
+    // A press that waits in line, and meanwhile the call before is corrected.
+    let held = hall.claim(0, NOW).await.unwrap();
+    let attempt = hall.attempt(0, &held);
+    let refused = hall.close(1, &earlier, Outcome::Refused, ContactNext::Done);
+    hall.store.close_attempt(&refused).await.unwrap();
+    let late = hall.store.commit_attempt(&attempt).await;
+    assert!(matches!(late, Err(CommitError::LeaseLost)), "{late:?}");
+    assert_eq!(hall.count("SELECT count(*) FROM attempts").await, 1);
+    let due = hall.close(1, &earlier, Outcome::Callback, ContactNext::Due(NOW));
+    hall.store.close_attempt(&due).await.unwrap();
+    hall.store.commit_attempt(&attempt).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_asked_before_a_call_is_found_by_indexes() {
+    let hall = Hall::new(1, 1).await;
+    let explain = format!("EXPLAIN QUERY PLAN {DIAL}");
+    let plan = sqlx::query(sqlx::AssertSqlSafe(explain)).fetch_all(hall.store.reader()).await.unwrap();
+    let steps: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
+    assert!(steps.iter().all(|step| !step.starts_with("SCAN")), "{steps:#?}");
+    for table in ["leases", "contacts", "do_not_call"] {
+        assert!(steps.iter().any(|step| step.starts_with(&format!("SEARCH {table} "))), "{steps:#?}");
+    }
 }
 
 #[tokio::test]

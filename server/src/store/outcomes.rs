@@ -143,13 +143,15 @@ struct Press<'a> {
     at: i64,
 }
 
-/// A line of the log, with what stands there before it; a write that is tried again has one already.
+/// A line of the log, with what stands there before it; a write that is tried again, and a press that says something
+/// else under its old id, have one already. Another call's press is another, whatever its id.
 async fn insert(tx: &mut SqliteConnection, press: &Press<'_>) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO outcomes (id, attempt_id, device_id, outcome, note, received_at,
                                before_outcome, before_note, before_again_at)
          SELECT $1, id, $3, $4, $5, $6, outcome, note, again_at FROM attempts WHERE id = $2
-         ON CONFLICT (id) DO NOTHING",
+         ON CONFLICT (attempt_id, id)
+         DO UPDATE SET outcome = excluded.outcome, note = coalesce(excluded.note, note)",
     )
     .bind(&press.id)
     .bind(&press.attempt)

@@ -76,7 +76,7 @@ impl Store {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-    use dialler::{ContactNext, Progress, Release, Released};
+    use dialler::{Close, ContactNext, Keep, Progress, Release, Released};
     use protocol::call::EndedBy;
 
     use super::*;
@@ -141,5 +141,30 @@ mod tests {
         };
         assert_eq!(recent, BTreeMap::from([(hall.devices[0], expected)]));
         assert_eq!(hall.store.recent(NOW + MEMORY_MS + 30_000).await.unwrap(), BTreeMap::new());
+    }
+
+    #[tokio::test]
+    async fn one_press_id_for_all_calls_counts_for_each_with_what_it_said_last() {
+        let hall = Hall::new(3, 1).await;
+        let press = "ffffffff-ffff-7fff-bfff-ffffffffffff".parse().unwrap();
+        for n in 1..=3 {
+            let held = hall.claim(0, NOW).await.unwrap();
+            let attempt = hall.attempt(0, &held);
+            hall.store.commit_attempt(&attempt).await.unwrap();
+            let close =
+                Close { id: Some(press), ..hall.close(0, &attempt, Outcome::Reached, ContactNext::Done) };
+            let keep = Keep {
+                attempt: attempt.attempt,
+                device: hall.devices[0],
+                id: press,
+                outcome: Outcome::Machine,
+                note: None,
+                again_at: None,
+            };
+            hall.store.keep_outcome(&keep, NOW + n).await.unwrap();
+            hall.store.close_attempt(&close).await.unwrap();
+        }
+        let recent = hall.store.recent(NOW + 60_000).await.unwrap();
+        assert_eq!(recent[&hall.devices[0]].taken_off, [NOW + 1, NOW + 2, NOW + 3]);
     }
 }

@@ -5,9 +5,9 @@
 //! | --- | --- |
 //! | pressed a key for a call | what stood there before, its note and its time too, else `unknown`; the contact follows from it, unless somebody rang it since |
 //! | gave a call up before an answer | it is none of the contact's attempts |
-//! | made the last call that its contact is allowed | it is none of the contact's attempts |
+//! | made the last call that its contact is allowed | it is none of the contact's attempts, and as many before it that the device pressed a key for as open it again |
 //! | put a card off | due again, unless somebody had the card since |
-//! | marked a card "do not call" | open again, unless somebody else asked so too |
+//! | marked a card "do not call" | open again, unless somebody else asked so too, or the last call says it is done |
 //! | skipped a card | nothing: it marked nothing |
 //!
 //! What a contact is then, the last call says that is one of its attempts: whether it is open, when it is due, and what
@@ -31,8 +31,8 @@ pub struct Scope {
     pub devices: Vec<DeviceId>,
     /// From when on, UTC epoch milliseconds.
     pub since: i64,
-    /// Until when.
-    pub until: i64,
+    /// Until when; `None`: all, as the clock may have been ahead when something was marked.
+    pub until: Option<i64>,
     /// Who decides so.
     pub by: String,
 }
@@ -88,17 +88,20 @@ pub struct LastCall {
 pub type Rules<'a> = &'a (dyn Fn(&ContactFacts, Option<LastCall>) -> ContactNext + Sync);
 
 /// The presses that stand, with what stood there before the first of them: older databases have only the press before.
-const PRESSED: &str = "SELECT a.id, a.lease_id, a.contact_id, a.campaign_id, a.outcome, a.counts, o.received_at AS at,
+const PRESSED: &str =
+    "SELECT a.id, a.lease_id, a.contact_id, a.campaign_id, a.outcome, a.counts, o.received_at AS at,
             c.name, a.closed_at >= $2 AS is_of_then,
             a.answered_at IS NULL AND (a.given_up = 1 OR a.ended_by = 'volunteer') AS is_given_up,
             coalesce(f.before_outcome, b.outcome) AS before, coalesce(f.before_note, b.note) AS before_note,
             f.before_again_at AS before_again_at
      FROM outcomes o JOIN attempts a ON a.id = o.attempt_id AND a.outcome_id = o.id
           JOIN contacts c ON c.id = a.contact_id
-          JOIN outcomes f ON f.id = (SELECT p.id FROM outcomes p WHERE p.attempt_id = a.id AND p.received_at >= $2
-                                     ORDER BY p.received_at, p.id LIMIT 1)
-          LEFT JOIN outcomes b ON b.id = (SELECT p.id FROM outcomes p WHERE p.attempt_id = a.id AND p.received_at < $2
-                                          ORDER BY p.received_at DESC, p.id DESC LIMIT 1)
+          JOIN outcomes f ON f.attempt_id = a.id
+               AND f.id = (SELECT p.id FROM outcomes p WHERE p.attempt_id = a.id AND p.received_at >= $2
+                           ORDER BY p.received_at, p.id LIMIT 1)
+          LEFT JOIN outcomes b ON b.attempt_id = a.id
+               AND b.id = (SELECT p.id FROM outcomes p WHERE p.attempt_id = a.id AND p.received_at < $2
+                           ORDER BY p.received_at DESC, p.id DESC LIMIT 1)
      WHERE o.device_id = $1 AND o.received_at >= $2 AND o.received_at <= $3
        AND o.undone_by IS NULL AND a.state = 'closed'
      ORDER BY o.received_at, o.id";
@@ -152,16 +155,26 @@ impl Store {
         done: bool,
     ) -> Result<Vec<Mark>, StoreError> {
         let mut tx = self.begin().await?;
-        let mut marks = Vec::new();
+        let (mut marks, mut pressed) = (Vec::new(), Vec::new());
         for device in &scope.devices {
             for row in marked(&mut tx, PASSED_ON, *device, scope, Some(now)).await? {
                 marks.push(Undoing { tx: &mut tx, scope, device: *device, now, rules }.card(&row).await?);
             }
             for row in marked(&mut tx, PRESSED, *device, scope, None).await? {
                 marks.push(Undoing { tx: &mut tx, scope, device: *device, now, rules }.outcome(&row).await?);
+                pressed.push((*device, row));
             }
             for row in marked(&mut tx, TAKEN, *device, scope, None).await? {
                 marks.push(Undoing { tx: &mut tx, scope, device: *device, now, rules }.call(&row).await?);
+            }
+        }
+        // The newest first.
+        for (device, row) in pressed.into_iter().rev() {
+            let undoing = Undoing { tx: &mut tx, scope, device, now, rules };
+            if let Some((contact, next)) = undoing.give_back(&row).await? {
+                let of_it =
+                    |mark: &&mut Mark| mark.contact == contact && mark.next == Some(ContactNext::Done);
+                marks.iter_mut().filter(of_it).for_each(|mark| mark.next = Some(next));
             }
         }
         if done {
@@ -181,7 +194,8 @@ async fn marked(
     scope: &Scope,
     now: Option<i64>,
 ) -> Result<Vec<SqliteRow>, StoreError> {
-    let mut query = sqlx::query(query).bind(device.to_string()).bind(scope.since).bind(scope.until);
+    let until = scope.until.unwrap_or(i64::MAX);
+    let mut query = sqlx::query(query).bind(device.to_string()).bind(scope.since).bind(until);
     if let Some(now) = now {
         query = query.bind(now);
     }
@@ -277,6 +291,21 @@ impl Undoing<'_> {
             kind: Kind::Call(outcome_in(row, "outcome")?),
             next: self.contact(contact, id(row, "lease_id")?, may_change).await?,
         })
+    }
+
+    /// A call that a key was pressed for, of a contact that is still done for want of attempts: it is none of them.
+    async fn give_back(mut self, row: &SqliteRow) -> Result<Option<(ContactId, ContactNext)>, StoreError> {
+        let (contact, lease): (ContactId, LeaseId) = (id(row, "contact_id")?, id(row, "lease_id")?);
+        let may_be_given: bool = row.try_get("is_of_then")?;
+        if !may_be_given || retry::is_final(outcome_in(row, "before")?) {
+            return Ok(None);
+        }
+        let mut next = self.contact(contact, lease, false).await?;
+        if next == Some(ContactNext::Done) {
+            self.uncount(id(row, "id")?).await?;
+            next = self.contact(contact, lease, false).await?;
+        }
+        Ok(next.map(|next| (contact, next)))
     }
 
     /// A line of the log, and the attempt as it says. A press that is still on its way is older than this one.
@@ -379,7 +408,8 @@ impl Undoing<'_> {
         Ok(Some(next))
     }
 
-    /// The contact of a card: what was promised to it is still to be kept.
+    /// The contact of a card: what was promised to it is still to be kept. One whose last call says by now that it is
+    /// done stays so.
     async fn card_again(
         &mut self,
         contact: ContactId,
@@ -389,6 +419,10 @@ impl Undoing<'_> {
         let Some(facts) = held.map(|held| held.facts).filter(|facts| !facts.do_not_call) else {
             return Ok(None);
         };
+        let last = self.last(contact).await?.filter(|last| last.is_closed).map(|last| last.call);
+        if last.is_some() && (self.rules)(&facts, last) == ContactNext::Done {
+            return Ok(None);
+        }
         let next = (self.rules)(&facts, None);
         self.write_next(contact, next).await?;
         Ok(Some(next))

@@ -15,7 +15,7 @@ const HOUR: i64 = 3_600_000;
 /// Stands in for the rules: a card at once, a call the next day.
 fn rules(facts: &ContactFacts, call: Option<LastCall>) -> ContactNext {
     match call {
-        Some(call) if call.outcome == Outcome::Reached => ContactNext::Done,
+        Some(call) if retry::is_final(call.outcome) => ContactNext::Done,
         Some(LastCall { outcome: Outcome::Callback, again_at: Some(at), .. }) => ContactNext::Due(at),
         Some(_) if facts.attempts >= 3 => ContactNext::Done,
         Some(call) => ContactNext::Due(call.ended_at + 24 * HOUR),
@@ -24,7 +24,7 @@ fn rules(facts: &ContactFacts, call: Option<LastCall>) -> ContactNext {
 }
 
 fn scope(hall: &Hall, device: usize, since: i64) -> Scope {
-    Scope { devices: vec![hall.devices[device]], since, until: i64::MAX, by: "Ruth".into() }
+    Scope { devices: vec![hall.devices[device]], since, until: None, by: "Ruth".into() }
 }
 
 async fn settle(hall: &Hall, device: usize, how: Released, at: i64) -> ContactId {
@@ -37,13 +37,16 @@ async fn settle(hall: &Hall, device: usize, how: Released, at: i64) -> ContactId
 
 /// Dials and records; gives the close, which a correction starts from.
 async fn record(hall: &Hall, device: usize, outcome: Outcome, at: i64) -> Close {
+    record_by(hall, device, OutcomeId::new(Uuid::now_v7()), outcome, at).await
+}
+
+async fn record_by(hall: &Hall, device: usize, press: OutcomeId, outcome: Outcome, at: i64) -> Close {
     let held = hall.claim(device, NOW).await.unwrap();
     let attempt = hall.attempt(device, &held);
     hall.store.commit_attempt(&attempt).await.unwrap();
     let next = if outcome == Outcome::NoAnswer { ContactNext::Due(NOW + HOUR) } else { ContactNext::Done };
-    let mut close = hall.close(device, &attempt, outcome, next);
-    close.at = at;
-    close.do_not_call = listed(outcome);
+    let do_not_call = listed(outcome);
+    let close = Close { id: Some(press), at, do_not_call, ..hall.close(device, &attempt, outcome, next) };
     hall.store.close_attempt(&close).await.unwrap();
     close
 }
@@ -125,7 +128,7 @@ async fn what_was_marked_before_or_by_others_stays() {
     record(&hall, 1, Outcome::Refused, NOW + 101).await;
     let before = list(&hall).await;
     assert_eq!(hall.store.take_back(&scope(&hall, 0, NOW + 50), &rules, NOW + 200, true).await.unwrap(), []);
-    let until = Scope { until: NOW + 99, ..scope(&hall, 1, NOW) };
+    let until = Scope { until: Some(NOW + 99), ..scope(&hall, 1, NOW) };
     assert_eq!(hall.store.take_back(&until, &rules, NOW + 200, true).await.unwrap(), []);
     assert_eq!(list(&hall).await, before);
 }
@@ -167,6 +170,46 @@ async fn a_correction_is_taken_back_to_what_stood_there_before() {
 }
 
 #[tokio::test]
+async fn one_press_id_for_all_calls_hides_no_mark() {
+    let hall = Hall::new(4, 1).await;
+    let press: OutcomeId = "ffffffff-ffff-7fff-bfff-ffffffffffff".parse().unwrap();
+    let asked = record(&hall, 0, Outcome::DoNotCall, NOW - 50).await;
+    let before = list(&hall).await;
+    for n in 1..=3 {
+        let close = record_by(&hall, 0, press, Outcome::Reached, NOW + n).await;
+        hall.store.close_attempt(&close).await.unwrap();
+    }
+    let turned = Close { id: Some(press), outcome: Outcome::Reached, at: NOW + 4, ..asked };
+    hall.store.close_attempt(&Close { do_not_call: DoNotCall::TakeBack, ..turned }).await.unwrap();
+    assert_eq!(
+        hall.count("SELECT count(*) FROM outcomes").await,
+        5,
+        "one for each call, however often it comes"
+    );
+    let marks = hall.store.take_back(&scope(&hall, 0, NOW), &rules, NOW + 10, true).await.unwrap();
+    let kinds: Vec<Kind> = marks.iter().map(|mark| mark.kind).collect();
+    let called = Kind::Outcome { was: Outcome::Reached, now: Outcome::Unknown };
+    let corrected = Kind::Outcome { was: Outcome::Reached, now: Outcome::DoNotCall };
+    assert_eq!(kinds, [called, called, called, corrected]);
+    let (contacts, numbers) = list(&hall).await;
+    assert_eq!(numbers, before.1);
+    assert_eq!(contacts.iter().filter(|(state, ..)| state == "open").count(), 3, "{contacts:?}");
+}
+
+#[tokio::test]
+async fn what_was_marked_while_the_clock_was_ahead_is_taken_back_too() {
+    let hall = Hall::new(2, 1).await;
+    settle(&hall, 0, Released::DoNotCall, NOW + 5 * HOUR).await;
+    record(&hall, 0, Outcome::Reached, NOW + 6 * HOUR).await;
+    let scope = scope(&hall, 0, NOW);
+    let marks = hall.store.take_back(&scope, &rules, NOW + 10, true).await.unwrap();
+    assert_eq!(marks.iter().map(|mark| mark.at).collect::<Vec<_>>(), [NOW + 5 * HOUR, NOW + 6 * HOUR]);
+    let (contacts, numbers) = list(&hall).await;
+    assert!(numbers.is_empty() && contacts.iter().all(|(state, ..)| state == "open"), "{contacts:?}");
+    assert_eq!(hall.store.take_back(&scope, &rules, NOW + 20, true).await.unwrap(), []);
+}
+
+#[tokio::test]
 async fn a_contact_that_somebody_rang_since_stays_as_it_is() {
     let hall = Hall::new(1, 2).await;
     record(&hall, 0, Outcome::NoAnswer, NOW + 1).await;
@@ -197,14 +240,70 @@ async fn stood(hall: &Hall) -> Stood {
 
 /// A callback in six hours, with the note "a note".
 async fn promise(hall: &Hall, at: i64) -> Close {
-    let held = hall.claim(0, NOW).await.unwrap();
-    let attempt = hall.attempt(0, &held);
+    promise_for(hall, 0, NOW + 6 * HOUR, at).await
+}
+
+async fn promise_for(hall: &Hall, device: usize, due: i64, at: i64) -> Close {
+    let held = hall.claim(device, NOW).await.unwrap();
+    let attempt = hall.attempt(device, &held);
     hall.store.commit_attempt(&attempt).await.unwrap();
-    let due = NOW + 6 * HOUR;
-    let mut close = hall.close(0, &attempt, Outcome::Callback, ContactNext::Due(due));
+    let mut close = hall.close(device, &attempt, Outcome::Callback, ContactNext::Due(due));
     (close.at, close.again_at) = (at, Some(due));
     hall.store.close_attempt(&close).await.unwrap();
     close
+}
+
+#[tokio::test]
+async fn a_card_is_not_due_again_after_the_last_call_was_corrected_to_one_that_closes() {
+    let hall = Hall::new(1, 2).await;
+    let sams = promise_for(&hall, 1, NOW, NOW - 50).await;
+    settle(&hall, 0, Released::DoNotCall, NOW + 1).await;
+    correct(&hall, &Close { again_at: None, ..sams }, Outcome::Refused, NOW + 2).await;
+    let marks = hall.store.take_back(&scope(&hall, 0, NOW), &rules, NOW + 10, true).await.unwrap();
+    assert_eq!((marks.len(), marks[0].kind, marks[0].next), (1, Kind::DoNotCall, None));
+    let (contacts, numbers) = list(&hall).await;
+    assert_eq!((&*contacts[0].0, contacts[0].3.as_deref(), numbers.len()), ("done", Some("refused"), 0));
+
+    // A thief's own correction closes nothing, though.
+    let hall = Hall::new(1, 1).await;
+    let close = promise_for(&hall, 0, NOW, NOW - 50).await;
+    let before = stood(&hall).await;
+    settle(&hall, 0, Released::DoNotCall, NOW + 1).await;
+    correct(&hall, &Close { again_at: None, ..close }, Outcome::Refused, NOW + 2).await;
+    let marks = hall.store.take_back(&scope(&hall, 0, NOW), &rules, NOW + 10, true).await.unwrap();
+    assert_eq!(marks.iter().map(|mark| mark.next).collect::<Vec<_>>(), [None, Some(ContactNext::Due(NOW))]);
+    assert_eq!(stood(&hall).await, before);
+}
+
+#[tokio::test]
+async fn a_contact_that_a_thief_rang_beyond_its_attempts_is_open_again() {
+    for is_last_by_another in [false, true] {
+        let hall = Hall::new(1, 2).await;
+        promise_for(&hall, 1, NOW, NOW - 50).await;
+        for n in 1..=3 {
+            promise_for(&hall, 0, NOW, NOW + n).await;
+        }
+        record(&hall, usize::from(is_last_by_another), Outcome::Machine, NOW + 4).await;
+        let (contacts, _) = list(&hall).await;
+        assert_eq!((&*contacts[0].0, contacts[0].2), ("done", 5));
+        let scope = scope(&hall, 0, NOW);
+        let listed = hall.store.take_back(&scope, &rules, NOW + 10, false).await.unwrap();
+        let marks = hall.store.take_back(&scope, &rules, NOW + 10, true).await.unwrap();
+        assert_eq!(marks, listed);
+        assert_eq!(marks.len(), if is_last_by_another { 3 } else { 4 });
+        let again = Some(ContactNext::Due(NOW + 24 * HOUR));
+        assert!(marks.iter().all(|mark| mark.next == again), "{marks:#?}");
+        let (contacts, _) = list(&hall).await;
+        assert_eq!((&*contacts[0].0, contacts[0].2), ("open", 2), "and no more than that");
+        let others = format!(
+            "SELECT count(*) FROM attempts WHERE undone_by IS NOT NULL AND device_id = '{}'",
+            hall.devices[1]
+        );
+        let others: i64 =
+            sqlx::query_scalar(sqlx::AssertSqlSafe(others)).fetch_one(hall.store.reader()).await.unwrap();
+        assert_eq!(others, 0, "what others did is not given back");
+        assert_eq!(hall.store.take_back(&scope, &rules, NOW + 20, true).await.unwrap(), []);
+    }
 }
 
 #[tokio::test]
@@ -364,7 +463,7 @@ async fn an_attempt_that_a_thief_used_up_is_given_back_whoever_made_the_last() {
 }
 
 #[tokio::test]
-async fn an_older_database_keeps_who_asked_not_to_be_rung() {
+async fn an_older_database_keeps_what_was_pressed_and_who_asked_not_to_be_rung() {
     let folder = tempfile::tempdir().unwrap();
     let file =
         SqliteConnectOptions::new().filename(folder.path().join("ringround.db")).create_if_missing(true);
@@ -381,6 +480,9 @@ async fn an_older_database_keeps_who_asked_not_to_be_rung() {
          VALUES ('c', 'k', 'i', '+447700900001', '', '', '', 0, 0)",
         "INSERT INTO leases VALUES ('l', 'c', 'd', 0, 0, 'settled', 7)",
         "INSERT INTO leases VALUES ('m', 'c', 'd', 0, 0, 'settled', 7)",
+        "INSERT INTO attempts (id, lease_id, campaign_id, contact_id, device_id, number, caller_id, state, dialled_at)
+         VALUES ('a', 'l', 'k', 'c', 'd', '+447700900001', '', 'closed', 5)",
+        "INSERT INTO outcomes VALUES ('o', 'a', 'd', 'refused', 'a note', 6)",
         "INSERT INTO do_not_call VALUES ('+447700900001', 7, 'l')",
         "INSERT INTO do_not_call VALUES ('+447700900002', 8, 'by letter')",
     ] {
@@ -395,6 +497,10 @@ async fn an_older_database_keeps_who_asked_not_to_be_rung() {
         read("SELECT number || ' ' || created_at || ' ' || source FROM do_not_call ORDER BY number").await;
     assert_eq!(asked, ["+447700900001 7 l", "+447700900002 8 by letter"]);
     assert_eq!(read("SELECT id FROM leases WHERE passed_on = 'do-not-call'").await, ["l"]);
+    let pressed =
+        "SELECT id || attempt_id || device_id || ' ' || outcome || ' ' || note || ' ' || received_at
+         FROM outcomes";
+    assert_eq!(read(pressed).await, ["oad refused a note 6"]);
 }
 
 #[tokio::test]

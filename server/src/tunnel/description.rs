@@ -1,6 +1,9 @@
 //! The session description in an app's message (RFC 8866): it names the addresses that Asterisk sends to. Those that
 //! are not the app's to name go, and the rest is passed on; a volunteer's computer has a network of its own that
 //! looks like one of ours now and then, and the call comes up by the others, or by the checks that the app itself sends.
+//!
+//! Asterisk reads more forms of a line than are looked for here: the colon of an attribute may be absent, a short `o=` or a
+//! `b=` reads on in the next lines (`pjmedia/sdp.c`). So only what an app writes passes, in the form in which it does.
 
 use std::{fmt::Write as _, net::IpAddr};
 
@@ -9,6 +12,32 @@ use super::reach::Reach;
 /// Candidates that are passed on: a computer with IPv4, IPv6, a VPN and containers has ten.
 const MOST_CANDIDATES: usize = 16;
 const MOST_LINES: usize = 256;
+
+/// The attributes that an app of ours writes, candidates aside.
+const ATTRIBUTES: [&str; 22] = [
+    "end-of-candidates",
+    "extmap",
+    "extmap-allow-mixed",
+    "fingerprint",
+    "fmtp",
+    "group",
+    "ice-options",
+    "ice-pwd",
+    "ice-ufrag",
+    "inactive",
+    "mid",
+    "msid",
+    "msid-semantic",
+    "recvonly",
+    "rtcp-fb",
+    "rtcp-mux",
+    "rtcp-rsize",
+    "rtpmap",
+    "sendonly",
+    "sendrecv",
+    "setup",
+    "ssrc",
+];
 
 /// Why it is not passed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -43,8 +72,7 @@ pub(super) fn within(reach: &Reach, text: &str) -> Result<String, Unfit> {
         let (name, value) = rest.split_once(':').unwrap_or((rest, ""));
         match kind {
             b'm' => {
-                let new =
-                    rest.strip_prefix("audio ").and_then(|rest| rest.split(' ').next()?.parse::<u16>().ok());
+                let new = sound(rest);
                 if new.is_none() || port.is_some() {
                     return Err(Unfit::Media);
                 }
@@ -57,7 +85,7 @@ pub(super) fn within(reach: &Reach, text: &str) -> Result<String, Unfit> {
                 let _ = write!(out, "c=IN {family} {address}\r\n");
                 continue;
             }
-            b'a' if name.trim().eq_ignore_ascii_case("candidate") => {
+            b'a' if name == "candidate" => {
                 // Before the sound they are nobody's.
                 if let Some(candidate) = candidate(value).filter(|candidate| reach.allows(candidate.address))
                     && port.is_some()
@@ -68,9 +96,18 @@ pub(super) fn within(reach: &Reach, text: &str) -> Result<String, Unfit> {
                 }
                 continue;
             }
-            b'a' if name == "ice-ufrag" => ice[0] |= !value.is_empty(),
-            b'a' if name == "ice-pwd" => ice[1] |= !value.is_empty(),
-            _ => {}
+            b'a' if !ATTRIBUTES.contains(&name) => continue,
+            b'a' => {
+                if let Some(which) = ["ice-ufrag", "ice-pwd"].iter().position(|ice| *ice == name) {
+                    // Of two Asterisk takes one, be it empty.
+                    if value.trim().is_empty() {
+                        return Err(Unfit::NoIce);
+                    }
+                    ice[which] = true;
+                }
+            }
+            _ if is_in_form(kind, rest) => {}
+            _ => return Err(Unfit::Line),
         }
         let _ = write!(out, "{line}\r\n");
     }
@@ -88,6 +125,38 @@ pub(super) fn within(reach: &Reach, text: &str) -> Result<String, Unfit> {
             Ok(out)
         }
     }
+}
+
+/// The port of `audio 40000 UDP/TLS/RTP/SAVPF 107 101`.
+fn sound(rest: &str) -> Option<u16> {
+    let words: Vec<&str> = rest.split(' ').collect();
+    let ["audio", port, transport, formats @ ..] = &words[..] else { return None };
+    let is_plain = |word: &str| {
+        !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'/')
+    };
+    let is_good = is_number(port)
+        && is_plain(transport)
+        && !formats.is_empty()
+        && formats.iter().all(|format| is_number(format));
+    port.parse().ok().filter(|_| is_good)
+}
+
+/// Whether a line that names no address that counts ends where it ends for Asterisk.
+fn is_in_form(kind: u8, rest: &str) -> bool {
+    let words: Vec<&str> = rest.split(' ').collect();
+    match (kind, &words[..]) {
+        (b'v', ["0"]) => true,
+        (b's', _) => !rest.is_empty(),
+        (b't', [start, stop]) => is_number(start) && is_number(stop),
+        (b'o', [user, id, version, "IN", "IP4" | "IP6", address]) => {
+            !user.is_empty() && is_number(id) && is_number(version) && !address.is_empty()
+        }
+        _ => false,
+    }
+}
+
+fn is_number(word: &str) -> bool {
+    !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// A candidate of ICE (RFC 8839, section 5.1).
@@ -219,10 +288,39 @@ mod tests {
             "a=candidate:1 1 udp 1 0x7f.1 5060 typ host",
             "a=candidate:",
             "a=candidate",
+            // For Asterisk the colon may be absent, and whatever is no letter of a name ends one.
+            "a=candidate 1 1 udp 1 127.0.0.1 22 typ host",
+            "a=candidate/1 1 udp 1 127.0.0.1 22 typ host",
+            "a=candidate;1 1 udp 1 127.0.0.1 22 typ host",
+            "a=candidate,1 1 udp 1 127.0.0.1 22 typ host",
+            "a=candidate=1 1 udp 1 127.0.0.1 22 typ host",
+            "a=candidate\u{a0}1 1 udp 1 127.0.0.1 22 typ host",
+            "a=candidate(1 1 udp 1 127.0.0.1 22 typ host:",
+            "a=remote-candidates:1 127.0.0.1 22",
+            "a=X-candidate:1 1 udp 1 127.0.0.1 22 typ host",
         ] {
             let passed = within(&reach(), &with(line)).unwrap();
             assert_eq!(named(&passed), ["192.168.178.20"], "{line}");
             assert_eq!(passed.to_ascii_lowercase().matches("candidate").count(), 1, "{passed}");
+        }
+    }
+
+    #[test]
+    fn attributes_that_no_app_writes_go() {
+        let with = |line: &str| answer(&["192.168.178.20"]).replace("a=sendrecv", line);
+        for line in [
+            "a=rtcp:22 IN IP4 127.0.0.1",
+            "a=ice-lite",
+            "a=ice-mismatch",
+            "a=SENDRECV",
+            "a=sendrecv ",
+            "a=",
+            "a=:",
+            "a=:candidate:1 1 udp 1 127.0.0.1 22 typ host",
+            "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:x",
+        ] {
+            let passed = within(&reach(), &with(line)).unwrap();
+            assert_eq!(passed, with("a=sendrecv").replace("a=sendrecv\r\n", ""), "{line}");
         }
     }
 
@@ -242,12 +340,27 @@ mod tests {
             ("a=sendrecv\r\n", "a=x\rc=IN IP4 127.0.0.1\r\n", Unfit::Line),
             ("a=sendrecv\r\n", " a=sendrecv\r\n", Unfit::Line),
             ("a=sendrecv\r\n", "\r\n", Unfit::Line),
+            ("a=sendrecv", "A=sendrecv", Unfit::Line),
+            ("a=sendrecv", "a =sendrecv", Unfit::Line),
+            ("a=sendrecv", "a=x\0", Unfit::Line),
+            ("a=sendrecv", "a\t=x", Unfit::Line),
+            // These read on in the next line, and Asterisk would not see the ICE there.
+            ("a=ice-ufrag", "b=AS\r\na=ice-ufrag", Unfit::Line),
+            ("a=mid:audio-0\r\na=ice-ufrag", "o=-\r\na=ice-ufrag", Unfit::Line),
+            ("a=mid:audio-0\r\na=ice-ufrag", "t=0\r\na=ice-ufrag", Unfit::Line),
+            ("v=0", "v=1", Unfit::Line),
+            ("a=ice-ufrag:abcd", "a=ice-ufrag:\r\na=ice-ufrag:abcd", Unfit::NoIce),
+            ("a=ice-ufrag:abcd", "a=ice-ufrag: ", Unfit::NoIce),
+            ("a=ice-ufrag:abcd", "a=ICE-UFRAG:abcd", Unfit::NoIce),
+            ("m=audio 40000 ", "m=audio +40000 ", Unfit::Media),
+            ("m=audio 40000 ", "m=audio 40000/2 ", Unfit::Media),
+            ("m=audio 40000 UDP/TLS/RTP/SAVPF 107", "m=audio 40000", Unfit::Media),
         ] {
             let text = text.replacen(changed, to, 1);
             assert_eq!(within(&reach(), &text), Err(why), "{to:?}");
         }
         assert_eq!(within(&reach(), "v=0\r\n"), Err(Unfit::Media));
-        assert_eq!(within(&reach(), &(text + &"a=x\r\n".repeat(MOST_LINES))), Err(Unfit::TooLong));
+        assert_eq!(within(&reach(), &(text + &"a=mid:x\r\n".repeat(MOST_LINES))), Err(Unfit::TooLong));
         let refused = "v=0\r\nm=audio 0 RTP/AVP 0\r\n";
         assert_eq!(within(&reach(), refused).as_deref(), Ok(refused));
     }

@@ -4,6 +4,7 @@
 //! | in a message | passes | why |
 //! | --- | --- | --- |
 //! | a request | of the methods that a telephone of ours sends ([`message`](super::message)) | Asterisk's modules answer others |
+//! | an INVITE | within a call that Asterisk made: with a tag in `To` | no app of ours rings out, and each new one costs Asterisk a channel, ports and a line in its log |
 //! | `Contact` | one, of the form that an app writes; of a refusal or a redirection, none | Asterisk turns the first into the tunnel it came by, and believes a second, and whatever else is in one |
 //! | `Record-Route`, `Route`, `Path` | none | the next request of the call would go there |
 //! | a session description | with the candidates and the address that are the app's to name ([`description`]) | ICE sends packets to each |
@@ -28,6 +29,8 @@ pub(super) struct Passed {
 pub(super) enum Refused {
     #[error(transparent)]
     Unreadable(#[from] Unreadable),
+    #[error("an INVITE to a new call: no app rings out")]
+    NewCall,
     #[error("a Contact that is no app's")]
     Contact,
     #[error("a header that sends the next request elsewhere")]
@@ -41,6 +44,9 @@ pub(super) enum Refused {
 /// Of a frame of an app, what goes on to Asterisk.
 pub(super) fn pass(frame: &str, reach: &Reach) -> Result<Passed, Refused> {
     let mut message = Message::read(frame)?;
+    if message.asks("INVITE") && !is_within_a_call(&message) {
+        return Err(Refused::NewCall);
+    }
     if message
         .headers
         .iter()
@@ -65,16 +71,27 @@ pub(super) fn pass(frame: &str, reach: &Reach) -> Result<Passed, Refused> {
             let body = description::within(reach, message.body)?;
             Ok(Passed { text: message.write(&body), describes: true })
         }
-        Some("application/dtmf-relay") => Ok(Passed { text: message.write(message.body), describes: false }),
+        Some("application/dtmf-relay") if is_a_key(message.body) => {
+            Ok(Passed { text: message.write(message.body), describes: false })
+        }
         Some(_) | None => Err(Refused::Body),
     }
 }
 
+/// `"Ringround" <sip:asterisk@10.81.0.2>;tag=5d1c...`, once, as Asterisk wrote it: a tag elsewhere in it is none.
+fn is_within_a_call(message: &Message<'_>) -> bool {
+    let mut all = message.all("To", "t");
+    let (Some(to), None) = (all.next(), all.next()) else { return false };
+    let Some((name, rest)) = to.split_once('<') else { return false };
+    let Some((address, parameters)) = rest.split_once('>') else { return false };
+    let quoted = name.strip_prefix('"').and_then(|name| name.strip_suffix("\" "));
+    (name.is_empty() || quoted.is_some_and(|name| !name.contains(['"', '\\'])))
+        && plain(address, b"-._~+:;=@[]%")
+        && parameters.strip_prefix(";tag=").is_some_and(|tag| plain(tag, b"-._~+"))
+}
+
 /// `<sip:0190...@k3j5.invalid;transport=ws>;expires=300`: no parameter or header in it that a call would follow.
 fn is_an_apps(contact: &str) -> bool {
-    let plain = |text: &str, more: &[u8]| {
-        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || more.contains(&byte))
-    };
     let parts = contact.strip_prefix("<sip:").and_then(|rest| rest.split_once('>'));
     let Some((address, parameters)) = parts else { return false };
     let Some((user, host)) =
@@ -87,6 +104,22 @@ fn is_an_apps(contact: &str) -> bool {
         && plain(host, b"-.:[]")
         && (parameters.is_empty()
             || expires.is_some_and(|seconds| seconds.bytes().all(|byte| byte.is_ascii_digit())))
+}
+
+fn plain(text: &str, more: &[u8]) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || more.contains(&byte))
+}
+
+/// `Signal=5`, `Duration=100`
+fn is_a_key(body: &str) -> bool {
+    let lines = body.strip_prefix("Signal=").and_then(|body| body.split_once("\r\nDuration="));
+    lines.is_some_and(|(key, duration)| {
+        key.len() == 1
+            && plain(key, b"*#")
+            && duration
+                .strip_suffix("\r\n")
+                .is_some_and(|ms| !ms.is_empty() && ms.bytes().all(|byte| byte.is_ascii_digit()))
+    })
 }
 
 fn kind(message: &Message<'_>) -> Option<String> {
@@ -160,6 +193,39 @@ mod tests {
     }
 
     #[test]
+    fn an_invite_passes_within_a_call_only() {
+        let invite = |to: &str| {
+            let text = request(to, "").replacen("REGISTER sip:ringround", "INVITE sip:a", 1);
+            pass(&text, &reach()).map(|_| ())
+        };
+        for good in [
+            "To: <sip:asterisk@10.81.0.2>;tag=5d1c-7f.2",
+            "t: <sip:asterisk@[fd00::2]:5060;transport=ws>;tag=1",
+            "To: \"Ring, round;\" <sip:asterisk@ringround>;tag=1",
+        ] {
+            assert_eq!(invite(&format!("{good}\r\n")), Ok(()), "{good}");
+        }
+        for bad in [
+            "To: <sip:x@ringround>",
+            "To: <sip:x@ringround>;tag=",
+            "To: <sip:x@ringround>;tag",
+            "To: <sip:x@ringround;tag=1>",
+            "To: sip:x@ringround;tag=1",
+            "To: sip:x@ringround>;tag=1",
+            "To: \";tag=1\" <sip:x@ringround>",
+            "To: \"<sip:x@ringround>;tag=1",
+            "To: \"a\\\" <sip:y@ringround>;tag=1\" <sip:x@ringround>;tag=1",
+            "To: a <sip:x@ringround>;tag=1",
+            "To: <sip:x@ringround>;x=\";tag=1\"",
+            "To: <sip:x@ringround>\r\nTo: <sip:x@ringround>;tag=1",
+            "To: <sip:x@ringround>;tag=1\r\nt: <sip:x@ringround>",
+            "From: <sip:x@ringround>;tag=1",
+        ] {
+            assert_eq!(invite(&format!("{bad}\r\n")), Err(Refused::NewCall), "{bad}");
+        }
+    }
+
+    #[test]
     fn nothing_sends_the_next_request_elsewhere() {
         for header in ["Record-Route", "record-route", "Route", "Path"] {
             let refused = passes(&format!("{header}: <sip:203.0.113.9;lr>\r\n"), "");
@@ -175,7 +241,7 @@ mod tests {
         for first in [
             "SIP/2.0 200 OK",
             "SIP/2.0 183 Progress",
-            "INVITE sip:a SIP/2.0",
+            "INVITE sip:a SIP/2.0\r\nTo: <sip:a>;tag=1",
             "UPDATE sip:a SIP/2.0",
             "OPTIONS sip:a SIP/2.0",
         ] {
@@ -192,6 +258,19 @@ mod tests {
     fn other_bodies_are_keys_or_nothing() {
         let key = "Signal=5\r\nDuration=100\r\n";
         assert!(passes("Content-Type: application/dtmf-relay\r\n", key).is_ok());
+        for body in [
+            ")\r\nContact: <sip:x@203.0.113.9>\r\n\r\n",
+            " ",
+            "Signal=55\r\nDuration=100\r\n",
+            "Signal=5\r\nDuration=\r\n",
+            "Signal=5\r\nDuration=1\r\nContact: <sip:x@203.0.113.9>\r\n",
+        ] {
+            assert_eq!(
+                passes("Content-Type: application/dtmf-relay\r\n", body),
+                Err(Refused::Body),
+                "{body}"
+            );
+        }
         for headers in [
             "",
             "Content-Type: multipart/mixed;boundary=x\r\n",
@@ -212,7 +291,7 @@ mod tests {
         }
 
         #[test]
-        fn what_passed_passes_again_unchanged(contact in "<sip:[a-z]{1,5}@[a-z.]{1,9};transport=ws>(;expires=[0-9]{1,4})?", name in "[A-Z][a-z]{3,9}", value in "[!-~]{0,20}") {
+        fn what_passed_passes_again_unchanged(contact in "<sip:[a-z]{1,5}@[a-z.]{1,9};transport=ws>(;expires=[0-9]{1,4})?", name in "[A-Z][a-z]{3,9}", value in "[!-%*-Z^-~]{0,20}") {
             let text = request(&format!("X{name}: {value}\r\nContact: {contact}\r\n"), "");
             let passed = pass(&text, &reach()).unwrap();
             proptest::prop_assert_eq!(pass(&passed.text, &reach()).unwrap(), passed);

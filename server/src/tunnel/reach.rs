@@ -1,20 +1,27 @@
 //! Where an app may have Asterisk send packets: to itself, and to the world outside, as any computer may be asked
-//! from anywhere. Not to this machine and not to the networks that it stands in, where a packet of Asterisk's comes
-//! from a neighbour.
+//! from anywhere. Not to this machine and not to the networks that it stands in or has a way to, where a packet of
+//! Asterisk's comes from a neighbour.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::routes;
+
+/// An address in it, and the length of its prefix.
+pub(super) type Network = (IpAddr, u8);
 
 /// What one app may have Asterisk reach.
 #[derive(Debug, Clone)]
 pub struct Reach {
     /// Where the app comes from, as this machine sees it.
     app: IpAddr,
-    /// This machine's addresses, each with the length of its network's prefix.
-    own: Vec<(IpAddr, u8)>,
+    /// This machine's addresses.
+    own: Vec<IpAddr>,
+    /// The networks around it.
+    around: Vec<Network>,
 }
 
 impl Reach {
-    /// Of an app that comes from there, seen from this machine's addresses as they are now.
+    /// Of an app that comes from there, seen from this machine's addresses and routes as they are now.
     ///
     /// # Errors
     /// When these cannot be read.
@@ -23,7 +30,17 @@ impl Reach {
             if_addrs::IfAddr::V4(v4) => (v4.ip.into(), v4.prefixlen),
             if_addrs::IfAddr::V6(v6) => (v6.ip.into(), v6.prefixlen),
         });
-        Ok(Self { app: app.to_canonical(), own: own.collect() })
+        Ok(Self::new(app, &own.collect::<Vec<_>>(), routes::read()?))
+    }
+
+    fn new(app: IpAddr, own: &[Network], ways: Vec<Network>) -> Self {
+        let around =
+            own.iter().map(|(own, prefix)| (*own, at_most(*own).map_or(*prefix, |most| most.min(*prefix))));
+        Self {
+            app: app.to_canonical(),
+            own: own.iter().map(|(own, _)| *own).collect(),
+            around: around.chain(ways).collect(),
+        }
     }
 
     /// Where the app comes from.
@@ -42,11 +59,26 @@ impl Reach {
     }
 
     fn is_own(&self, address: IpAddr) -> bool {
-        address.is_loopback() || self.own.iter().any(|(own, _)| *own == address)
+        address.is_loopback() || self.own.contains(&address)
     }
 
     fn is_beside(&self, address: IpAddr) -> bool {
-        self.own.iter().any(|(own, prefix)| network(*own, *prefix) == network(address, *prefix))
+        self.around.iter().any(|(of, prefix)| network(*of, *prefix) == network(address, *prefix))
+    }
+}
+
+/// The longest prefix that the network of a machine with this address has, if more is known than its interface says.
+/// Clouds and VPNs give out a /32, a /128, or a part of a private network whose others are reached by the default route.
+fn at_most(own: IpAddr) -> Option<u8> {
+    match own {
+        IpAddr::V4(v4) => match v4.octets() {
+            [10, ..] => Some(8),
+            [100, 64..=127, ..] => Some(10),
+            [172, 16..=31, ..] => Some(12),
+            [192, 168, ..] => Some(16),
+            _ => None,
+        },
+        IpAddr::V6(v6) => Some(if v6.is_unique_local() { 48 } else { 64 }),
     }
 }
 
@@ -83,8 +115,14 @@ fn network(address: IpAddr, prefix: u8) -> IpAddr {
 impl Reach {
     /// Of an app there, seen from a machine with these addresses.
     pub(super) fn from_machine(app: &str, own: &[(&str, u8)]) -> Self {
+        Self::from_machine_with(app, own, &[])
+    }
+
+    fn from_machine_with(app: &str, own: &[(&str, u8)], ways: &[(&str, u8)]) -> Self {
         let address = |text: &str| text.parse().expect("an address");
-        Self { app: address(app), own: own.iter().map(|(own, prefix)| (address(own), *prefix)).collect() }
+        let networks =
+            |all: &[(&str, u8)]| all.iter().map(|(of, prefix)| (address(of), *prefix)).collect::<Vec<_>>();
+        Self::new(address(app), &networks(own), networks(ways))
     }
 }
 
@@ -110,7 +148,9 @@ mod tests {
     fn an_app_at_home_has_the_world_and_not_the_servers_surroundings() {
         let home = "203.0.113.9";
         // Its own public address, its home network, its VPN, another way to the internet.
-        for good in [home, "192.168.178.20", "10.8.0.2", "100.64.3.4", "2001:db8:99::5", "198.51.99.1"] {
+        for good in
+            [home, "10.8.0.2", "172.32.0.1", "192.169.0.1", "100.64.3.4", "2001:db8:99::5", "198.51.99.1"]
+        {
             assert!(allows(home, good), "{good}");
         }
         let bad = [
@@ -121,9 +161,11 @@ mod tests {
             "198.51.100.7",
             "198.51.100.8",
             "192.168.1.1",
+            "192.168.178.20",
             "::ffff:192.168.1.1",
             "172.17.0.1",
             "172.17.0.2",
+            "172.31.0.2",
             "2001:db8:1::8",
             "fe80::1",
             "169.254.169.254",
@@ -139,6 +181,53 @@ mod tests {
         ];
         for bad in bad {
             assert!(!allows(home, bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_network_of_one_address_has_neighbours() {
+        // As at Hetzner, at Google, with Tailscale, and by DHCPv6.
+        let own = [
+            ("198.51.100.7", 32),
+            ("10.0.0.2", 32),
+            ("100.101.102.103", 32),
+            ("2001:db8:1::7", 128),
+            ("fd12:3456:789a:1::7", 128),
+        ];
+        let allows = |candidate: &str| {
+            Reach::from_machine("203.0.113.9", &own).allows(candidate.parse().expect("an address"))
+        };
+        for bad in [
+            "10.0.0.1",
+            "10.0.0.3",
+            "::ffff:10.0.0.3",
+            "10.200.0.1",
+            "100.64.0.1",
+            "100.127.255.255",
+            "2001:db8:1::8",
+            "2001:db8:1:0:ffff::1",
+            "fd12:3456:789a:2::1",
+        ] {
+            assert!(!allows(bad), "{bad}");
+        }
+        for good in ["198.51.100.8", "100.128.0.1", "192.168.1.1", "2001:db8:1:1::1", "fd12:3456:789b::1"] {
+            assert!(allows(good), "{good}");
+        }
+        let inside = Reach::from_machine("10.0.0.3", &own);
+        assert!(inside.allows([10, 0, 0, 3].into()), "the app itself");
+        assert!(!inside.allows([10, 0, 0, 4].into()));
+    }
+
+    #[test]
+    fn networks_that_the_machine_has_a_way_to_are_around_it() {
+        let ways = [("172.20.0.0", 16), ("192.0.2.128", 25), ("2001:db8:7::", 48)];
+        let reach = Reach::from_machine_with("203.0.113.9", &[("198.51.100.7", 32)], &ways);
+        let allows = |candidate: &str| reach.allows(candidate.parse().expect("an address"));
+        for bad in ["172.20.3.4", "192.0.2.129", "::ffff:192.0.2.129", "2001:db8:7:9::1"] {
+            assert!(!allows(bad), "{bad}");
+        }
+        for good in ["172.21.0.1", "192.0.2.127", "2001:db8:8::1", "192.168.1.1"] {
+            assert!(allows(good), "{good}");
         }
     }
 
@@ -165,7 +254,7 @@ mod tests {
     fn this_machines_own_addresses_are_read() {
         let reach = Reach::of_app_at([203, 0, 113, 9].into()).expect("interfaces");
         assert!(!reach.own.is_empty());
-        assert!(reach.own.iter().all(|(own, _)| !reach.allows(*own)));
+        assert!(reach.own.iter().all(|own| !reach.allows(*own)));
     }
 
     proptest::proptest! {

@@ -326,6 +326,13 @@ impl App {
         (self.link.is_up() && self.line.sound.told != Some(gets_through)).then_some(gets_through)
     }
 
+    /// A server that was started anew takes a line that it finds for one with sound.
+    pub(super) fn sound_is_told_anew(&mut self) {
+        if self.line.sound.told == Some(false) {
+            self.line.sound = Sound::default();
+        }
+    }
+
     fn tell_of_the_sound(&mut self) {
         if let (At::Asked { .. }, Some(called_at)) = (self.line.at, self.line.called_at) {
             self.line.without_sound |= self.now >= called_at + SOUND_WITHIN_MS;

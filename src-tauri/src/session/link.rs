@@ -189,6 +189,7 @@ impl App {
             News::Snapshot(desk) => {
                 let back = self.link.trouble.is_some();
                 self.link.at = At::Up;
+                self.sound_is_told_anew();
                 if self.link.gap_at.is_none_or(|at| self.now - at >= GAP_REMEMBERED_MS) {
                     self.link.failures = 0;
                 }

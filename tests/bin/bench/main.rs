@@ -51,3 +51,40 @@ fn finish(report: Report, file: &Path) -> Result<bool> {
     write!(std::io::stdout(), "{}", report.table())?;
     Ok(report.all_reached())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, fs};
+
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_scripts_help_names_each_bench_with_its_options() {
+        let help = fs::read_to_string(project().join("scripts/bench")).expect("it is there");
+        let mut named: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let mut bench = String::new();
+        for line in help.lines().filter_map(|line| line.strip_prefix("#   ")) {
+            if !line.starts_with(' ') {
+                bench = line.split(' ').next().unwrap_or_default().to_owned();
+            }
+            let options = line.split("  ").filter_map(|option| option.trim().strip_prefix("--"));
+            named.entry(bench.clone()).or_default().extend(options.map(str::to_owned));
+        }
+        for sub in Bench::command().get_subcommands() {
+            let options: Vec<String> = sub
+                .get_arguments()
+                .filter_map(|option| {
+                    let default = option.get_default_values().first().map(|value| value.to_string_lossy());
+                    let value = match option.get_id().as_str() {
+                        "fault" => "NAME".into(),
+                        _ => default.filter(|value| value != "false").unwrap_or_default(),
+                    };
+                    Some(format!("{} {value}", option.get_long()?).trim().to_owned())
+                })
+                .collect();
+            assert_eq!(named.get(sub.get_name()), Some(&options), "{}", sub.get_name());
+        }
+    }
+}

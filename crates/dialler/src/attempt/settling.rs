@@ -12,7 +12,7 @@ use protocol::{
 use super::{Attempt, AttemptInput, Closed, Kept, Settling};
 use crate::{
     call::Ended,
-    cause::{Counts, Ending, NORMAL_CLEARING, Sign, Verdict},
+    cause::{self, Counts, Ending, NORMAL_CLEARING, Sign, Verdict},
     input::{Lease, StoredAttempt, Ticket},
     output::{Close, ContactNext, DoNotCall, Output, Release, Released, Write},
     retry,
@@ -63,13 +63,16 @@ impl Settling {
         scene: &mut Scene<'_>,
     ) -> Attempt {
         // A trunk that is shut is to blame for whatever does not go through; one that is open is believed so often.
-        let against = matches!(verdict.sign, Sign::Against(_)) && scene.trunk.is_shut();
+        let speaks_against = matches!(verdict.sign, Sign::Against(_) | Sign::Doubtful(_));
+        let against = speaks_against && scene.trunk.is_shut();
         let has_counted = match verdict.counts {
             Counts::Yes => true,
             Counts::No => false,
             Counts::UnlessRepeated => !scene.trunk.fails_several(),
         };
-        let counts = !against && (has_counted || lease.contact.uncounted >= UNCOUNTED_AT_MOST);
+        let keeps_promise = lease.contact.promised.is_none() || ended.reached_somebody();
+        let counts =
+            !against && (has_counted && keeps_promise || lease.contact.uncounted >= UNCOUNTED_AT_MOST);
         if counts {
             return Self::by_server(lease, ended, verdict.outcome, verdict.by, verdict.note, scene);
         }
@@ -135,8 +138,8 @@ impl Settling {
         };
         scene.push(Output::CallOver { attempt });
         scene.trunk.heard(Sign::Nothing, scene.device, &lease.contact.number, scene.now);
-        let note = Some("not dialled: the line or the telephone was lost at that moment".to_owned());
-        Self::by_server(lease, ended, Outcome::Unknown, WrittenBy::Server, note, scene)
+        let verdict = cause::never_dialled();
+        Self::by_verdict(lease, ended, verdict, scene)
     }
 
     fn start(
@@ -250,7 +253,7 @@ impl Settling {
             }
             Write::Release(release) => {
                 if release.how.is_passed_on() {
-                    scene.passed_on();
+                    scene.took_off();
                 }
                 let is_due =
                     matches!(release.how, Released::Expired | Released::GivenBack | Released::Skipped { .. });
@@ -301,6 +304,7 @@ fn last(
         outcome: Some(close.outcome),
         outcome_id: close.id,
         latest: true,
+        devices_last: true,
         may_have_talked,
     };
     let shown = shown(&stored, close, scene);

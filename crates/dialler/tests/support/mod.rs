@@ -345,6 +345,10 @@ impl World {
             outcome: row.outcome,
             outcome_id: row.outcome_id,
             latest,
+            devices_last: self
+                .attempts
+                .values()
+                .all(|other| other.device != row.device || other.dialled_at <= row.dialled_at),
             may_have_talked: row.may_have_talked(),
         }))
     }

@@ -2,7 +2,7 @@
 
 use std::{future::Future, time::Instant};
 
-use dialler::{Announcement, HangUpWhy, Input, LineId, Output};
+use dialler::{Announcement, Fault, HangUpWhy, Input, LineId, Output};
 use protocol::{
     ids::{AttemptId, DeviceId},
     line::TOKEN_LIFE_MS,
@@ -118,10 +118,15 @@ impl Turn {
         let made = ari.make_bridge(&names::bridge(device));
         let account = device.to_string();
         let created = ari.create_line(&OutgoingLine { channel: &line.0, account: &account, token });
-        let (ari, back) = (ari.clone(), self.back.clone());
+        let (ari, back, tunnels) = (ari.clone(), self.back.clone(), self.parts.tunnels.clone());
         tokio::spawn(async move {
-            let made = made.await;
-            if let Err(error) = created.await.and(made) {
+            let (created, made) = (created.await, made.await);
+            if matches!(created, Err(AriError::Refused(..))) {
+                // Asterisk has lost where this app is, and the app does not know: it registers with each new tunnel.
+                warn!(%device, "Asterisk cannot call this app: its tunnel is closed, so that it registers anew");
+                tunnels.close(device);
+            }
+            if let Err(error) = created.and(made) {
                 warn!(%error, %device, "a line could not be made; is the app registered?");
                 let _ = ari.hang_up(&line.0).await;
                 let _ = back.send(Inward::NoSuchLine(line.0));
@@ -183,14 +188,14 @@ impl Turn {
         self.owners.insert(attempt, device);
         let Some(committed) = self.committed.remove(&attempt) else {
             error!(%attempt, "a channel was wanted for an attempt that is not on the disk; a fault of ours");
-            self.callee_failed(attempt, "the attempt was not saved".to_owned());
+            self.callee_cannot_be_rung(attempt, "the attempt was not saved".to_owned());
             return;
         };
         let endpoint = match self.way.to(committed.number()) {
             Ok(endpoint) => endpoint,
             Err(why) => {
                 error!(%attempt, %why, "not rung");
-                self.callee_failed(attempt, why.to_string());
+                self.callee_cannot_be_rung(attempt, why.to_string());
                 return;
             }
         };
@@ -208,13 +213,15 @@ impl Turn {
         tokio::spawn(async move {
             if let Err(error) = asked.await {
                 warn!(%error, %attempt, "Asterisk refused a step of a call");
-                let _ = back.send(Inward::Input(Input::CalleeFailed { attempt, why: error.to_string() }));
+                let (fault, why) = (Fault::Telephone, error.to_string());
+                let _ = back.send(Inward::Input(Input::CalleeFailed { attempt, fault, why }));
             }
         });
     }
 
-    fn callee_failed(&self, attempt: AttemptId, why: String) {
-        let _ = self.back.send(Inward::Input(Input::CalleeFailed { attempt, why }));
+    fn callee_cannot_be_rung(&self, attempt: AttemptId, why: String) {
+        let failed = Input::CalleeFailed { attempt, fault: Fault::Call, why };
+        let _ = self.back.send(Inward::Input(failed));
     }
 
     fn announce(&mut self, attempt: AttemptId, what: Announcement) {

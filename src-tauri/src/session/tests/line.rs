@@ -112,6 +112,12 @@ fn a_line_without_sound_is_told_of_in_time_and_till_it_gets_through() {
     bench.give(missing(Missing::Sound));
     assert_eq!((bench.took(&told(false)), bench.troubles()), (1, vec![Trouble::WithoutSound]));
     bench.give(Input::SoundTold { line: 1, gets_through: false, result: Ok(()) });
+    // The server comes back after a restart, and would ring somebody for this line.
+    bench.give(Input::Live(News::Closed(Closed::Gap)));
+    bench.wait(300);
+    bench.live_up(ready(), ServersLine::Up);
+    assert_eq!(bench.took(&told(false)), 1);
+    bench.give(Input::SoundTold { line: 1, gets_through: false, result: Ok(()) });
     bench.line_up(LINE);
     assert_eq!((bench.took(&told(true)), bench.troubles()), (1, vec![]));
 }
