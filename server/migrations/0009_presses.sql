@@ -23,3 +23,5 @@ DROP TABLE outcomes;
 ALTER TABLE presses RENAME TO outcomes;
 CREATE INDEX outcomes_by_time ON outcomes (received_at, device_id);
 CREATE INDEX outcomes_by_attempt ON outcomes (attempt_id, received_at);
+-- Whether a device rang somebody since, for a correction.
+CREATE INDEX attempts_by_device ON attempts (device_id, dialled_at);

@@ -414,11 +414,14 @@ fn print_results(
 ) -> Result<ExitCode, String> {
     let page = |after: Option<AttemptId>| {
         let command = Command::Results { campaign: campaign.to_owned(), after };
-        match client::ask(data, &command, None).map_err(|e| e.to_string())? {
-            Answer::Results { rows, more } => Ok((rows, more)),
-            Answer::Refused { message } => Err(message),
-            other => Err(format!("the server answered something else: {other:?}")),
+        let answer = client::ask(data, &command, None).map_err(|e| e.to_string())?;
+        if let Answer::Refused { message } = answer {
+            return Err(message);
         }
+        let Answer::Results { rows, more } = answer else {
+            return Err(format!("the server answered something else: {answer:?}"));
+        };
+        Ok((rows, more))
     };
     // The first before a head is printed: of a campaign that is not there, no table looks like an empty one.
     let (mut rows, mut more) = page(None)?;

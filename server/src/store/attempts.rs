@@ -59,6 +59,16 @@ pub(super) const DIAL: &str = "UPDATE leases SET state = 'dialled'
        AND EXISTS (SELECT 1 FROM contacts WHERE id = $3 AND state = 'open')
        AND NOT EXISTS (SELECT 1 FROM do_not_call WHERE number = $4)";
 
+/// An attempt of a device, and what came after it.
+pub(super) const STORED: &str = "SELECT a.lease_id, coalesce(a.ended_at, a.dialled_at) AS ended_at, a.outcome,
+            a.outcome_id, a.answered_at, a.ended_by, a.cause,
+            NOT EXISTS (SELECT 1 FROM attempts later
+                        WHERE later.contact_id = a.contact_id AND later.rowid > a.rowid
+                          AND later.undone_by IS NULL) AS latest,
+            NOT EXISTS (SELECT 1 FROM attempts later
+                        WHERE later.device_id = a.device_id AND later.dialled_at > a.dialled_at) AS devices_last
+     FROM attempts a WHERE a.id = $1 AND a.device_id = $2";
+
 /// An attempt that was open when the server stopped.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OpenAttempt {
@@ -210,20 +220,11 @@ impl Store {
         now: i64,
     ) -> Result<Option<StoredAttempt>, StoreError> {
         let mut reader = self.reader().acquire().await?;
-        let row = sqlx::query(
-            "SELECT a.lease_id, coalesce(a.ended_at, a.dialled_at) AS ended_at, a.outcome, a.outcome_id,
-                    a.answered_at, a.ended_by, a.cause,
-                    NOT EXISTS (SELECT 1 FROM attempts later
-                                WHERE later.contact_id = a.contact_id AND later.rowid > a.rowid
-                                  AND later.undone_by IS NULL) AS latest,
-                    NOT EXISTS (SELECT 1 FROM attempts later
-                                WHERE later.device_id = a.device_id AND later.dialled_at > a.dialled_at) AS devices_last
-             FROM attempts a WHERE a.id = $1 AND a.device_id = $2",
-        )
-        .bind(attempt.to_string())
-        .bind(device.to_string())
-        .fetch_optional(&mut *reader)
-        .await?;
+        let row = sqlx::query(STORED)
+            .bind(attempt.to_string())
+            .bind(device.to_string())
+            .fetch_optional(&mut *reader)
+            .await?;
         let Some(row) = row else { return Ok(None) };
         let lease: LeaseId = id(&row, "lease_id")?;
         let Some(held) = read_held(&mut reader, lease, device, now).await? else { return Ok(None) };

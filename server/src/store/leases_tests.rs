@@ -14,7 +14,7 @@ use super::*;
 use crate::{
     place::Openings,
     store::{
-        attempts::{CommitError, DIAL},
+        attempts::{CommitError, DIAL, STORED},
         fixture::{Hall, NOW},
     },
 };
@@ -214,13 +214,55 @@ async fn a_contact_that_was_closed_since_the_press_is_not_dialled() {
 #[tokio::test]
 async fn what_is_asked_before_a_call_is_found_by_indexes() {
     let hall = Hall::new(1, 1).await;
-    let explain = format!("EXPLAIN QUERY PLAN {DIAL}");
-    let plan = sqlx::query(sqlx::AssertSqlSafe(explain)).fetch_all(hall.store.reader()).await.unwrap();
-    let steps: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
-    assert!(steps.iter().all(|step| !step.starts_with("SCAN")), "{steps:#?}");
+    let steps = plan(&hall, DIAL).await;
     for table in ["leases", "contacts", "do_not_call"] {
         assert!(steps.iter().any(|step| step.starts_with(&format!("SEARCH {table} "))), "{steps:#?}");
     }
+}
+
+#[tokio::test]
+async fn what_is_asked_before_a_correction_is_found_by_indexes() {
+    let hall = Hall::new(1, 1).await;
+    let steps = plan(&hall, STORED).await;
+    for index in ["attempts_by_contact", "attempts_by_device"] {
+        assert!(steps.iter().any(|step| step.contains(index)), "{steps:#?}");
+    }
+}
+
+async fn plan(hall: &Hall, sql: &str) -> Vec<String> {
+    let explain = format!("EXPLAIN QUERY PLAN {sql}");
+    let plan = sqlx::query(sqlx::AssertSqlSafe(explain)).fetch_all(hall.store.reader()).await.unwrap();
+    let steps: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
+    assert!(steps.iter().all(|step| !step.starts_with("SCAN")), "{steps:#?}");
+    steps
+}
+
+#[tokio::test]
+async fn a_correction_knows_whether_its_device_rang_somebody_since() {
+    let hall = Hall::new(2, 2).await;
+    let first = hall.attempt(0, &hall.claim(0, NOW).await.unwrap());
+    hall.store.commit_attempt(&first).await.unwrap();
+    let is_last = async || {
+        let stored = hall.store.stored_attempt(first.attempt, hall.devices[0], NOW).await.unwrap().unwrap();
+        stored.devices_last
+    };
+    hall.store
+        .close_attempt(&hall.close(0, &first, Outcome::NoAnswer, ContactNext::Due(NOW + 500)))
+        .await
+        .unwrap();
+    assert!(is_last().await);
+    let others =
+        dialler::NewAttempt { dialled_at: NOW + 5, ..hall.attempt(1, &hall.claim(1, NOW).await.unwrap()) };
+    hall.store.commit_attempt(&others).await.unwrap();
+    hall.store
+        .close_attempt(&hall.close(1, &others, Outcome::NoAnswer, ContactNext::Due(NOW + 500)))
+        .await
+        .unwrap();
+    assert!(is_last().await, "another device's");
+    let held = hall.claim(0, NOW + 600).await.unwrap();
+    let own = dialler::NewAttempt { dialled_at: NOW + 600, ..hall.attempt(0, &held) };
+    hall.store.commit_attempt(&own).await.unwrap();
+    assert!(!is_last().await);
 }
 
 #[tokio::test]
