@@ -65,7 +65,9 @@ pub(crate) fn asked_for(
 ) -> Option<i64> {
     let again = record.again.filter(|_| record.outcome == Outcome::Callback)?;
     let dialled = contact.dialled.iter().max().copied().unwrap_or(now);
-    Some(instant_of(again, contact, campaign, now).max(dialled + SOONEST_PROMISE))
+    Some(
+        instant_of(again, contact, campaign, now).max(dialled + SOONEST_PROMISE.min(campaign.spacing_ms / 4)),
+    )
 }
 
 /// Whether nobody is rung again after this outcome.
@@ -77,7 +79,8 @@ pub fn is_final(outcome: Outcome) -> bool {
 }
 
 /// No call that somebody asked for comes sooner after the last: a promise lifts all other limits, and who writes down
-/// promises without end rings one person without end. The app offers an hour at least.
+/// promises without end rings one person without end. The app offers an hour at least. A simulated trunk may have less
+/// than R16's two hours of spacing, and then a quarter of it.
 const SOONEST_PROMISE: i64 = 30 * MINUTE;
 
 /// How soon a call is tried again that went no further than the trunk: late enough that the others go before it, and

@@ -551,7 +551,7 @@ async fn thousands_are_taken_back_within_a_second_or_two_by_indexes() {
         let steps: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
         assert!(steps.iter().all(|step| !step.starts_with("SCAN")), "{steps:#?}");
         assert!(
-            ["_by_time", "leases_passed_on", "attempts_by_end", "attempts_by_contact"]
+            ["_by_time", "leases_passed_on", "attempts_by_end", "attempts_by_contact", "attempts_by_device"]
                 .iter()
                 .any(|index| steps.iter().any(|step| step.contains(index))),
             "{steps:#?}"
