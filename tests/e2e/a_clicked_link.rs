@@ -50,10 +50,12 @@ async fn opened(world: &World, desktop: &Desktop, link: &str) -> Window {
     Window::open_with(&app(), &[link], desktop, &[], &world.folder.path().join("app.log")).await.unwrap()
 }
 
-/// What became of the second app.
+/// What became of the second app, which is on the same computer.
 async fn clicked(desktop: &Desktop, link: &str) -> ExitStatus {
-    let mut second = tokio::process::Command::new(app());
-    second.arg(link).envs(desktop.environment().iter().cloned()).kill_on_drop(true);
-    let ended = tokio::time::timeout(Duration::from_secs(10), second.status()).await;
+    let mut second = std::process::Command::new(app());
+    second.arg(link).envs(desktop.environment().iter().cloned());
+    let net = desktop.net.clone();
+    let ends = tokio::task::spawn_blocking(move || net.enter(move || second.status()).unwrap().unwrap());
+    let ended = tokio::time::timeout(Duration::from_secs(10), ends).await;
     ended.expect("the second app ends by itself").unwrap()
 }
