@@ -104,9 +104,13 @@ async fn until_nobody_is_left(volunteer: &Volunteer, held: &Mutex<Held>) -> Resu
                 let lease = card.lease_id;
                 let over = move |desk: &protocol::session::Desk| match &desk.session {
                     Session::Talking { .. } | Session::WrapUp { .. } | Session::Waiting { .. } => true,
-                    Session::Ready { card } => card.lease_id != lease,
+                    // A press that waited when the trunk was shut is a card again.
+                    Session::Ready { .. } => true,
                     Session::Dialling { .. } | Session::Ended | Session::Paused { .. } => false,
                 };
+                let is_told = move |desk: &protocol::session::Desk| !matches!(&desk.session, Session::Ready { card } if card.lease_id == lease);
+                // It may be a card again before it was seen to be none.
+                let _ = volunteer.until_within("the call", Duration::from_secs(3), is_told).await;
                 desk = volunteer
                     .until_within("an answer, or the network's outcome", Duration::from_secs(60), over)
                     .await
