@@ -9,6 +9,7 @@ mod rows;
 
 use std::collections::{HashMap, hash_map::Entry};
 
+use dialler::Place;
 use protocol::{number::Number, plain};
 
 pub use report::{Abroad, Refused, Report};
@@ -235,8 +236,8 @@ impl Importer {
                     .into(),
             ));
         }
-        let (zones, opens_at) = self.opening(&read.number, read.abroad).map_err(refused)?;
-        let abroad = read.abroad.then_some((zones, opens_at));
+        let (place, opens_at) = self.opening(&read.number, read.abroad).map_err(refused)?;
+        let abroad = read.abroad.then(|| (place::names(&place), opens_at));
         let contact = NewContact {
             line: row.line,
             number: read.number,
@@ -256,8 +257,8 @@ impl Importer {
         Ok((contact, Doubts { warning: warning.map(refused), abroad }))
     }
 
-    /// The names of the time zones that a number may be in, and when it may be rung next; or why it never may.
-    fn opening(&mut self, number: &Number, abroad: bool) -> Result<(String, i64), String> {
+    /// Where a number may be, and when it may be rung next; or why it never may.
+    fn opening(&mut self, number: &Number, abroad: bool) -> Result<(Place, i64), String> {
         if abroad && !self.openings.campaign.abroad {
             return Err(
                 "a number abroad: this campaign rings nobody there. A campaign with abroad = true does"
@@ -270,12 +271,12 @@ impl Importer {
                 "a satellite's number, or another of no country: nobody knows what time it is there".into()
             );
         }
-        let zones = place::names(&place);
         match self.openings.at(&place) {
-            Some(opens_at) => Ok((zones, opens_at)),
+            Some(opens_at) => Ok((place, opens_at)),
             None => Err(format!(
-                "it is never calling time at once in the campaign's time zone and where this number may be ({zones}). \
-                 A campaign whose time_zone is there could ring it"
+                "it is never calling time at once in the campaign's time zone and where this number may be ({}). \
+                 A campaign whose time_zone is there could ring it",
+                place::names(&place)
             )),
         }
     }

@@ -147,6 +147,15 @@ impl Hall {
         }
     }
 
+    /// How SQLite finds what a statement asks for: nothing that grows is read from end to end.
+    pub(crate) async fn plan(&self, sql: &str) -> Vec<String> {
+        let explain = format!("EXPLAIN QUERY PLAN {sql}");
+        let plan = sqlx::query(sqlx::AssertSqlSafe(explain)).fetch_all(self.store.reader()).await.unwrap();
+        let steps: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
+        assert!(steps.iter().all(|step| !step.starts_with("SCAN")), "{steps:#?}");
+        steps
+    }
+
     pub(crate) async fn count(&self, sql: &'static str) -> i64 {
         sqlx::query(sql).fetch_one(self.store.reader()).await.unwrap().try_get(0).unwrap()
     }

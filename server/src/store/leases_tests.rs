@@ -214,7 +214,7 @@ async fn a_contact_that_was_closed_since_the_press_is_not_dialled() {
 #[tokio::test]
 async fn what_is_asked_before_a_call_is_found_by_indexes() {
     let hall = Hall::new(1, 1).await;
-    let steps = plan(&hall, DIAL).await;
+    let steps = hall.plan(DIAL).await;
     for table in ["leases", "contacts", "do_not_call"] {
         assert!(steps.iter().any(|step| step.starts_with(&format!("SEARCH {table} "))), "{steps:#?}");
     }
@@ -223,18 +223,10 @@ async fn what_is_asked_before_a_call_is_found_by_indexes() {
 #[tokio::test]
 async fn what_is_asked_before_a_correction_is_found_by_indexes() {
     let hall = Hall::new(1, 1).await;
-    let steps = plan(&hall, STORED).await;
+    let steps = hall.plan(STORED).await;
     for index in ["attempts_by_contact", "attempts_by_device"] {
         assert!(steps.iter().any(|step| step.contains(index)), "{steps:#?}");
     }
-}
-
-async fn plan(hall: &Hall, sql: &str) -> Vec<String> {
-    let explain = format!("EXPLAIN QUERY PLAN {sql}");
-    let plan = sqlx::query(sqlx::AssertSqlSafe(explain)).fetch_all(hall.store.reader()).await.unwrap();
-    let steps: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
-    assert!(steps.iter().all(|step| !step.starts_with("SCAN")), "{steps:#?}");
-    steps
 }
 
 #[tokio::test]

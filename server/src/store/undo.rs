@@ -383,10 +383,7 @@ impl Undoing<'_> {
         lease: LeaseId,
         may_change: bool,
     ) -> Result<Option<ContactNext>, StoreError> {
-        let held = read_held(self.tx, lease, self.device, self.now).await?;
-        let Some(mut facts) = held.map(|held| held.facts).filter(|facts| !facts.do_not_call) else {
-            return Ok(None);
-        };
+        let Some(mut facts) = self.facts(lease).await? else { return Ok(None) };
         let last = self.last(contact).await?;
         if last.as_ref().is_some_and(|last| !last.is_closed) {
             return Ok(None);
@@ -415,10 +412,7 @@ impl Undoing<'_> {
         contact: ContactId,
         lease: LeaseId,
     ) -> Result<Option<ContactNext>, StoreError> {
-        let held = read_held(self.tx, lease, self.device, self.now).await?;
-        let Some(facts) = held.map(|held| held.facts).filter(|facts| !facts.do_not_call) else {
-            return Ok(None);
-        };
+        let Some(facts) = self.facts(lease).await? else { return Ok(None) };
         let last = self.last(contact).await?.filter(|last| last.is_closed).map(|last| last.call);
         if last.is_some() && (self.rules)(&facts, last) == ContactNext::Done {
             return Ok(None);
@@ -426,6 +420,12 @@ impl Undoing<'_> {
         let next = (self.rules)(&facts, None);
         self.write_next(contact, next).await?;
         Ok(Some(next))
+    }
+
+    /// The contact of a lease; `None`: its number is not to be rung.
+    async fn facts(&mut self, lease: LeaseId) -> Result<Option<ContactFacts>, StoreError> {
+        let held = read_held(self.tx, lease, self.device, self.now).await?;
+        Ok(held.map(|held| held.facts).filter(|facts| !facts.do_not_call))
     }
 
     async fn write_next(&mut self, contact: ContactId, next: ContactNext) -> Result<(), StoreError> {

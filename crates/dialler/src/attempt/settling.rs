@@ -122,7 +122,7 @@ impl Settling {
         Attempt::Settling(Self::start(lease, Some(ended), write, None, None, scene))
     }
 
-    /// Committed, but there was nothing left to dial with. It counts as dialled all the same:
+    /// Committed, but there was nothing left to dial with. It counts as dialled all the same, unless it was promised:
     /// what was committed is never originated later.
     pub(super) fn never_dialled(lease: Lease, attempt: AttemptId, scene: &mut Scene<'_>) -> Attempt {
         let ended = Ended {
@@ -138,8 +138,7 @@ impl Settling {
         };
         scene.push(Output::CallOver { attempt });
         scene.trunk.heard(Sign::Nothing, scene.device, &lease.contact.number, scene.now);
-        let verdict = cause::never_dialled();
-        Self::by_verdict(lease, ended, verdict, scene)
+        Self::by_verdict(lease, ended, cause::never_dialled(), scene)
     }
 
     fn start(
