@@ -27,6 +27,7 @@ mod what_a_sign_in_may_ask;
 mod what_a_tunnel_lets_through;
 mod what_rings_in_the_ear;
 mod what_the_app_is_told;
+mod who_comes_back;
 mod when_something_dies;
 mod when_the_app_cannot_save;
 mod with_a_stolen_computer;

@@ -78,7 +78,6 @@ impl Ari {
                     ("username", name),
                     ("realm", SIP_DOMAIN),
                     ("password_digest", &format!("MD5:{},SHA-256:{}", account.md5, account.sha256)),
-                    ("supported_algorithms_uas", "SHA-256,MD5"),
                 ],
             ),
             put(
