@@ -14,6 +14,7 @@ pub mod server;
 pub mod session;
 pub mod settings;
 pub mod shell;
+pub mod terminal;
 pub mod trust;
 pub mod view;
 

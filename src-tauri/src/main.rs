@@ -1,9 +1,31 @@
 //! Starts the app.
 
-fn main() {
+use std::{
+    env,
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use ringround::terminal::{Instead, instead};
+
+fn main() -> ExitCode {
+    let has_desktop = !cfg!(target_os = "linux")
+        || ["WAYLAND_DISPLAY", "DISPLAY"].iter().any(|name| env::var_os(name).is_some());
+    match instead(env::args_os().skip(1), has_desktop) {
+        Some(Instead::Answer(text)) => {
+            let _ = io::stdout().write_all(text.as_bytes());
+            return ExitCode::SUCCESS;
+        }
+        Some(Instead::Complaint(text)) => {
+            let _ = write!(io::stderr(), "ringround: {text}");
+            return ExitCode::FAILURE;
+        }
+        None => {}
+    }
     #[cfg(target_os = "linux")]
     without_dmabuf();
     ringround::run();
+    ExitCode::SUCCESS
 }
 
 /// Where there is no graphics card (no `/dev/dri`), WebKitGTK's DMABUF renderer only costs: without it
@@ -12,7 +34,7 @@ fn main() {
 /// in the same process.
 #[cfg(target_os = "linux")]
 fn without_dmabuf() {
-    use std::{env, os::unix::process::CommandExt, path::Path, process::Command};
+    use std::{os::unix::process::CommandExt, path::Path, process::Command};
 
     const NAME: &str = "WEBKIT_DISABLE_DMABUF_RENDERER";
     if env::var_os(NAME).is_some() || Path::new("/dev/dri").exists() {

@@ -241,6 +241,16 @@ async fn play(arguments: &Arguments_, folder: &Path) -> Result<()> {
     );
     let came = by_name(&outcomes).iter().map(|(name, word)| format!("{name} {word}")).collect::<Vec<_>>();
     tell(began, &format!("what the server recorded: {}", came.join(", ")));
+    if !all && report::load() > report::cores() as f64 {
+        tell(
+            began,
+            &format!(
+                "this machine is busy (load {:.1}, {} cores), and sound is real time: try again when it is calm",
+                report::load(),
+                report::cores()
+            ),
+        );
+    }
     ensure!(all, "not everything was proven: {proofs:#}; see {}", file.display());
     tell(began, &format!("all of it was proven; the report is {}", file.display()));
     Ok(())

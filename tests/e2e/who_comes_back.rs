@@ -39,7 +39,7 @@ impl Device {
     }
 
     async fn sign_in(&self) -> Result<SignedIn> {
-        Ok(authorise(&self.api, self.id, &self.key).await?)
+        authorise(&self.api, self.id, &self.key).await
     }
 
     /// Starts a telephone beside the older, which ends meanwhile, and waits until it is registered.

@@ -144,13 +144,18 @@ pub fn machine() -> String {
     let (processor, memory, system) = (read("/proc/cpuinfo"), read("/proc/meminfo"), read("/etc/os-release"));
     let model = processor.lines().find_map(|line| line.strip_prefix("model name"));
     let model = model.unwrap_or("unknown processor").trim_start_matches(['\t', ' ', ':']);
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let cores = cores();
     let kib = memory.lines().find_map(|line| line.strip_prefix("MemTotal:")?.trim().strip_suffix(" kB"));
     let gib = kib.and_then(|kib| kib.parse::<f64>().ok()).unwrap_or(f64::NAN) / 1024.0 / 1024.0;
     let name = system.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="));
     let name = name.unwrap_or("unknown system").trim_matches('"');
     let kernel = read("/proc/sys/kernel/osrelease");
     format!("{model}, {cores} cores, {gib:.0} GiB, {name}, Linux {}", kernel.trim())
+}
+
+/// As many threads can run at once here.
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(0, usize::from)
 }
 
 /// Load of the last minute.

@@ -52,7 +52,7 @@ pub fn words(out: &mut dyn Write, answer: &Answer) -> io::Result<()> {
         }
         Answer::Campaigns { campaigns } => {
             let mut table =
-                Table::new(["CAMPAIGN", "ON THE LIST", "MAY BE RUNG", "DUE NOW", "DONE", "STATE", "ID"]);
+                Table::new(["CAMPAIGN", "ON THE LIST", "MAY BE RUNG", "DUE", "DONE", "STATE", "ID"]);
             for campaign in campaigns {
                 table.row([
                     campaign.form.name.clone(),

@@ -66,8 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn this_machine_has_a_way_to_itself() {
-        let read = read().expect("tables that can be read");
-        assert!(read.iter().all(|(_, prefix)| *prefix >= SHORTEST));
+    fn the_tables_of_this_machine_can_be_read() {
+        read().expect("tables");
     }
 }

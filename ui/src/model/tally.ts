@@ -3,6 +3,7 @@ import type { LastOutcome, Outcome } from '../api/types';
 /** What came of the calls since the window opened, one entry an attempt. */
 export interface Tally {
   since: number | null;
+  /** Whose telephone may have rung: a call that the network could not bring through rang nobody. */
   people: number;
   spoke: number;
   rows: Row[];
@@ -44,6 +45,7 @@ export class Counter {
       .map(([outcome, count]) => ({ outcome, count }))
       .sort((a, b) => b.count - a.count);
     const spoke = rows.reduce((sum, row) => sum + (SPOKEN.has(row.outcome) ? row.count : 0), 0);
-    return { since: this.#since, people: this.#saved.size, spoke, rows };
+    const people = this.#saved.size - (counts.get('failed') ?? 0);
+    return { since: this.#since, people, spoke, rows };
   }
 }

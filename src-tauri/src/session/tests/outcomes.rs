@@ -35,11 +35,9 @@ fn an_outcome_pressed_without_a_server_waits_and_says_so() {
     assert_eq!((bench.app.view().notice, bench.desk().waiting_outcomes), (None, 0));
 }
 
-#[test]
-fn an_outcome_of_an_earlier_run_is_sent_and_marks_the_wrap_up() {
-    let mut bench = Bench::new();
-    let record = record(Outcome::Machine);
-    let kept = Kept { record: record.clone(), device: device().id, pressed_at_ms: 5, refused: false };
+/// The app starts, signed in, and finds this kept from an earlier run.
+fn opens_with_an_outcome(bench: &mut Bench, record: RecordOutcome, of: DeviceId) {
+    let kept = Kept { record, device: of, pressed_at_ms: 5, refused: false };
     let until = Some(bench.now + 12 * 3_600_000);
     bench.give(Input::Opened(Opened {
         device: Some(device()),
@@ -47,6 +45,13 @@ fn an_outcome_of_an_earlier_run_is_sent_and_marks_the_wrap_up() {
         outcomes: vec![kept],
         ..Opened::default()
     }));
+}
+
+#[test]
+fn an_outcome_of_an_earlier_run_is_sent_and_marks_the_wrap_up() {
+    let mut bench = Bench::new();
+    let record = record(Outcome::Machine);
+    opens_with_an_outcome(&mut bench, record.clone(), device().id);
     bench.live_up(wrap_up(), ServersLine::Down);
     assert_eq!(bench.delivers(), Some(record));
     assert_eq!(bench.desk().marked, Some(Outcome::Machine));
@@ -56,15 +61,7 @@ fn an_outcome_of_an_earlier_run_is_sent_and_marks_the_wrap_up() {
 fn an_outcome_of_another_device_is_neither_sent_nor_a_reason_to_wake() {
     let mut bench = Bench::new();
     let record = record(Outcome::Machine);
-    let other = DeviceId::new(Uuid::from_u128(99));
-    let kept = Kept { record, device: other, pressed_at_ms: 5, refused: false };
-    let until = Some(bench.now + 12 * 3_600_000);
-    bench.give(Input::Opened(Opened {
-        device: Some(device()),
-        signed_in_until: until,
-        outcomes: vec![kept],
-        ..Opened::default()
-    }));
+    opens_with_an_outcome(&mut bench, record, DeviceId::new(Uuid::from_u128(99)));
     bench.live_up(Session::Ended, ServersLine::Down);
     bench.wait(60_000);
     assert_eq!(bench.delivers(), None);
