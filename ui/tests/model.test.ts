@@ -98,6 +98,20 @@ test('a correction is counted as corrected', () => {
   });
 });
 
+test('a call that the network could not bring through rang nobody', () => {
+  const counter = new Counter();
+  counter.start(1000);
+  for (const [attempt_id, outcome] of [
+    ['a', 'failed'],
+    ['b', 'failed'],
+    ['c', 'no-answer'],
+  ] as const) {
+    counter.saved({ ...LAST, attempt_id, outcome });
+  }
+  const { people, spoke, rows } = counter.tally();
+  expect([people, spoke, rows[0]]).toEqual([1, 0, { outcome: 'failed', count: 2 }]);
+});
+
 describe('the script', () => {
   test('cues belong to the words before them', () => {
     expect(stepsOf(CARD.script).map(({ cues }) => cues.length)).toEqual([1, 1, 1, 0, 0]);
