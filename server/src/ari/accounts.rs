@@ -77,6 +77,8 @@ impl Ari {
                     ("auth_type", "digest"),
                     ("username", name),
                     ("realm", SIP_DOMAIN),
+                    // Which of them are asked for stands in pjsip.conf: to a list of its own, Asterisk adds it anew with
+                    // every PUT (22.10), until it does not fit.
                     ("password_digest", &format!("MD5:{},SHA-256:{}", account.md5, account.sha256)),
                 ],
             ),
